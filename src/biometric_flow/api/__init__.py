@@ -1,0 +1,1 @@
+"""What processes say to each other over HTTP: schemas, problems and typed clients."""

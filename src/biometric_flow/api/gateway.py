@@ -1,0 +1,222 @@
+"""What the gateway says over HTTP, to people's programs and to places."""
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from biometric_flow.api.place import LedgerEntry, PunchView, TerminalView
+
+Role = Literal["tenant_admin", "auditor", "hr_manager", "place_manager", "device_technician", "employee"]
+
+
+class PasswordGrant(BaseModel):
+    """Sign in with e-mail and password."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"grant_type": "password", "email": "amina@example.com", "password": "a long sentence"}]})
+
+    grant_type: Literal["password"] = "password"
+    email: Annotated[str, StringConstraints(min_length=3, max_length=254)]
+    password: SecretStr = Field(min_length=1, max_length=128)
+
+
+class RefreshGrant(BaseModel):
+    """Trade a refresh token, once, for the next pair."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grant_type: Literal["refresh_token"]
+    refresh_token: SecretStr = Field(min_length=20, max_length=200)
+
+
+TokenRequest = Annotated[PasswordGrant | RefreshGrant, Field(discriminator="grant_type")]
+
+
+class Token(BaseModel):
+    """An access token for a few minutes, and the refresh token that gets the next one."""
+
+    access_token: str
+    token_type: Literal["Bearer"] = "Bearer"
+    expires_in: int = Field(description="Seconds.")
+    refresh_token: str
+
+
+class Me(BaseModel):
+    """Who is signed in, and what they may open."""
+
+    account: str
+    email: str
+    name: str
+    tenant: str
+    tenant_name: str
+    role: Role
+    pages: list[str] = Field(description="Dashboard pages that this account may open.", examples=[["overview", "live", "devices"]])
+
+
+class PlaceView(BaseModel):
+    """One place, and how fresh what we know of it is."""
+
+    id: str
+    name: str
+    zone: str
+    position: int = Field(description="Ledger entries of this place that the gateway holds.")
+    head: int | None = Field(None, description="Entries the place said it holds, at its last report.")
+    last_report: datetime | None = None
+    is_reporting: bool = Field(description="False once nothing has been heard for longer than the gateway's limit.")
+    not_reporting_since: datetime | None = None
+    terminals_online: int
+    terminals_total: int
+    people: int
+    punches: int
+
+
+class TerminalStatus(TerminalView):
+    """One terminal, with its place, as the place last reported it."""
+
+    place: str
+    as_of: datetime = Field(description="When the place said so.")
+    is_stale: bool = Field(description="The place has not reported since; the state above may be wrong.")
+
+
+class GatewayPerson(BaseModel):
+    """A person at one place."""
+
+    place: str
+    pin: str
+    name: str
+    terminals: list[str]
+    last_punch: datetime | None = None
+
+
+class PersonPage(BaseModel):
+    """People, by place and PIN."""
+
+    items: list[GatewayPerson]
+    next_cursor: str | None = None
+
+
+class GatewayPunch(PunchView):
+    """One punch with its place, the person's name as the terminals know it, and the place's zone."""
+
+    place: str
+    zone: str
+    name: str = ""
+    terminal_name: str = ""
+    position: int = Field(description="Order of arrival at the gateway within the tenant; ids of stream events.")
+
+
+class GatewayPunchPage(BaseModel):
+    """Punches, and where the next page begins."""
+
+    items: list[GatewayPunch]
+    next_cursor: str | None = None
+
+
+class PunchCount(BaseModel):
+    """How many punches match, and per place."""
+
+    count: int
+    places: dict[str, int]
+
+
+class PlaceFreshness(BaseModel):
+    """A place beside an answer: is it in the totals, and how old is what we know?"""
+
+    id: str
+    name: str
+    is_reporting: bool
+    as_of: datetime | None
+
+
+class Arrivals(BaseModel):
+    """First punches of the day per 15 minutes of local time."""
+
+    time: str = Field(description="Start of the quarter hour, HH:MM in each place's own zone.", examples=["08:15"])
+    today: int
+    median: float | None = Field(description="Median of the last four same weekdays; null without history.")
+
+
+class PlaceToday(BaseModel):
+    """One line of the locations table."""
+
+    id: str
+    name: str
+    zone: str
+    local_date: date
+    present: int = Field(description="People with an odd number of punches today.")
+    seen_today: int
+    people: int
+    punches_today: int
+    terminals_online: int
+    terminals_total: int
+    is_reporting: bool
+    as_of: datetime | None
+    trend: list[int] = Field(description="People seen on each of the last 7 days, oldest first, today last.")
+
+
+class Kpis(BaseModel):
+    """The tiles. Totals leave out places that are named in `missing`; they never count them as zero."""
+
+    as_of: datetime
+    present: int
+    seen_today: int
+    people: int
+    punches_today: int
+    usual_seen: float | None = Field(description="Median people seen by now on the last four same weekdays.")
+    seen_trend: list[int] = Field(description="People seen on each of the last 14 days, today last.")
+    terminals_online: int
+    terminals_total: int
+    missing: list[PlaceFreshness] = Field(description="Places that have not reported; the totals exclude them.")
+
+
+class Attention(BaseModel):
+    """One line of what needs a person, most urgent first."""
+
+    kind: Literal["place_silent", "terminal_offline", "terminal_blocked", "clock_drift", "quarantine", "no_comm_key"]
+    text: str
+    place: str
+    terminal: str | None = None
+    since: datetime | None = None
+
+
+class Overview(BaseModel):
+    """Everything the overview page shows."""
+
+    kpis: Kpis
+    attention: list[Attention]
+    arrivals: list[Arrivals]
+    places: list[PlaceToday]
+
+
+class EntriesUpload(BaseModel):
+    """Ledger entries of one place, in order, without a gap."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(ge=0, description="The position that the first entry follows.")
+    entries: list[LedgerEntry] = Field(max_length=1000)
+
+
+class Acknowledged(BaseModel):
+    """How far the gateway holds a place's ledger, durably."""
+
+    position: int
+
+
+class PlaceReport(BaseModel):
+    """A place says how it is; sent at every change and at least every few seconds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sent_at: datetime
+    head: int = Field(ge=0)
+    version: str = Field(max_length=40)
+    terminals: list[TerminalView] = Field(max_length=1000)
+
+
+class GatewayHealth(BaseModel):
+    """Is the gateway well?"""
+
+    status: Literal["ok", "degraded"]
+    version: str
+    database: Literal["ok", "unavailable"]

@@ -1,0 +1,163 @@
+"""What a place says about itself over HTTP."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+
+from biometric_flow.model.ids import SERIAL, SLUG
+from biometric_flow.model.punch import Channel, QuarantineReason
+from biometric_flow.model.terminal import TerminalState
+
+Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
+Serial = Annotated[str, StringConstraints(pattern=f"^{SERIAL.pattern}$")]
+
+
+class Counters(BaseModel):
+    """Rows of one terminal, ever: received = accepted + quarantined + duplicate (security-design I6)."""
+
+    received: int = 0
+    accepted: int = 0
+    quarantined: int = 0
+    duplicate: int = 0
+
+
+class Capacity(BaseModel):
+    """Used and possible, as the terminal says; a limit of 0 means that it did not say."""
+
+    users: int = 0
+    users_limit: int = 0
+    fingers: int = 0
+    fingers_limit: int = 0
+    faces: int = 0
+    faces_limit: int = 0
+    punches: int = 0
+    punches_limit: int = 0
+
+
+class TerminalView(BaseModel):
+    """One terminal as its place sees it."""
+
+    key: Slug = Field(description="The place's own name for it, unique at the place.", examples=["cairo-gate-1"])
+    name: str = Field(examples=["Main gate"])
+    host: str
+    port: int
+    is_enabled: bool
+    state: TerminalState
+    state_since: datetime
+    reason: str = Field("", description="Why it is not online, in words.")
+    serial: str = Field("", description="What it says it is; empty before first contact.")
+    model: str = ""
+    firmware: str = ""
+    platform: str = ""
+    last_contact: datetime | None = None
+    last_punch: datetime | None = None
+    drift_ms: int | None = Field(None, description="Terminal clock minus true time, at the last measurement.")
+    has_comm_key: bool = False
+    counters: Counters = Counters()
+    capacity: Capacity = Capacity()
+
+
+class TerminalCreate(BaseModel):
+    """A terminal to be added."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: Slug
+    name: str = Field(min_length=1, max_length=80)
+    host: str = Field(min_length=1, max_length=253)
+    port: int = Field(4370, ge=1, le=65535)
+    comm_key: SecretStr | None = Field(None, description="1-6 digits as set on the terminal; leave out for none.")
+    encoding: str = Field("utf-8", description="How the terminal writes names.", max_length=32)
+    is_enabled: bool = True
+
+
+class TerminalChange(BaseModel):
+    """What to change of a terminal; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=80)
+    host: str | None = Field(None, min_length=1, max_length=253)
+    port: int | None = Field(None, ge=1, le=65535)
+    comm_key: SecretStr | None = None
+    encoding: str | None = Field(None, max_length=32)
+    is_enabled: bool | None = None
+    serial: Serial | None = Field(None, description="Confirms that the machine at this address was exchanged.")
+
+
+class PersonView(BaseModel):
+    """A person as the terminals of one place know them."""
+
+    pin: str
+    name: str
+    terminals: list[str] = Field(description="Serial numbers of the terminals that know this person.")
+    last_punch: datetime | None = None
+
+
+class PunchView(BaseModel):
+    """One punch."""
+
+    id: str = Field(description="64 hexadecimal digits, computed from the punch's contents.")
+    terminal: str = Field(description="Serial number.")
+    pin: str
+    local_time: datetime = Field(description="Wall-clock time as the terminal wrote it, without a zone.")
+    instant: datetime = Field(description="The same in UTC, by the place's zone.")
+    state: int
+    verify: int
+    work_code: int
+    drift_ms: int | None
+    received_at: datetime
+    channel: Channel
+
+
+class PunchPage(BaseModel):
+    """Punches, oldest first, and where the next page begins."""
+
+    items: list[PunchView]
+    next_cursor: str | None = Field(None, description="Pass as `cursor`; null on the last page.")
+
+
+class QuarantinedRow(BaseModel):
+    """A row that could not become a punch, with its bytes."""
+
+    terminal: str
+    reason: QuarantineReason
+    detail: str
+    raw: str = Field(description="The row as hexadecimal digits, at most 1 KiB of it.")
+    first_seen: datetime
+
+
+class LedgerEntry(BaseModel):
+    """One line of a place's ledger, as it travels. The receiver trusts nothing but the bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    sequence: int = Field(ge=1)
+    leaf: Base64Bytes = Field(max_length=1024)
+    record: Base64Bytes = Field(max_length=4096)
+    opening: Base64Bytes = Field(max_length=64)
+
+
+class LedgerPage(BaseModel):
+    """Ledger entries after a position."""
+
+    head: int = Field(description="The last sequence that the place holds.")
+    entries: list[LedgerEntry]
+
+
+class PlaceHealth(BaseModel):
+    """Is this place well?"""
+
+    status: Literal["ok", "degraded"]
+    place: str
+    version: str
+    started_at: datetime
+    head: int = Field(description="Last ledger sequence.")
+    acknowledged: int = Field(description="Last sequence that the gateway confirmed.")
+    backlog: int
+    gateway: Literal["connected", "unreachable", "refused", "not_configured"]
+    gateway_since: datetime
+    storage: Literal["ok", "failing"]
+    terminals_online: int
+    terminals_total: int

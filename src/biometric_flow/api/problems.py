@@ -1,0 +1,67 @@
+"""Errors as RFC 9457 problem documents: a stable code, mapped to an HTTP status here and nowhere else."""
+
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+STATUS: Final[dict[str, int]] = {
+    "request.invalid": 422,
+    "request.malformed": 400,
+    "request.too_large": 413,
+    "request.not_found": 404,
+    "request.method_not_allowed": 405,
+    "access.unauthenticated": 401,
+    "access.bad_credentials": 401,
+    "access.forbidden": 403,
+    "access.too_many": 429,
+    "terminal.unknown": 404,
+    "terminal.exists": 409,
+    "place.unknown": 404,
+    "person.unknown": 404,
+    "cursor.invalid": 400,
+    "ledger.error": 500,
+    "ledger.event_unreadable": 422,
+    "ledger.chain_broken": 409,
+    "ledger.out_of_order": 409,
+    "ledger.storage_unavailable": 503,
+    "database.unavailable": 503,
+    "internal": 500,
+}
+"""Code -> HTTP status. A test walks every error class of the house and fails for a code that is missing here."""
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field of a request."""
+
+    field: str
+    expected: str
+
+
+class Problem(BaseModel):
+    """An error as the caller sees it."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(examples=["urn:biometric-flow:problem:place.unknown"])
+    title: str
+    status: int
+    code: str = Field(description="Stable; programs decide by it.", examples=["place.unknown"])
+    detail: str = Field(description="What was expected, what came, what to do.")
+    request_id: str = Field(description="Names this request in the logs.")
+    retryable: bool = False
+    errors: list[FieldProblem] = []
+
+
+def problem(code: str, detail: str, request_id: str, *, retryable: bool = False) -> Problem:
+    """A problem document for a stable code. An unknown code is a programming error and raises KeyError."""
+    return Problem(
+        type=f"urn:biometric-flow:problem:{code}",
+        title=code.replace(".", ": ").replace("_", " "),
+        status=STATUS[code],
+        code=code,
+        detail=detail,
+        request_id=request_id,
+        retryable=retryable,
+    )

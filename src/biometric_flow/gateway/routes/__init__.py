@@ -1,0 +1,1 @@
+"""The HTTP operations of the gateway, one module per subject."""

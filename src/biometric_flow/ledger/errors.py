@@ -1,0 +1,32 @@
+"""What can be wrong with a ledger, and with a request to write to it."""
+
+from biometric_flow.model.errors import BiometricFlowError
+
+
+class LedgerError(BiometricFlowError):
+    """The root of this package's errors."""
+
+    code = "ledger.error"
+
+
+class EventUnreadable(LedgerError):
+    """A record is not an event of a kind and version that this program knows."""
+
+    code = "ledger.event_unreadable"
+
+
+class ChainBroken(LedgerError):
+    """An entry does not continue the chain: altered, missing, repeated or from another place."""
+
+    code = "ledger.chain_broken"
+
+    def __init__(self, sequence: int, why: str) -> None:
+        super().__init__(f"entry {sequence}: {why}")
+        self.sequence = sequence
+
+
+class StorageUnavailable(LedgerError):
+    """The disk did not take the write; nothing was accepted."""
+
+    code = "ledger.storage_unavailable"
+    retryable = True

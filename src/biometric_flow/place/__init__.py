@@ -1,0 +1,1 @@
+"""One location: talks to its terminals, writes its ledger, serves :8000 and up."""

@@ -1,0 +1,1 @@
+"""The HTTP operations of a place, one module per subject."""

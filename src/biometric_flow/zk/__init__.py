@@ -1,0 +1,1 @@
+"""ZK terminals: the wire protocol, an asyncio client and a terminal made of software."""

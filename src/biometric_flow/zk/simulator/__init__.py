@@ -1,0 +1,1 @@
+"""A terminal made of software, for tests, demos and load."""
