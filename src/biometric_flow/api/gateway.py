@@ -13,7 +13,12 @@ Role = Literal["tenant_admin", "auditor", "hr_manager", "place_manager", "device
 class PasswordGrant(BaseModel):
     """Sign in with e-mail and password."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"grant_type": "password", "email": "amina@example.com", "password": "a long sentence"}]})
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"grant_type": "password", "email": "amina@example.com", "password": "a long sentence"}]
+        },
+    )
 
     grant_type: Literal["password"] = "password"
     email: Annotated[str, StringConstraints(min_length=3, max_length=254)]
@@ -36,7 +41,7 @@ class Token(BaseModel):
     """An access token for a few minutes, and the refresh token that gets the next one."""
 
     access_token: str
-    token_type: Literal["Bearer"] = "Bearer"
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 - the name of a scheme, not a secret
     expires_in: int = Field(description="Seconds.")
     refresh_token: str
 
@@ -50,7 +55,9 @@ class Me(BaseModel):
     tenant: str
     tenant_name: str
     role: Role
-    pages: list[str] = Field(description="Dashboard pages that this account may open.", examples=[["overview", "live", "devices"]])
+    pages: list[str] = Field(
+        description="Dashboard pages that this account may open.", examples=[["overview", "live", "devices"]]
+    )
 
 
 class PlaceView(BaseModel):

@@ -1,0 +1,84 @@
+"""A process among others: bind its port, serve, and end when told to or when its supervisor is gone."""
+
+import errno
+import os
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from biometric_flow.runtime.errors import FolderUnusable, PortInUse
+
+SUPERVISED_VARIABLE: Final = "BIOMETRIC_FLOW_SUPERVISED"
+"""Set to 1 by the supervisor: standard input is then a pipe that it holds, and its end means that it is gone."""
+
+GRACE_SECONDS: Final = 3.0
+"""A process that was told to stop ends itself after this time, whatever still holds it."""
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
+    """A listening socket, or PortInUse with the setting that moves it."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(
+                f"port {port} on {host} is in use: stop the program that holds it, or choose another with {setting}"
+            ) from None
+        raise PortInUse(f"cannot listen on {host} port {port}: {error.strerror}; set {setting}") from None
+    listener.setblocking(False)
+    return listener
+
+
+def usable_folder(path: Path) -> Path:
+    """The folder, created when absent and proved writable, or FolderUnusable with the reason."""
+    probe = path / ".writable"
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as error:
+        raise FolderUnusable(
+            f"cannot write to the data folder {path}: {error.strerror or error}; "
+            "free some space, change its owner or choose another folder"
+        ) from None
+    return path
+
+
+def serve(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until SIGTERM, SIGINT or the end of the supervisor; open streams are cut after two seconds."""
+    watch_supervisor()
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=2,
+        timeout_keep_alive=30,
+        h11_max_incomplete_event_size=64 * 1024,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def watch_supervisor() -> None:
+    """When supervised, turn the end of standard input into SIGTERM, and end hard if that is not enough."""
+    if os.environ.get(SUPERVISED_VARIABLE) != "1":
+        return
+
+    def wait_for_the_end() -> None:
+        while sys.stdin.buffer.read(1024):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Timer(GRACE_SECONDS, os._exit, args=(1,)).start()
+
+    threading.Thread(target=wait_for_the_end, name="supervisor-watch", daemon=True).start()
