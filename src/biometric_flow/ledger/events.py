@@ -120,7 +120,9 @@ def decode(record: bytes) -> Event:
         decoder = _DECODERS[body["kind"], body["version"]]
         event = decoder(body)
     except (cbor2.CBORError, KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
-        raise EventUnreadable(f"expected a known event in canonical CBOR, got {len(record)} bytes: {error!r}") from error
+        raise EventUnreadable(
+            f"expected a known event in canonical CBOR, got {len(record)} bytes: {error!r}"
+        ) from error
     if encode(event) != record:
         raise EventUnreadable("expected canonical CBOR, got another spelling of the same event")
     return event

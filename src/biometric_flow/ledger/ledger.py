@@ -1,0 +1,60 @@
+"""The only writer of a ledger: seals events onto the chain, reads them back, verifies."""
+
+from collections.abc import Sequence
+
+from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, check, seal
+from biometric_flow.ledger.errors import ChainBroken
+from biometric_flow.ledger.events import Event
+from biometric_flow.ledger.store import KeyRing, LedgerStore
+from biometric_flow.model.ids import PlaceId
+
+VERIFY_STEP = 1000
+
+
+class Ledger:
+    """The append-only record of one place, over a store. Transactions are the caller's."""
+
+    def __init__(self, place: PlaceId, store: LedgerStore, keys: KeyRing) -> None:
+        self.place = place
+        self._store = store
+        self._keys = keys
+
+    def append(self, events: Sequence[Event], day: str) -> list[SealedEntry]:
+        """Seal the events in order and store them. `day` is the receive day, YYYY-MM-DD in UTC."""
+        head = self._store.head()
+        sealed: list[SealedEntry] = []
+        for event in events:
+            entry = seal(self.place, head, day, event, self._keys.key(event.subject))
+            head = Head(entry.sequence, entry.hash)
+            sealed.append(entry)
+        self._store.append(sealed)
+        return sealed
+
+    def head(self) -> Head:
+        """Where the chain ends."""
+        return self._store.head()
+
+    def read(self, after: int, limit: int) -> Sequence[SealedEntry]:
+        """Up to `limit` entries after a position, in order."""
+        return self._store.read(after, limit)
+
+    def verify(self, last: int | None = None) -> Head:
+        """Check the chain, whole or its last entries, and return its head. Raises ChainBroken at the first bad one."""
+        stored = self._store.head()
+        after = 0 if last is None else max(0, stored.sequence - last)
+        head = EMPTY if after == 0 else self._anchor(after)
+        while entries := self._store.read(head.sequence, VERIFY_STEP):
+            for entry in entries:
+                expected = check(self.place, head, entry.leaf, entry.record, entry.opening)
+                if (entry.sequence, entry.hash) != (expected.sequence, expected.hash):
+                    raise ChainBroken(expected.sequence, "the stored sequence or hash differs from the leaf's own")
+                head = expected
+        if head != stored:
+            raise ChainBroken(head.sequence + 1, f"the chain ends here, but {stored.sequence} entries were recorded")
+        return head
+
+    def _anchor(self, sequence: int) -> Head:
+        entries = self._store.read(sequence - 1, 1)
+        if not entries:
+            raise ChainBroken(sequence, "the entry is missing")
+        return Head(entries[0].sequence, entries[0].hash)

@@ -1,0 +1,30 @@
+"""The ports of a ledger: where its entries lie, and where the keys lie that hide them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from biometric_flow.ledger.chain import Head, SealedEntry
+
+
+class LedgerStore(Protocol):
+    """Entries in order. Calls take part in the caller's transaction; the store never commits by itself."""
+
+    def head(self) -> Head:
+        """Where the chain ends."""
+        ...
+
+    def append(self, entries: Sequence[SealedEntry]) -> None:
+        """Add entries that continue the head."""
+        ...
+
+    def read(self, after: int, limit: int) -> Sequence[SealedEntry]:
+        """Up to `limit` entries with a sequence greater than `after`, in order."""
+        ...
+
+
+class KeyRing(Protocol):
+    """One random key per subject, and one for the place itself (security-design L3)."""
+
+    def key(self, subject: str | None) -> bytes:
+        """The 32-byte key of a subject, made when there is none; None means the place."""
+        ...

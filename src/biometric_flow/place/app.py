@@ -1,0 +1,169 @@
+"""The place process: builds every object it uses, in one readable function, and serves."""
+
+import asyncio
+import fcntl
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import IO
+
+import structlog
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Scope
+
+from biometric_flow import __version__
+from biometric_flow.api.clients import UplinkClient
+from biometric_flow.api.gateway import PlaceReport
+from biometric_flow.ledger.errors import ChainBroken
+from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.model.place import Place
+from biometric_flow.place.collector import Collectors, Workplace
+from biometric_flow.place.feed import Feed, Message
+from biometric_flow.place.health import Health
+from biometric_flow.place.roster import DevicesFile, Roster, RosterEntry, read_devices
+from biometric_flow.place.routes import health as health_routes
+from biometric_flow.place.routes import ledger, people, punches, stream, terminals
+from biometric_flow.place.routes.punches import punch_view
+from biometric_flow.place.schema import open_database, open_reader
+from biometric_flow.place.settings import PlaceSettings
+from biometric_flow.place.state import PlaceState
+from biometric_flow.place.store import PlaceReader, PlaceStore, Recorded
+from biometric_flow.place.uplink import Uplink
+from biometric_flow.place.writer import Writer
+from biometric_flow.runtime.clock import Clock, SystemClock
+from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.logging import configure_logging
+from biometric_flow.runtime.places import PlaceConfig, find_place
+from biometric_flow.runtime.process import bind, serve, usable_folder
+from biometric_flow.runtime.settings import load_settings
+from biometric_flow.runtime.web import Baseline, Unauthenticated, bearer, install_problems
+
+log = structlog.get_logger()
+
+VERIFY_AT_START = 10_000
+"""Newest entries that are checked before a place serves (security-design L8)."""
+
+
+class ApiKeyGuard:
+    """Everything but health needs the place's own key as bearer token."""
+
+    def __init__(self, api_key: str) -> None:
+        self._digest = hashlib.sha256(api_key.encode()).digest()
+
+    async def __call__(self, scope: Scope) -> None:
+        """Raise Unauthenticated unless the request carries the key."""
+        if scope["path"] == "/health":
+            return
+        if not hmac.compare_digest(hashlib.sha256(bearer(scope).encode()).digest(), self._digest):
+            raise Unauthenticated("expected this place's API key as bearer token, got another")
+
+
+def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, folder: Path, clock: Clock) -> ASGIApp:
+    """Every object of a place process. The folder must be writable and is locked against a second process."""
+    lock = _lock(folder)
+    connection = open_database(folder / "place.sqlite3")
+    store = PlaceStore(place.id, connection)
+    try:
+        store.ledger.verify(last=VERIFY_AT_START)
+    except ChainBroken as error:
+        raise FolderUnusable(
+            f"the ledger in {folder} is damaged or was altered: {error}; keep this folder as evidence "
+            "and restore the last backup into another one"
+        ) from None
+    reader = PlaceReader(open_reader(folder / "place.sqlite3"))
+    roster = Roster(connection)
+    roster.seed(devices)
+    feed = Feed()
+
+    def recorded(batch: Recorded) -> None:
+        if batch.accepted and feed.has_listeners:
+            for sequence, punch in batch.accepted:
+                feed.publish(Message("punch", punch_view(punch).model_dump_json(), sequence))
+        if state.uplink is not None:
+            state.uplink.entries_waiting()
+
+    def changed(key: str) -> None:
+        if feed.has_listeners:
+            feed.publish(Message("terminal", state.terminal_view(roster.get(key)).model_dump_json()))
+        if state.uplink is not None:
+            state.uplink.report_due()
+
+    def report() -> PlaceReport:
+        return PlaceReport(
+            sent_at=clock.now(), head=reader.head(), version=__version__, terminals=state.terminal_views()
+        )
+
+    writer = Writer(store, recorded)
+    health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
+
+    async def pin_serial(key: str, serial: str) -> RosterEntry:
+        return await writer.call(roster.pin_serial, key, serial)
+
+    collectors = Collectors(Workplace(place, settings, store, writer, health, clock, pin_serial))
+    uplink = None
+    if settings.gateway_url is not None and settings.gateway_credential is not None:
+        client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
+        uplink = Uplink(client, settings, reader, store, writer, clock, report)
+    state = PlaceState(place, settings, clock.now(), clock, roster, collectors, health, writer, reader, feed, uplink)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(writer.run(), name="writer")]
+        if uplink is not None:
+            tasks.append(asyncio.create_task(uplink.run_uploads(), name="uploads"))
+            tasks.append(asyncio.create_task(uplink.run_reports(), name="reports"))
+        for entry in roster:
+            await collectors.apply(entry)
+        log.info("place_started", head=reader.head())
+        yield
+        await collectors.stop()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        writer.close()
+        connection.close()
+        lock.close()
+
+    app = FastAPI(
+        title=f"BiometricFlow-ZK place {place.id}",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.place = state
+    for routes in (health_routes, terminals, people, punches, ledger, stream):
+        app.include_router(routes.router)
+    install_problems(app)
+    return Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))
+
+
+def run(config: Path, environment: Mapping[str, str], place_id: str, host: str | None, port: int | None) -> int:
+    """Run a place process until it is told to stop."""
+    settings = load_settings(
+        PlaceSettings, "place", config, environment, instance=f"place-{place_id}", id=place_id, host=host, port=port
+    )
+    entry = find_place(config, settings.id)
+    configure_logging("place", settings.log_level, tenant=entry.tenant, place=entry.id)
+    folder = usable_folder(settings.data / "places" / entry.id)
+    listener = bind(settings.host or entry.host, settings.port or entry.port, "BIOMETRIC_FLOW_PLACE_PORT")
+    app = create_app(settings, _place(entry), read_devices(config, entry.id), folder, SystemClock())
+    serve(app, listener)
+    return 0
+
+
+def _place(entry: PlaceConfig) -> Place:
+    return Place(PlaceId(entry.id), TenantId(entry.tenant), entry.name, entry.zone_info)
+
+
+def _lock(folder: Path) -> IO[str]:
+    handle = (folder / "lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise FolderUnusable(f"another process uses the data folder {folder}; stop it first") from None
+    return handle

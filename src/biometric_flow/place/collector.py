@@ -1,0 +1,298 @@
+"""One task per terminal: connect, read what it is, catch up, listen, reconcile; reconnect with backoff."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from biometric_flow.api.place import Capacity
+from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.ledger.events import GenerationStarted, PersonEnrolled
+from biometric_flow.model.ids import TerminalSerial, canonical_pin
+from biometric_flow.model.place import Place
+from biometric_flow.model.punch import Channel, Punch
+from biometric_flow.place.errors import TerminalExchanged
+from biometric_flow.place.health import Health
+from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, put_aside
+from biometric_flow.place.roster import RosterEntry
+from biometric_flow.place.settings import PlaceSettings
+from biometric_flow.place.store import Batch, Cursor, PlaceStore
+from biometric_flow.place.writer import Writer
+from biometric_flow.runtime.clock import Clock
+from biometric_flow.zk.errors import (
+    NotATerminal,
+    PullRefused,
+    TerminalUnauthorised,
+    ZkError,
+)
+from biometric_flow.zk.terminal import AttendanceEvent, Terminal, open_terminal
+from biometric_flow.zk.wire.records import AttlogRecord, UserRecord
+
+log = structlog.get_logger()
+
+CHUNK: Final = 2000
+"""Rows handed to the writer at once, so that a long log never holds up another terminal's punch."""
+
+NEEDS_AN_OPERATOR: Final = (TerminalUnauthorised, PullRefused, NotATerminal, TerminalExchanged)
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """What every collector of a place shares."""
+
+    place: Place
+    settings: PlaceSettings
+    store: PlaceStore
+    writer: Writer
+    health: Health
+    clock: Clock
+    pin_serial: Callable[[str, str], Awaitable[RosterEntry]]
+
+
+class Collector:
+    """Collects from one terminal until cancelled."""
+
+    def __init__(self, entry: RosterEntry, workplace: Workplace) -> None:
+        self._entry = entry
+        self._at = workplace
+        self._pins: dict[int, str] = {}
+        self._user_count = -1
+        self._drift: timedelta | None = None
+        self._previous: datetime | None = None
+        self._cursor = Cursor(0, 0, None)
+        self._log = log.bind(terminal=entry.key)
+
+    async def run(self) -> None:
+        """Stay connected for ever; every failure is named, counted and followed by another try."""
+        attempt = 0
+        while True:
+            connected_at = self._at.clock.monotonic()
+            try:
+                await self._one_connection()
+            except NEEDS_AN_OPERATOR as error:
+                self._at.health.blocked(self._entry.key, self._at.clock.now(), str(error))
+                self._log.warning("terminal_blocked", code=error.code, reason=str(error))
+                await self._at.clock.sleep(self._at.settings.blocked_retry_seconds)
+                continue
+            except (ZkError, StorageUnavailable, OSError) as error:
+                self._at.health.lost(self._entry.key, self._at.clock.now(), str(error))
+                self._log.info("terminal_lost", code=getattr(error, "code", "os"), reason=str(error))
+            except Exception as error:  # noqa: BLE001 - the outermost loop of a task: log and go on
+                self._at.health.lost(self._entry.key, self._at.clock.now(), "an internal error; see the log")
+                self._log.exception("collector_failed", error=type(error).__name__)
+            if self._at.clock.monotonic() - connected_at > self._at.settings.backoff_max_seconds:
+                attempt = 0
+            await self._at.clock.sleep(backoff(attempt, self._at.settings, random.random()))  # noqa: S311 - jitter
+            attempt += 1
+
+    async def _one_connection(self) -> None:
+        entry, settings = self._entry, self._at.settings
+        async with open_terminal(
+            entry.host, entry.port, comm_key=entry.comm_key, timeout=settings.connect_seconds, encoding=entry.encoding
+        ) as terminal:
+            await self._recognise(terminal)
+            # Live events are asked for before the log is read: a punch in between comes twice, never not at all.
+            await terminal.listen()
+            await self._measure_drift(terminal)
+            await self._reconcile(terminal)
+            self._at.health.online(entry.key, self._at.clock.now())
+            await self._listen(terminal)
+
+    async def _recognise(self, terminal: Terminal) -> None:
+        info = await terminal.info()
+        if self._entry.serial and info.serial != self._entry.serial:
+            raise TerminalExchanged(
+                f"expected the terminal {self._entry.serial} at this address, found {info.serial}; "
+                "if it was exchanged on purpose, confirm the new serial number"
+            )
+        if not self._entry.serial:
+            self._entry = await self._at.pin_serial(self._entry.key, info.serial)
+        self._at.health.contacted(
+            self._entry.key,
+            self._at.clock.now(),
+            model=info.model,
+            firmware=info.firmware,
+            platform=info.platform,
+        )
+        serial = self._serial
+        stored = await self._at.writer.call(self._at.store.cursor, serial)
+        self._cursor = stored or Cursor(0, 0, None)
+        self._previous = await self._at.writer.call(self._at.store.last_instant, serial)
+
+    @property
+    def _serial(self) -> TerminalSerial:
+        return TerminalSerial(self._entry.serial)
+
+    async def _measure_drift(self, terminal: Terminal) -> None:
+        asked = self._at.clock.now()
+        told = await terminal.time()
+        now = self._at.clock.now()
+        try:
+            self._drift = drift_of(told.to_datetime(), self._at.place.zone, asked + (now - asked) / 2)
+        except ValueError:
+            self._drift = None
+        self._at.health.contacted(self._entry.key, now, drift=self._drift)
+
+    async def _reconcile(self, terminal: Terminal) -> None:
+        """Compare counters with what was read; read people or the whole log again where they differ or are old."""
+        said = await terminal.capacity()
+        now = self._at.clock.now()
+        self._at.health.contacted(
+            self._entry.key,
+            now,
+            capacity=Capacity(
+                users=said.users,
+                users_limit=said.users_limit,
+                fingers=said.fingers,
+                fingers_limit=said.fingers_limit,
+                faces=said.faces,
+                faces_limit=said.faces_limit,
+                punches=said.records,
+                punches_limit=said.records_limit,
+            ),
+        )
+        if said.users != self._user_count:
+            await self._read_people(terminal)
+            self._user_count = said.users
+        if self._cursor.generation == 0 or said.records < self._cursor.rows:
+            await self._start_generation(terminal, said.records)
+        read_at = self._cursor.read_at
+        full_after = timedelta(seconds=self._at.settings.full_reconcile_seconds)
+        if said.records != self._cursor.rows or read_at is None or now - read_at > full_after:
+            await self._read_log(terminal)
+
+    async def _start_generation(self, terminal: Terminal, rows: int) -> None:
+        info = await terminal.info()
+        now = self._at.clock.now()
+        generation = self._cursor.generation + 1
+        started = GenerationStarted(self._serial, generation, info.firmware, info.platform, rows, now)
+        await self._at.writer.record(Batch(self._serial, now, generation=started))
+        self._cursor = Cursor(generation, 0, None)
+        self._log.info("generation_started", generation=generation, rows=rows)
+
+    async def _read_people(self, terminal: Terminal) -> None:
+        users = await terminal.users()
+        now = self._at.clock.now()
+        people = [person for user in users.records if (person := _person(user, self._serial, now))]
+        self._pins = {user.uid: user.user_id for user in users.records if user.user_id}
+        await self._at.writer.record(Batch(self._serial, now, people=people))
+        self._log.info("people_read", people=len(people), rejected=len(users.rejected))
+
+    async def _read_log(self, terminal: Terminal) -> None:
+        attendance = await terminal.attendance()
+        holds = len(attendance.records) + len(attendance.rejected)
+        now = self._at.clock.now()
+        accepted = 0
+        reading = self._reading(Channel.PULL, previous=None)
+        for start in range(0, len(attendance.records), CHUNK):
+            rows = await asyncio.to_thread(normalise, attendance.records[start : start + CHUNK], reading)
+            accepted += await self._keep(rows, now)
+            reading = replace(reading, previous=_last_instant(rows) or reading.previous)
+        aside = put_aside(attendance.rejected, self._serial)
+        await self._at.writer.record(Batch(self._serial, now, rows=aside, holds=holds))
+        self._cursor = Cursor(self._cursor.generation, holds, now)
+        self._log.info("log_read", rows=holds, accepted=accepted, rejected=len(aside))
+
+    async def _listen(self, terminal: Terminal) -> None:
+        settings, clock = self._at.settings, self._at.clock
+        reconcile_at = clock.monotonic() + settings.reconcile_seconds
+        while True:
+            wait = min(settings.keepalive_seconds, max(0.0, reconcile_at - clock.monotonic()))
+            event = await terminal.next_event(timeout=wait)
+            events: list[AttlogRecord] = []
+            while event is not None:
+                if isinstance(event, AttendanceEvent):
+                    events.append(event.record)
+                event = await terminal.next_event(timeout=0)
+            if events:
+                await self._take_live(terminal, events)
+            elif clock.monotonic() < reconcile_at:
+                await self._measure_drift(terminal)
+            if clock.monotonic() >= reconcile_at:
+                await self._measure_drift(terminal)
+                await self._reconcile(terminal)
+                reconcile_at = clock.monotonic() + settings.reconcile_seconds
+
+    async def _take_live(self, terminal: Terminal, events: list[AttlogRecord]) -> None:
+        if any(not event.user_id and event.uid not in self._pins for event in events):
+            await self._read_people(terminal)
+        now = self._at.clock.now()
+        rows = normalise(events, self._reading(Channel.LIVE, self._previous))
+        self._previous = _last_instant(rows) or self._previous
+        accepted = await self._keep(rows, now)
+        self._cursor = replace(self._cursor, rows=self._cursor.rows + accepted)
+        self._at.health.contacted(self._entry.key, now)
+
+    async def _keep(self, rows: list[Punch | Quarantined], now: datetime) -> int:
+        recorded = await self._at.writer.record(Batch(self._serial, now, rows=rows))
+        return len(recorded.accepted)
+
+    def _reading(self, channel: Channel, previous: datetime | None) -> Reading:
+        return Reading(
+            tenant=self._at.place.tenant,
+            terminal=self._serial,
+            zone=self._at.place.zone,
+            drift=self._drift,
+            received_at=self._at.clock.now(),
+            channel=channel,
+            pins=self._pins,
+            previous=previous,
+        )
+
+
+class Collectors:
+    """The collectors of a place: one supervised task for each terminal that is switched on."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._at = workplace
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def apply(self, entry: RosterEntry) -> None:
+        """Start, restart or stop the collector of a terminal, as its entry now says."""
+        await self._stop(entry.key)
+        self._at.health.switched(entry.key, self._at.clock.now())
+        if entry.is_enabled:
+            self._tasks[entry.key] = asyncio.create_task(
+                Collector(entry, self._at).run(), name=f"collector {entry.key}"
+            )
+
+    async def stop(self) -> None:
+        """Stop them all."""
+        for key in list(self._tasks):
+            await self._stop(key)
+
+    async def _stop(self, key: str) -> None:
+        task = self._tasks.pop(key, None)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+def backoff(attempt: int, settings: PlaceSettings, chance: float) -> float:
+    """Seconds before the next try: exponential, capped, with jitter; `chance` is uniform in 0..1."""
+    ceiling = min(settings.backoff_max_seconds, settings.backoff_seconds * 2 ** min(attempt, 20))
+    return float(ceiling * (0.5 + chance / 2))
+
+
+def _person(user: UserRecord, terminal: TerminalSerial, now: datetime) -> PersonEnrolled | None:
+    try:
+        pin = canonical_pin(user.user_id)
+    except ValueError:
+        return None
+    return PersonEnrolled(
+        terminal=terminal,
+        pin=pin,
+        uid=user.uid,
+        name=user.name,
+        privilege=user.privilege,
+        card=user.card,
+        seen_at=now,
+    )
+
+
+def _last_instant(rows: list[Punch | Quarantined]) -> datetime | None:
+    return next((row.instant for row in reversed(rows) if isinstance(row, Punch)), None)

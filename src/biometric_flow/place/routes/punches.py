@@ -1,0 +1,71 @@
+"""Punches of this place, and the rows that were put aside."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+
+from biometric_flow.api.place import PunchPage, PunchView, QuarantinedRow
+from biometric_flow.model.punch import Punch
+from biometric_flow.place.errors import CursorInvalid
+from biometric_flow.place.state import State
+from biometric_flow.place.store import PunchFilter
+
+router = APIRouter(prefix="/v1", tags=["punches"])
+
+BEFORE_ALL = (-(2**62), 0)
+
+
+@router.get("/punches")
+async def list_punches(
+    state: State,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="Included.")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="Not included.")] = None,
+    pin: Annotated[str | None, Query(max_length=24)] = None,
+    terminal: Annotated[str | None, Query(max_length=32, description="Serial number.")] = None,
+    cursor: Annotated[str | None, Query(max_length=60)] = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> PunchPage:
+    """Punches by instant, oldest first. A page's cursor stays valid while new punches arrive."""
+    after = _position(cursor) if cursor else BEFORE_ALL
+    found = state.reader.punches(PunchFilter(since, until, pin, terminal), after, limit + 1)
+    items = found[:limit]
+    following = None
+    if len(found) > limit:
+        sequence, last = items[-1]
+        following = f"{int(last.instant.timestamp())}.{sequence}"
+    return PunchPage(items=[punch_view(punch) for _, punch in items], next_cursor=following)
+
+
+@router.get("/quarantine")
+async def list_quarantine(state: State, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[QuarantinedRow]:
+    """Rows that could not become punches, newest first, with their bytes."""
+    return [
+        QuarantinedRow(terminal=terminal, reason=reason, detail=detail, raw=raw.hex(), first_seen=seen)
+        for terminal, reason, detail, raw, seen in state.reader.quarantine(limit)
+    ]
+
+
+def punch_view(punch: Punch) -> PunchView:
+    """A punch as the API shows it."""
+    return PunchView(
+        id=punch.id.hex(),
+        terminal=punch.terminal,
+        pin=punch.pin,
+        local_time=punch.local_time,
+        instant=punch.instant,
+        state=punch.state,
+        verify=punch.verify,
+        work_code=punch.work_code,
+        drift_ms=None if punch.drift is None else round(punch.drift.total_seconds() * 1000),
+        received_at=punch.received_at,
+        channel=punch.channel,
+    )
+
+
+def _position(cursor: str) -> tuple[int, int]:
+    instant, _, sequence = cursor.partition(".")
+    try:
+        return int(instant), int(sequence)
+    except ValueError:
+        raise CursorInvalid(f"expected `next_cursor` of an earlier page, got {cursor!r}") from None

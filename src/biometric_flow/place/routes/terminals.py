@@ -1,0 +1,54 @@
+"""Terminals: list, add, change, switch on and off."""
+
+from fastapi import APIRouter
+from pydantic import SecretStr
+
+from biometric_flow.api.place import TerminalChange, TerminalCreate, TerminalView
+from biometric_flow.place.roster import RosterEntry
+from biometric_flow.place.state import State
+
+router = APIRouter(prefix="/v1/terminals", tags=["terminals"])
+
+
+@router.get("")
+async def list_terminals(state: State) -> list[TerminalView]:
+    """All terminals of this place, by key."""
+    return state.terminal_views()
+
+
+@router.get("/{key}")
+async def get_terminal(key: str, state: State) -> TerminalView:
+    """One terminal."""
+    return state.terminal_view(state.roster.get(key))
+
+
+@router.post("", status_code=201)
+async def add_terminal(new: TerminalCreate, state: State) -> TerminalView:
+    """Add a terminal; collecting begins at once."""
+    entry = RosterEntry(
+        key=new.key,
+        name=new.name,
+        host=new.host,
+        port=new.port,
+        comm_key=_digits(new.comm_key),
+        encoding=new.encoding,
+        is_enabled=new.is_enabled,
+    )
+    added = await state.writer.call(state.roster.add, entry)
+    await state.collectors.apply(added)
+    return state.terminal_view(added)
+
+
+@router.patch("/{key}")
+async def change_terminal(key: str, change: TerminalChange, state: State) -> TerminalView:
+    """Change a terminal; its collector starts anew with what it is told."""
+    changes = change.model_dump(exclude_unset=True, exclude={"comm_key"})
+    if "comm_key" in change.model_fields_set:
+        changes["comm_key"] = _digits(change.comm_key)
+    changed = await state.writer.call(lambda: state.roster.change(key, **changes))
+    await state.collectors.apply(changed)
+    return state.terminal_view(changed)
+
+
+def _digits(comm_key: SecretStr | None) -> int:
+    return int(comm_key.get_secret_value()) if comm_key else 0

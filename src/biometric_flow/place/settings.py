@@ -1,0 +1,45 @@
+"""Settings of a place process: BIOMETRIC_FLOW_PLACE_* and its line in places.json."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, HttpUrl, model_validator
+
+from biometric_flow.runtime.settings import Settings, StrongSecret
+
+
+class PlaceSettings(Settings):
+    """One place process. Durations are seconds."""
+
+    id: str
+    data: Path = Path("biometric-flow-data")
+    """Parent of this place's own folder, `places/<id>`."""
+    host: str | None = None
+    port: int | None = Field(None, ge=1, le=65535)
+    """Host and port default to the place's line in places.json."""
+    api_key: StrongSecret
+    """Bearer token of this place's own HTTP interface."""
+    gateway_url: HttpUrl | None = None
+    gateway_credential: StrongSecret | None = None
+
+    reconcile_seconds: float = Field(60, gt=0)
+    """How often the counters are compared with what was read, and the log read again when they differ."""
+    full_reconcile_seconds: float = Field(6 * 3600, gt=0)
+    """How often the whole log is read whatever the counters say."""
+    keepalive_seconds: float = Field(30, gt=0)
+    connect_seconds: float = Field(10, gt=0)
+    backoff_seconds: float = Field(1, gt=0)
+    backoff_max_seconds: float = Field(60, gt=0)
+    blocked_retry_seconds: float = Field(300, gt=0)
+    """How often a terminal is tried that answered with a refusal only an operator can lift."""
+    offline_after_seconds: float = Field(15, gt=0)
+    """A terminal that cannot be reached is `late` for this long, then `offline`."""
+    report_seconds: float = Field(5, gt=0)
+    upload_batch: int = Field(500, ge=1, le=1000)
+    log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    @model_validator(mode="after")
+    def _a_gateway_needs_a_credential(self) -> Self:
+        if self.gateway_url is not None and self.gateway_credential is None:
+            raise ValueError("gateway_credential beside gateway_url")
+        return self

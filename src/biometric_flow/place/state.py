@@ -1,0 +1,62 @@
+"""What the operations of one place use, handed to them per request."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from biometric_flow.api.place import TerminalView
+from biometric_flow.model.place import Place
+from biometric_flow.place.collector import Collectors
+from biometric_flow.place.feed import Feed
+from biometric_flow.place.health import Health
+from biometric_flow.place.roster import Roster, RosterEntry
+from biometric_flow.place.settings import PlaceSettings
+from biometric_flow.place.store import PlaceReader
+from biometric_flow.place.uplink import LinkState, Uplink
+from biometric_flow.place.writer import Writer
+from biometric_flow.runtime.clock import Clock
+
+
+@dataclass(slots=True)
+class PlaceState:
+    """The objects that `create_app` built."""
+
+    place: Place
+    settings: PlaceSettings
+    started_at: datetime
+    clock: Clock
+    roster: Roster
+    collectors: Collectors
+    health: Health
+    writer: Writer
+    reader: PlaceReader
+    feed: Feed
+    uplink: Uplink | None
+
+    def terminal_views(self) -> list[TerminalView]:
+        """All terminals as they are now, by key."""
+        now, counters, last = self.clock.now(), self.reader.counters(), self.reader.last_punches()
+        return [
+            self.health.view(entry, now, counters.get(entry.serial, (0, 0, 0, 0)), last.get(entry.serial))
+            for entry in self.roster
+        ]
+
+    def terminal_view(self, entry: RosterEntry) -> TerminalView:
+        """One terminal as it is now."""
+        return next(view for view in self.terminal_views() if view.key == entry.key)
+
+    @property
+    def link(self) -> tuple[LinkState, datetime, int]:
+        """State of the link to the gateway, since when, and the acknowledged position."""
+        if self.uplink is None:
+            return "not_configured", self.started_at, 0
+        return self.uplink.state, self.uplink.since, self.uplink.acknowledged
+
+
+def _of_request(request: Request) -> PlaceState:
+    return cast("PlaceState", request.app.state.place)
+
+
+State = Annotated[PlaceState, Depends(_of_request)]

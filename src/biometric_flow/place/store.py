@@ -1,0 +1,331 @@
+"""What a place keeps: punch, ledger entry, outbox row and cursor in one durable transaction (security-design I2)."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from biometric_flow.ledger.chain import SealedEntry
+from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.ledger.events import Event, GenerationStarted, PersonEnrolled, PunchRecorded
+from biometric_flow.ledger.ledger import Ledger
+from biometric_flow.ledger.sqlite import SqliteLedgerStore
+from biometric_flow.model.ids import PlaceId, PunchId, TerminalSerial
+from biometric_flow.model.punch import Punch, QuarantineReason
+from biometric_flow.place.normalise import Quarantined
+
+LOOKUP_STEP = 500
+"""Ids in one lookup; SQLite takes at least 999 parameters everywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one read from one terminal brought, to be kept whole or not at all."""
+
+    terminal: TerminalSerial
+    received_at: datetime
+    rows: Sequence[Punch | Quarantined] = ()
+    people: Sequence[PersonEnrolled] = ()
+    generation: GenerationStarted | None = None
+    holds: int | None = None
+    """Rows that the terminal holds, when its whole log has just been read; live rows add to it."""
+
+
+@dataclass(slots=True)
+class Recorded:
+    """What became of a batch. `accepted` punches carry their ledger sequence; the four add up as I6 demands."""
+
+    accepted: list[tuple[int, Punch]] = field(default_factory=list)
+    duplicate: int = 0
+    quarantined: int = 0
+    head: int = 0
+
+    @property
+    def received(self) -> int:
+        """Rows that came."""
+        return len(self.accepted) + self.duplicate + self.quarantined
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A hint of how far a terminal's log was read; correctness never rests on it (security-design I3)."""
+
+    generation: int
+    rows: int
+    read_at: datetime | None
+
+
+class PlaceStore:
+    """The one writer of a place's SQLite file."""
+
+    def __init__(self, place: PlaceId, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._entries = SqliteLedgerStore(connection)
+        self.ledger = Ledger(place, self._entries, self._entries)
+
+    def record(self, batches: Iterable[Batch]) -> list[Recorded]:
+        """Keep the batches in one transaction; durable when this returns, and nothing kept when it raises."""
+        with self._transaction():
+            return [self._record_one(batch) for batch in batches]
+
+    def acknowledge(self, position: int) -> None:
+        """The gateway holds everything up to this position."""
+        with self._transaction():
+            self._entries.acknowledge(position)
+
+    def cursor(self, terminal: TerminalSerial) -> Cursor | None:
+        """How far this terminal's log was read, None before the first time."""
+        row = self._connection.execute(
+            "SELECT generation, rows, read_at FROM cursor WHERE terminal = ?", (terminal,)
+        ).fetchone()
+        return row and Cursor(row[0], row[1], row[2] and datetime.fromisoformat(row[2]))
+
+    def last_instant(self, terminal: TerminalSerial) -> datetime | None:
+        """Instant of the newest punch of this terminal, by its ledger sequence."""
+        row = self._connection.execute(
+            "SELECT instant FROM punch WHERE terminal = ? ORDER BY sequence DESC LIMIT 1", (terminal,)
+        ).fetchone()
+        return row and datetime.fromtimestamp(row[0], UTC)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+        except (sqlite3.Error, OSError) as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise StorageUnavailable(f"nothing was accepted, the disk did not take the write: {error}") from error
+
+    def _record_one(self, batch: Batch) -> Recorded:
+        recorded = Recorded()
+        fresh, aside = self._sort_out(batch.rows, recorded)
+        news: list[Event] = [] if batch.generation is None else [batch.generation]
+        news += self._changed(batch.people)
+        sealed = self.ledger.append([*news, *map(PunchRecorded, fresh)], batch.received_at.date().isoformat())
+        recorded.accepted = [(entry.sequence, punch) for entry, punch in zip(sealed[len(news) :], fresh, strict=True)]
+        self._insert_punches(recorded.accepted)
+        self._insert_quarantine(aside, batch.received_at)
+        self._insert_people(batch.people)
+        self._move_cursor(batch, recorded)
+        recorded.head = self.ledger.head().sequence
+        return recorded
+
+    def _sort_out(
+        self, rows: Sequence[Punch | Quarantined], recorded: Recorded
+    ) -> tuple[list[Punch], list[Quarantined]]:
+        ids = [row.id for row in rows]
+        known = self._known("SELECT id FROM punch WHERE id IN", ids)
+        aside_already = self._known("SELECT id FROM quarantine WHERE id IN", ids)
+        fresh: dict[bytes, Punch] = {}
+        aside: dict[bytes, Quarantined] = {}
+        for row in rows:
+            if row.id in known or row.id in aside_already or row.id in fresh or row.id in aside:
+                recorded.duplicate += 1
+            elif isinstance(row, Punch):
+                fresh[row.id] = row
+            else:
+                aside[row.id] = row
+                recorded.quarantined += 1
+        return list(fresh.values()), list(aside.values())
+
+    def _known(self, query: str, ids: Sequence[bytes]) -> set[bytes]:
+        found: set[bytes] = set()
+        for start in range(0, len(ids), LOOKUP_STEP):
+            step = ids[start : start + LOOKUP_STEP]
+            marks = ",".join("?" * len(step))
+            found.update(row[0] for row in self._connection.execute(f"{query} ({marks})", step))
+        return found
+
+    def _insert_punches(self, accepted: Sequence[tuple[int, Punch]]) -> None:
+        self._connection.executemany(
+            "INSERT INTO punch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    sequence,
+                    punch.id,
+                    punch.terminal,
+                    punch.pin,
+                    punch.local_time.isoformat(timespec="seconds"),
+                    int(punch.instant.timestamp()),
+                    punch.state,
+                    punch.verify,
+                    punch.work_code,
+                    punch.drift and round(punch.drift / timedelta(milliseconds=1)),
+                    punch.received_at.isoformat(timespec="milliseconds"),
+                    punch.channel,
+                )
+                for sequence, punch in accepted
+            ],
+        )
+
+    def _insert_quarantine(self, aside: Sequence[Quarantined], now: datetime) -> None:
+        self._connection.executemany(
+            "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?)",
+            [(row.id, row.terminal, row.reason, row.detail, row.raw, now.isoformat()) for row in aside],
+        )
+
+    def _changed(self, people: Sequence[PersonEnrolled]) -> list[PersonEnrolled]:
+        if not people:
+            return []
+        known = {
+            (terminal, pin): rest
+            for terminal, pin, *rest in self._connection.execute(
+                "SELECT terminal, pin, uid, name, privilege, card FROM person WHERE terminal = ?",
+                (people[0].terminal,),
+            )
+        }
+        return [
+            person
+            for person in people
+            if known.get((person.terminal, person.pin)) != [person.uid, person.name, person.privilege, person.card]
+        ]
+
+    def _insert_people(self, people: Sequence[PersonEnrolled]) -> None:
+        self._connection.executemany(
+            "INSERT OR REPLACE INTO person VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (person.terminal, person.pin, person.uid, person.name, person.privilege, person.card)
+                for person in people
+            ],
+        )
+
+    def _move_cursor(self, batch: Batch, recorded: Recorded) -> None:
+        generation = batch.generation.generation if batch.generation else 1
+        self._connection.execute("INSERT OR IGNORE INTO cursor VALUES (?, ?, 0, NULL, 0, 0, 0, 0)", (batch.terminal, 1))
+        if batch.generation:
+            self._connection.execute(
+                "UPDATE cursor SET generation = ?, rows = 0, read_at = NULL WHERE terminal = ?",
+                (generation, batch.terminal),
+            )
+        if batch.holds is not None:
+            self._connection.execute(
+                "UPDATE cursor SET rows = ?, read_at = ? WHERE terminal = ?",
+                (batch.holds, batch.received_at.isoformat(), batch.terminal),
+            )
+        else:
+            live = sum(punch.channel == "live" for _, punch in recorded.accepted)
+            self._connection.execute("UPDATE cursor SET rows = rows + ? WHERE terminal = ?", (live, batch.terminal))
+        self._connection.execute(
+            "UPDATE cursor SET received = received + ?, accepted = accepted + ?, quarantined = quarantined + ?,"
+            " duplicate = duplicate + ? WHERE terminal = ?",
+            (
+                recorded.received,
+                len(recorded.accepted),
+                recorded.quarantined,
+                recorded.duplicate,
+                batch.terminal,
+            ),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PunchFilter:
+    """Which punches; None means any. `since` is included, `until` is not."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    pin: str | None = None
+    terminal: str | None = None
+
+
+StoredPunch = tuple[int, Punch]
+
+
+class PlaceReader:
+    """Queries beside the writer, over a read-only connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._entries = SqliteLedgerStore(connection)
+
+    def punches(self, wanted: PunchFilter, after: tuple[int, int], limit: int) -> list[StoredPunch]:
+        """Punches by instant, then ledger sequence, that follow `after` = (seconds, sequence)."""
+        clauses, values = ["(instant, sequence) > (?, ?)"], [*after]
+        filters: tuple[tuple[str, object], ...] = (
+            ("instant >= ?", wanted.since and int(wanted.since.timestamp())),
+            ("instant < ?", wanted.until and int(wanted.until.timestamp())),
+            ("pin = ?", wanted.pin),
+            ("terminal = ?", wanted.terminal),
+        )
+        arguments: list[object] = list(values)
+        for clause, value in filters:
+            if value is not None:
+                clauses.append(clause)
+                arguments.append(value)
+        query = f"SELECT * FROM punch WHERE {' AND '.join(clauses)} ORDER BY instant, sequence LIMIT ?"  # noqa: S608
+        return [_punch(row) for row in self._connection.execute(query, (*arguments, limit))]
+
+    def punches_after(self, sequence: int, limit: int) -> list[StoredPunch]:
+        """Punches in ledger order."""
+        query = "SELECT * FROM punch WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        return [_punch(row) for row in self._connection.execute(query, (sequence, limit))]
+
+    def people(self) -> list[tuple[str, str, list[str], datetime | None]]:
+        """PIN, name, serial numbers and last punch of everyone the terminals know or have seen, by PIN."""
+        query = """
+            SELECT pin, max(name), group_concat(DISTINCT terminal), max(instant) FROM (
+                SELECT pin, name, terminal, NULL AS instant FROM person
+                UNION ALL
+                SELECT pin, '', terminal, max(instant) FROM punch GROUP BY pin, terminal
+            ) GROUP BY pin ORDER BY length(pin), pin
+        """
+        return [
+            (pin, name, sorted(terminals.split(",")), None if last is None else datetime.fromtimestamp(last, UTC))
+            for pin, name, terminals, last in self._connection.execute(query)
+        ]
+
+    def quarantine(self, limit: int) -> list[tuple[str, QuarantineReason, str, bytes, datetime]]:
+        """Terminal, reason, detail, bytes and first sight of rows put aside, newest first."""
+        query = "SELECT terminal, reason, detail, raw, first_seen FROM quarantine ORDER BY first_seen DESC, id LIMIT ?"
+        return [
+            (terminal, QuarantineReason(reason), detail, raw, datetime.fromisoformat(seen))
+            for terminal, reason, detail, raw, seen in self._connection.execute(query, (limit,))
+        ]
+
+    def counters(self) -> dict[str, tuple[int, int, int, int]]:
+        """Serial -> rows received, accepted, quarantined, duplicate."""
+        query = "SELECT terminal, received, accepted, quarantined, duplicate FROM cursor"
+        return {row[0]: (row[1], row[2], row[3], row[4]) for row in self._connection.execute(query)}
+
+    def last_punches(self) -> dict[str, datetime]:
+        """Serial -> instant of its newest punch."""
+        query = "SELECT terminal, max(instant) FROM punch GROUP BY terminal"
+        return {terminal: datetime.fromtimestamp(last, UTC) for terminal, last in self._connection.execute(query)}
+
+    def entries(self, after: int, limit: int) -> Sequence[SealedEntry]:
+        """Ledger entries after a position."""
+        return self._entries.read(after, limit)
+
+    def head(self) -> int:
+        """The last ledger sequence."""
+        return self._entries.head().sequence
+
+    def backlog(self) -> int:
+        """Entries that the gateway has not acknowledged."""
+        return self._entries.backlog()
+
+
+def _punch(row: tuple[Any, ...]) -> StoredPunch:
+    sequence, punch_id, terminal, pin, local, instant, state, verify, work_code, drift, received, channel = row
+    return sequence, Punch(
+        id=PunchId(punch_id),
+        terminal=terminal,
+        pin=pin,
+        local_time=datetime.fromisoformat(local),
+        instant=datetime.fromtimestamp(instant, UTC),
+        state=state,
+        verify=verify,
+        work_code=work_code,
+        drift=None if drift is None else timedelta(milliseconds=drift),
+        received_at=datetime.fromisoformat(received),
+        channel=channel,
+    )
