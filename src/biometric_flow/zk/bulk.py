@@ -1,0 +1,61 @@
+"""Reading a bulk answer over a channel: buffered, and directly where the terminal has no buffer (zk-protocol 5)."""
+
+from typing import Final
+
+from biometric_flow.zk.channel import Channel
+from biometric_flow.zk.errors import CorruptFrame, NotSupported, ProtocolViolation, TerminalRefused, TransferIncomplete
+from biometric_flow.zk.wire.commands import Command, Reply
+from biometric_flow.zk.wire.transfer import BulkAnswer, BulkSource, Prepared, unwrap_rows, window_request
+
+_TRIES: Final = 3
+
+
+async def read_bulk(channel: Channel, source: BulkSource, rows: int) -> bytearray:
+    """All rows of `source` without their leading length, exactly, or an error.
+
+    `rows` is how many the terminal says it has; it only tells an empty log from a failure.
+    """
+    first = await _prepare(channel, source, rows)
+    answer = await _fetch(channel, source, first) if isinstance(first, Prepared) else first
+    if not answer and rows > 0:
+        raise TransferIncomplete(f"expected {rows} rows of {source.title}, got an empty answer; read again")
+    unwrap_rows(answer, source.title)
+    return answer
+
+
+async def _prepare(channel: Channel, source: BulkSource, rows: int) -> bytearray | Prepared:
+    """Ask for the buffer; refused twice, ask without one."""
+    for _ in range(2):
+        try:
+            return await _ask(channel, source, Command.PREPARE_BUFFER, source.buffered_request())
+        except NotSupported:
+            break
+        except TerminalRefused as no:
+            if no.reply == Reply.ALLOCATION_FAILED and rows == 0:
+                return bytearray()
+            await channel.ask(Command.FREE_DATA, b"", lambda packet: packet)
+    return await _ask(channel, source, source.command, source.direct_request())
+
+
+async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared) -> bytearray:
+    """Every chunk of a prepared buffer, in order."""
+    collected = bytearray()
+    for offset, size in prepared.windows():
+        piece = await _ask(channel, source, Command.READ_BUFFER, window_request(offset, size), size)
+        if isinstance(piece, Prepared):
+            raise ProtocolViolation(f"expected {size} bytes of {source.title}, got an announcement; reconnect")
+        collected += piece
+    return collected
+
+
+async def _ask(
+    channel: Channel, source: BulkSource, command: Command, data: bytes, size: int | None = None
+) -> bytearray | Prepared:
+    """One bulk answer; a corrupt or short one is asked for again, twice."""
+    for tries_left in reversed(range(_TRIES)):
+        try:
+            return await channel.ask(command, data, BulkAnswer(source.title, size=size).take)
+        except (CorruptFrame, TransferIncomplete):
+            if not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")

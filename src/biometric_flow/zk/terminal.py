@@ -1,0 +1,350 @@
+"""The client of one terminal: `async with open_terminal(host) as terminal:`."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import ceil
+from typing import Final
+
+from biometric_flow.zk.bulk import read_bulk
+from biometric_flow.zk.channel import Channel
+from biometric_flow.zk.errors import (
+    BadIdentity,
+    CorruptFrame,
+    ProtocolViolation,
+    PullRefused,
+    TerminalRefused,
+    TerminalTimedOut,
+    TerminalUnauthorised,
+    TransferIncomplete,
+    ZkError,
+)
+from biometric_flow.zk.wire.capacity import Capacity
+from biometric_flow.zk.wire.commands import Command, EventMask, Reply
+from biometric_flow.zk.wire.commkey import KEY_MAX, scramble
+from biometric_flow.zk.wire.connection import Oddities
+from biometric_flow.zk.wire.events import Event
+from biometric_flow.zk.wire.frame import Packet
+from biometric_flow.zk.wire.layouts import attlog_layout, user_layout
+from biometric_flow.zk.wire.options import decode_option, decode_text, encode_name, encode_option
+from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS, AttendanceLog
+from biometric_flow.zk.wire.timecode import TerminalTime
+from biometric_flow.zk.wire.transfer import ATTLOG, USERS, BulkSource, refusal
+from biometric_flow.zk.wire.users import UserList
+
+DEFAULT_PORT: Final = 4370
+BULK_SECONDS: Final = 300.0
+"""The deadline of reading a whole log, if the caller names none."""
+
+_SERIAL: Final = re.compile(r"[A-Za-z0-9_-]{4,32}")
+_INFO_OPTIONS: Final = {
+    "model": "~DeviceName",
+    "platform": "~Platform",
+    "vendor": "~OEMVendor",
+    "mac": "MAC",
+    "fingerprint_version": "~ZKFPVersion",
+    "face_version": "ZKFaceVersion",
+}
+_OK: Final = frozenset((2000, 2002))
+_TIDY_UP: Final = (Command.FREE_DATA, Command.ENABLE)
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalInfo:
+    """What a terminal says about itself. Texts are data from outside: escape them where they are shown."""
+
+    serial: str
+    """Its identity: 4 to 32 of A-Z, a-z, 0-9, _ and -."""
+    firmware: str
+    model: str = ""
+    platform: str = ""
+    vendor: str = ""
+    mac: str = ""
+    fingerprint_version: str = ""
+    face_version: str = ""
+
+
+@contextlib.asynccontextmanager
+async def open_terminal(
+    host: str,
+    port: int = DEFAULT_PORT,
+    *,
+    comm_key: int = 0,
+    timeout: float = 10.0,  # noqa: ASYNC109 - the deadline of connecting and of each operation, held inside
+    encoding: str = "utf-8",
+) -> "AsyncIterator[Terminal]":
+    """Connect and sign in within `timeout` seconds, hand out the terminal, close on the way out.
+
+    Raises TerminalUnreachable, TerminalTimedOut, TerminalUnauthorised, PullRefused, NotATerminal or another ZkError;
+    ValueError for arguments that cannot be right.
+    """
+    if not 0 <= comm_key <= KEY_MAX:
+        raise ValueError(f"expected a comm key from 0 to {KEY_MAX}, got one outside this range")
+    "".encode(encoding)
+    terminal = await _connect(host, port, comm_key, timeout, encoding)
+    try:
+        yield terminal
+    finally:
+        await terminal.close()
+
+
+class Terminal:
+    """One connected terminal. Operations wait for each other; each has one deadline, after which it is closed.
+
+    Every operation raises TerminalTimedOut, TerminalClosed, ProtocolViolation or TerminalRefused.
+    """
+
+    def __init__(self, channel: Channel, timeout: float, encoding: str) -> None:
+        self.asked_for_comm_key = False
+        """Whether the terminal wanted a key at all; a key that nobody asks for protects nothing."""
+        self._channel = channel
+        self._timeout = timeout
+        self._encoding = encoding
+        self._busy = asyncio.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection still stands, as far as we know."""
+        return self._channel.is_open
+
+    @property
+    def oddities(self) -> Oddities:
+        """Counts of what came that should not have come."""
+        return self._channel.connection.oddities
+
+    async def info(self) -> TerminalInfo:
+        """Who this terminal is. Raises BadIdentity for a serial number that is none."""
+        async with self._operation("reading what the terminal is", 3 * self._timeout):
+            serial = await self._option("~SerialNumber") or ""
+            if not _SERIAL.fullmatch(serial):
+                raise BadIdentity(
+                    f"expected a serial number of 4 to 32 letters, digits, _ or -, got {serial[:64]!r}; "
+                    "set one on the terminal, or replace the terminal"
+                )
+            firmware = decode_text((await self._ask(Command.READ_VERSION)).data)
+            options = {field: await self._option(name) or "" for field, name in _INFO_OPTIONS.items()}
+            return TerminalInfo(serial=serial, firmware=firmware, **options)
+
+    async def capacity(self) -> Capacity:
+        """How much it holds and could hold."""
+        async with self._operation("reading the capacity"):
+            return await self._capacity()
+
+    async def state(self) -> int:
+        """What it is doing; 0 idle, 1 enrolling, 2 identifying, 3 menu, 4 busy, 5 writing a card."""
+        async with self._operation("reading the state"):
+            return (await self._ask(Command.READ_STATE)).session
+
+    async def option(self, name: str) -> str | None:
+        """The value of an option, None when the terminal has no such option."""
+        async with self._operation(f"reading option {name}"):
+            return await self._option(name)
+
+    async def set_option(self, name: str, value: str) -> None:
+        """Write an option and make the terminal use it."""
+        data = encode_option(name, value)
+        async with self._operation(f"writing option {name}"):
+            await self._ask(Command.WRITE_OPTION, data)
+            await self._ask(Command.REFRESH_OPTIONS)
+
+    async def time(self) -> TerminalTime:
+        """Its clock, local time without zone."""
+        async with self._operation("reading the time"):
+            data = (await self._ask(Command.READ_TIME)).data
+            if len(data) < 4:
+                raise ProtocolViolation(f"expected 4 bytes of time, got {len(data)}; reconnect")
+            return TerminalTime(int.from_bytes(data[:4], "little"))
+
+    async def set_time(self, local: datetime) -> None:
+        """Set its clock to a naive local time. Raises ValueError for an aware one."""
+        data = TerminalTime.from_datetime(local).to_bytes(4, "little")
+        async with self._operation("setting the time"):
+            await self._ask(Command.WRITE_TIME, data)
+            await self._ask(Command.REFRESH_DATA)
+
+    async def enable(self) -> None:
+        """Let people use it again."""
+        async with self._operation("enabling the terminal"):
+            await self._ask(Command.ENABLE)
+
+    async def disable(self, seconds: int) -> None:
+        """Lock keypad and sensors; it unlocks by itself after `seconds`, should we not come back."""
+        async with self._operation("disabling the terminal"):
+            await self._ask(Command.DISABLE, seconds.to_bytes(4, "little"))
+
+    async def refresh(self) -> None:
+        """Make it use data that was written."""
+        async with self._operation("refreshing data"):
+            await self._ask(Command.REFRESH_DATA)
+
+    async def free_data(self) -> None:
+        """Give back the buffer of a bulk read."""
+        async with self._operation("freeing the buffer"):
+            await self._ask(Command.FREE_DATA)
+
+    async def users(self, *, deadline: float = BULK_SECONDS) -> UserList:
+        """Everybody it knows. Raises LayoutUnknown for records of an unknown family."""
+        blob, capacity = await self._read_bulk(USERS, deadline, lambda capacity: capacity.users)
+        if not blob:
+            return UserList([], [], None)
+        return UserList.decode(blob, user_layout(blob, capacity.users), self._encoding)
+
+    async def attendance(self, *, layout: str | None = None, deadline: float = BULK_SECONDS) -> AttendanceLog:
+        """The whole attendance log, all rows or an error.
+
+        `layout` pins one of ATTLOG_LAYOUTS by name; without it the layout is found by count and plausibility, and
+        LayoutUnknown is raised when none fits. People cannot punch while it is read, at most for `deadline` seconds.
+        """
+        if layout is not None and layout not in ATTLOG_LAYOUTS:
+            raise ValueError(f"expected a layout out of {', '.join(ATTLOG_LAYOUTS)}, got {layout!r}")
+        blob, capacity = await self._read_bulk(ATTLOG, deadline, lambda capacity: capacity.attlog_rows)
+        if not blob:
+            return AttendanceLog([], [], None, capacity.attlog_rows)
+        found = ATTLOG_LAYOUTS[layout] if layout else attlog_layout(blob, capacity.attlog_rows)
+        return AttendanceLog.decode(blob, found, capacity.attlog_rows, self._encoding)
+
+    async def listen(self, mask: EventMask = EventMask.ALL) -> None:
+        """Register for realtime events of this connection; `next_event` gives them."""
+        async with self._operation("registering for events"):
+            for command in (Command.ENABLE, Command.START_VERIFY):
+                await self._try(command)
+            await self._ask(Command.REGISTER_EVENTS, mask.to_bytes(4, "little"))
+
+    async def next_event(self, timeout: float = 30.0) -> Event | None:  # noqa: ASYNC109 - None is the answer then
+        """The next realtime event, None when none came within `timeout` seconds.
+
+        Events that arrived during other operations come first. A dead connection may look quiet: read the time now
+        and then. Raises TerminalClosed or ProtocolViolation when no more can come.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._channel.next_event()
+        except TimeoutError:
+            return None
+
+    async def close(self) -> None:
+        """Say goodbye and close; never raises a ZkError."""
+        if self._channel.is_open and not self._busy.locked():
+            with contextlib.suppress(ZkError):
+                async with self._operation("saying goodbye", min(1.0, self._timeout)):
+                    await self._try(Command.EXIT)
+        await self._channel.close()
+
+    async def _sign_in(self, comm_key: int) -> None:
+        """CONNECT, and AUTH when asked for it; once, since trying again with the same key cannot help."""
+        answer = await self._channel.ask(Command.CONNECT, b"", _intact)
+        if answer.command == Reply.UNAUTHORISED:
+            self.asked_for_comm_key = True
+            if comm_key == 0:
+                raise TerminalUnauthorised("expected no comm key to be needed, the terminal asks for one; configure it")
+            proof = scramble(comm_key, self._channel.connection.session)
+            answer = await self._channel.ask(Command.AUTH, proof, _intact)
+            if answer.command == Reply.UNAUTHORISED:
+                raise TerminalUnauthorised(
+                    "expected the terminal to take the comm key, it did not; compare it with the terminal's menu"
+                )
+        if answer.command == Reply.PULL_REFUSED:
+            raise PullRefused(
+                "expected a login, got 6001: this firmware refuses to be read over this protocol; "
+                "set the terminal up to push to us instead",
+                answer.command,
+            )
+        if answer.command not in _OK:
+            raise refusal(answer.command, "signing in")
+
+    async def _read_bulk(
+        self, source: BulkSource, deadline: float, count: Callable[[Capacity], int]
+    ) -> tuple[bytearray, Capacity]:
+        async with self._operation(f"reading {source.title}", deadline, farewell=_TIDY_UP):
+            capacity = await self._capacity()
+            await self._try(Command.DISABLE, ceil(deadline).to_bytes(4, "little"))
+            try:
+                blob = await read_bulk(self._channel, source, count(capacity))
+            except (TerminalRefused, CorruptFrame, TransferIncomplete):
+                await self._tidy_up()
+                raise
+            await self._tidy_up()
+            return blob, capacity
+
+    async def _tidy_up(self) -> None:
+        for command in _TIDY_UP:
+            await self._try(command)
+
+    async def _capacity(self) -> Capacity:
+        return Capacity.decode((await self._ask(Command.READ_CAPACITY)).data)
+
+    async def _option(self, name: str) -> str | None:
+        request = encode_name(name)
+        try:
+            answer = await self._ask(Command.READ_OPTION, request)
+        except TerminalRefused:
+            return None
+        got, value = decode_option(answer.data)
+        if got.strip() != name:
+            raise ProtocolViolation(f"expected option {name}, got {got[:40]!r}; reconnect")
+        return value
+
+    async def _ask(self, command: Command, data: bytes = b"") -> Packet:
+        answer = await self._channel.ask(command, data, _intact)
+        if answer.command in _OK:
+            return answer
+        doing = command.name.lower().replace("_", " ")
+        if answer.command == Reply.UNAUTHORISED:
+            raise TerminalUnauthorised(f"expected to be signed in for {doing}, the terminal says no; connect again")
+        raise refusal(answer.command, f"asking for {doing}")
+
+    async def _try(self, command: Command, data: bytes = b"") -> None:
+        """Ask for something that may be refused without harm."""
+        with contextlib.suppress(TerminalRefused):
+            await self._ask(command, data)
+
+    @contextlib.asynccontextmanager
+    async def _operation(
+        self, doing: str, seconds: float | None = None, farewell: Sequence[Command] = ()
+    ) -> AsyncIterator[None]:
+        """One operation at a time, under one deadline. A connection that may hold half an answer is closed."""
+        seconds = self._timeout if seconds is None else seconds
+        async with self._busy:
+            try:
+                async with asyncio.timeout(seconds):
+                    yield
+            except TimeoutError:
+                self._channel.abort(farewell)
+                raise TerminalTimedOut(
+                    f"expected {doing} to take at most {seconds:g} seconds, it took longer; "
+                    "the connection was closed, try again"
+                ) from None
+            except (TerminalRefused, CorruptFrame, TransferIncomplete, BadIdentity):
+                raise
+            except (ProtocolViolation, asyncio.CancelledError):
+                self._channel.abort(farewell)
+                raise
+
+
+async def _connect(host: str, port: int, comm_key: int, seconds: float, encoding: str) -> Terminal:
+    """A terminal that has taken us in, under one deadline."""
+    channel: Channel | None = None
+    try:
+        async with asyncio.timeout(seconds):
+            channel = await Channel.open(host, port, encoding)
+            terminal = Terminal(channel, seconds, encoding)
+            await terminal._sign_in(comm_key)
+            return terminal
+    except BaseException as problem:
+        if channel is not None:
+            channel.abort((Command.EXIT,))
+        if isinstance(problem, TimeoutError):
+            raise TerminalTimedOut(
+                f"expected {host} port {port} to answer within {seconds:g} seconds, it did not; "
+                "check address and network, and that no other client is connected"
+            ) from None
+        raise
+
+
+def _intact(packet: Packet) -> Packet:
+    if not packet.intact:
+        raise CorruptFrame("expected an answer with a fitting checksum, got a corrupt frame; ask again")
+    return packet
