@@ -1,0 +1,238 @@
+"""One client's conversation with a simulated terminal: requests in, segments of packets out; no I/O."""
+
+from collections.abc import Callable
+from struct import Struct
+from typing import Final, Protocol
+
+from biometric_flow.zk.simulator.faults import FaultKind, Faults
+from biometric_flow.zk.simulator.memory import TerminalClock, TerminalMemory
+from biometric_flow.zk.wire.commands import Command, DataKind, EventMask, Reply
+from biometric_flow.zk.wire.commkey import scramble
+from biometric_flow.zk.wire.connection import Request, ServerConnection
+from biometric_flow.zk.wire.frame import Packet
+from biometric_flow.zk.wire.options import TEXT_MAX, decode_text
+from biometric_flow.zk.wire.timecode import TerminalTime
+from biometric_flow.zk.wire.transfer import wrap_rows
+
+Segments = list[list[Packet]]
+"""Packets grouped by TCP segment: clients exist that drop all but the first frame of a read (zk-protocol 5.6)."""
+
+_SMALL_ANSWER: Final = 1024
+_WINDOW_MAX: Final = 1024 * 1024 - 64
+_BUFFERED: Final = Struct("<BHII")
+_WINDOW: Final = Struct("<II")
+_U32: Final = Struct("<I")
+
+
+class Host(Protocol):
+    """What a session needs of its terminal."""
+
+    memory: TerminalMemory
+    clock: TerminalClock
+    faults: Faults
+    comm_key: int
+
+    def hold(self, seconds: int | None) -> None:
+        """Lock keypad and sensors, for ever without `seconds`."""
+        ...
+
+    def release(self) -> None:
+        """Unlock them."""
+        ...
+
+
+class Session:
+    """Answers requests of one connection."""
+
+    def __init__(self, host: Host, number: int) -> None:
+        self.connection = ServerConnection(number)
+        self.mask = EventMask.NONE
+        """The realtime events that this client registered for."""
+        self.is_connected = False
+        self.is_over = False
+        """The client said goodbye."""
+        self._host = host
+        self._is_trusted = False
+        self._buffer = b""
+
+    def answer(self, request: Request) -> Segments:
+        """The reply to a request. Takes any request."""
+        if request.command == Command.CONNECT:
+            return self._connect(request)
+        if request.command == Command.AUTH:
+            return self._authenticate(request)
+        if not self._is_trusted:
+            return self._reply(request, Reply.UNAUTHORISED)
+        handler = _HANDLERS.get(request.command)
+        if handler is None:
+            return self._reply(request, Reply.UNKNOWN)
+        return handler(self, request)
+
+    def _reply(self, request: Request, code: int, data: bytes = b"") -> Segments:
+        return [[self.connection.reply(request, code, data)]]
+
+    def _connect(self, request: Request) -> Segments:
+        if self._host.faults.take(FaultKind.PULL_REFUSED):
+            return self._reply(request, Reply.PULL_REFUSED)
+        self.is_connected = True
+        self._is_trusted = self._host.comm_key == 0
+        return self._reply(request, Reply.OK if self._is_trusted else Reply.UNAUTHORISED)
+
+    def _authenticate(self, request: Request) -> Segments:
+        if len(request.data) == 4:
+            expected = scramble(self._host.comm_key, self.connection.session, request.data[2])
+            self._is_trusted = self.is_connected and request.data == expected
+        return self._reply(request, Reply.OK if self._is_trusted else Reply.UNAUTHORISED)
+
+    def _exit(self, request: Request) -> Segments:
+        self.is_over = True
+        return self._reply(request, Reply.OK)
+
+    def _acknowledge(self, request: Request) -> Segments:
+        return self._reply(request, Reply.OK)
+
+    def _read_option(self, request: Request) -> Segments:
+        name = decode_text(request.data[:TEXT_MAX])
+        value = self._host.memory.options.get(name)
+        if value is None:
+            return self._reply(request, Reply.ERROR)
+        return self._reply(request, Reply.OK, f"{name}={value}".encode() + b"\0")
+
+    def _write_option(self, request: Request) -> Segments:
+        name, equals, value = decode_text(request.data[:TEXT_MAX]).partition("=")
+        options = self._host.memory.options
+        if not equals or name.startswith("~") or (name not in options and len(options) > 200):
+            return self._reply(request, Reply.ERROR)
+        options[name] = value
+        return self._reply(request, Reply.OK)
+
+    def _read_version(self, request: Request) -> Segments:
+        return self._reply(request, Reply.OK, self._host.memory.profile.firmware.encode() + b"\0")
+
+    def _read_pin_width(self, request: Request) -> Segments:
+        return self._reply(request, Reply.OK, bytes((self._host.memory.profile.pin_width,)))
+
+    def _read_capacity(self, request: Request) -> Segments:
+        block = bytearray(self._host.memory.capacity().encode())
+        if fault := self._host.faults.take(FaultKind.COUNT):
+            block[32:36] = _U32.pack(fault.number(0))
+        return self._reply(request, Reply.OK, bytes(block))
+
+    def _read_state(self, request: Request) -> Segments:
+        idle = 0
+        return [[Packet(Reply.OK, idle, request.number)]]
+
+    def _read_time(self, request: Request) -> Segments:
+        return self._reply(request, Reply.OK, _U32.pack(self._host.clock.read()))
+
+    def _write_time(self, request: Request) -> Segments:
+        try:
+            self._host.clock.set(TerminalTime(int.from_bytes(request.data[:4], "little")))
+        except ValueError:
+            return self._reply(request, Reply.ERROR)
+        return self._reply(request, Reply.OK)
+
+    def _register(self, request: Request) -> Segments:
+        mask = int.from_bytes(request.data[:4], "little")
+        self.mask = EventMask(mask & EventMask.ALL)
+        return self._reply(request, Reply.OK)
+
+    def _enable(self, request: Request) -> Segments:
+        self._host.release()
+        return self._reply(request, Reply.OK)
+
+    def _disable(self, request: Request) -> Segments:
+        self._host.hold(_U32.unpack_from(request.data)[0] if len(request.data) >= 4 else None)
+        return self._reply(request, Reply.OK)
+
+    def _prepare_buffer(self, request: Request) -> Segments:
+        rows = None
+        if len(request.data) == _BUFFERED.size and not self._host.faults.take(FaultKind.NO_BUFFER):
+            _, command, kind, _ = _BUFFERED.unpack(request.data)
+            rows = self._rows(command, kind)
+        if rows is None:
+            return self._reply(request, Reply.ERROR)
+        if len(rows) <= _SMALL_ANSWER:
+            return self._reply(request, Reply.DATA, rows)
+        self._buffer = rows
+        size = _U32.pack(self._told_size(len(rows)))
+        return self._reply(request, Reply.OK, b"\0" + size + size + bytes(4))
+
+    def _read_buffer(self, request: Request) -> Segments:
+        if len(request.data) != _WINDOW.size:
+            return self._reply(request, Reply.ERROR)
+        offset, size = _WINDOW.unpack(request.data)
+        if size > _WINDOW_MAX or offset + size > len(self._buffer):
+            return self._reply(request, Reply.ERROR)
+        return self._bulk(request, self._buffer[offset : offset + size], size)
+
+    def _free_data(self, request: Request) -> Segments:
+        self._buffer = b""
+        return self._reply(request, Reply.OK)
+
+    def _read_directly(self, request: Request) -> Segments:
+        kind = request.data[0] if request.data else DataKind.NONE
+        rows = self._rows(request.command, kind)
+        if rows is None or self._host.faults.take(FaultKind.NO_PIECES):
+            return self._reply(request, Reply.ERROR)
+        return self._bulk(request, rows, self._told_size(len(rows)))
+
+    def _bulk(self, request: Request, data: bytes, told: int) -> Segments:
+        """PREPARE_DATA in a segment of its own, then the data and the final OK together."""
+        if self._host.faults.take(FaultKind.SHORT):
+            data = data[:-7]
+        if self._host.faults.take(FaultKind.OVERSEND):
+            data += bytes(1024)
+        step = self._host.memory.profile.piece
+        pieces = [data[start : start + step] for start in range(0, len(data), step)]
+        reply = self.connection.reply
+        return [
+            [reply(request, Reply.PREPARE_DATA, _WINDOW.pack(told, 0x1000))],
+            [*(reply(request, Reply.DATA, piece) for piece in pieces), reply(request, Reply.OK)],
+        ]
+
+    def _rows(self, command: int, kind: int) -> bytes | None:
+        memory = self._host.memory
+        if command == Command.READ_ATTLOG:
+            return self._wrapped(memory.attlog_rows())
+        if command == Command.READ_USERS and kind == DataKind.USERS:
+            return self._wrapped(memory.user_rows())
+        return None
+
+    def _wrapped(self, rows: bytes) -> bytes:
+        fault = self._host.faults.take(FaultKind.LIE)
+        if fault and fault.value == "inner":
+            return _U32.pack(len(rows) + 40) + rows
+        if fault:
+            self._host.faults.put(fault)
+        return wrap_rows(rows)
+
+    def _told_size(self, size: int) -> int:
+        fault = self._host.faults.take(FaultKind.LIE)
+        lies = {"zero": 0, "short": size - 40, "long": size + 40, "huge": 0x7FFF_FFFF, "negative": 0xFFFF_FFFF}
+        return lies.get(fault.value, size) if fault else size
+
+
+_HANDLERS: Final[dict[int, Callable[[Session, Request], Segments]]] = {
+    Command.EXIT: Session._exit,
+    Command.READ_OPTION: Session._read_option,
+    Command.WRITE_OPTION: Session._write_option,
+    Command.READ_VERSION: Session._read_version,
+    Command.READ_PIN_WIDTH: Session._read_pin_width,
+    Command.READ_CAPACITY: Session._read_capacity,
+    Command.READ_STATE: Session._read_state,
+    Command.READ_TIME: Session._read_time,
+    Command.WRITE_TIME: Session._write_time,
+    Command.REGISTER_EVENTS: Session._register,
+    Command.ENABLE: Session._enable,
+    Command.DISABLE: Session._disable,
+    Command.START_VERIFY: Session._acknowledge,
+    Command.CANCEL_CAPTURE: Session._acknowledge,
+    Command.REFRESH_DATA: Session._acknowledge,
+    Command.REFRESH_OPTIONS: Session._acknowledge,
+    Command.PREPARE_BUFFER: Session._prepare_buffer,
+    Command.READ_BUFFER: Session._read_buffer,
+    Command.FREE_DATA: Session._free_data,
+    Command.READ_ATTLOG: Session._read_directly,
+    Command.READ_USERS: Session._read_directly,
+}
