@@ -1,0 +1,21 @@
+"""The script that Streamlit runs for every page view: who is this, which page, draw it."""
+
+import streamlit as st
+
+from biometric_flow.dashboard import widgets
+from biometric_flow.dashboard.pages import devices, live, overview
+from biometric_flow.dashboard.words import _
+
+login = widgets.current_login()
+if login is None:
+    widgets.draw("signed_out", {}, key="signed-out")
+    st.stop()
+
+st.navigation(
+    [
+        st.Page(overview.draw, title=_("Overview"), url_path="", default=True),
+        st.Page(live.draw, title=_("Live"), url_path="live"),
+        st.Page(devices.draw, title=_("Devices"), url_path="devices"),
+    ],
+    position="hidden",
+).run()

@@ -1,0 +1,14 @@
+// Streamlit runs this from a blob: URL, where relative imports do not resolve; the real script is one of our assets.
+const regions = import(`${location.origin}ASSETS_URL/regions.js`);
+
+export default function ({ data, parentElement }) {
+  let stopped = false;
+  let stop = null;
+  regions.then((module) => {
+    if (!stopped) stop = module.draw(parentElement, data.kind, data.view);
+  });
+  return () => {
+    stopped = true;
+    if (stop) stop();
+  };
+}

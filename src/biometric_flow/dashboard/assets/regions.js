@@ -1,0 +1,64 @@
+// What a page is made of: `draw(parent, kind, view)` draws one region and answers how to stop it.
+import { h } from "./dom.js";
+import { leave } from "./live.js";
+import { arrivals, attention, places, tiles } from "./overview.js";
+import { feed } from "./feed.js";
+import { devices } from "./devices.js";
+
+const regions = { heading, tiles, attention, arrivals, places, feed, devices, empty, failed, signed_out: signedOut };
+const drawn = new WeakMap();
+
+export function draw(parent, kind, view) {
+  style();
+  const text = JSON.stringify([kind, view]);
+  const before = drawn.get(parent);
+  if (before && before.text === text) {
+    before.users += 1;
+    return before.release;
+  }
+  if (before) before.stop();
+  const root = h("div", { class: `bf-region bf-${kind.replace("_", "-")}` });
+  const stop = regions[kind](root, view, before ? before.state : {}) || (() => {});
+  for (const old of parent.querySelectorAll(":scope > .bf-region")) old.remove();
+  parent.append(root);
+  const entry = { text, stop, users: 1, state: (before && before.state) || {} };
+  entry.release = () => {
+    entry.users -= 1;
+    setTimeout(() => {
+      if (entry.users > 0 || drawn.get(parent) !== entry) return;
+      entry.stop();
+      drawn.delete(parent);
+      root.remove();
+    });
+  };
+  drawn.set(parent, entry);
+  return entry.release;
+}
+
+function style() {
+  if (document.getElementById("bf-regions")) return;
+  const href = new URL("regions.css", import.meta.url).pathname;
+  document.head.append(h("link", { id: "bf-regions", rel: "stylesheet", href }));
+}
+
+function heading(root, view) {
+  root.append(h("h1", null, view.title), h("p", null, view.text));
+}
+
+function empty(root, view) {
+  root.append(h("h2", null, view.title), h("p", null, view.text));
+}
+
+function failed(root, view) {
+  root.setAttribute("role", "alert");
+  root.append(
+    h("h2", null, "▲ ", view.title),
+    h("p", null, view.text),
+    h("p", { class: "bf-quiet" }, `${view.error_label} `, h("code", null, view.error_id)),
+    h("button", { type: "button", class: "bf-button", onclick: () => location.reload() }, view.again),
+  );
+}
+
+function signedOut() {
+  leave();
+}

@@ -1,0 +1,136 @@
+"""The way in and out: a plain form of ours, without Streamlit, that a password manager and a phone understand."""
+
+from html import escape
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from biometric_flow.api.clients import GatewayRefused, GatewayUnreachable
+from biometric_flow.dashboard.gate import is_same_origin
+from biometric_flow.dashboard.login import Logins
+from biometric_flow.dashboard.static import ASSETS_URL, PRELOADS
+from biometric_flow.dashboard.words import _
+
+log = structlog.get_logger()
+
+MAX_FORM: Final = 4096
+
+
+class SignIn:
+    """The three routes, bound to one store and one cookie."""
+
+    def __init__(self, logins: Logins, cookie_name: str, *, is_secure: bool) -> None:
+        self._logins, self._cookie_name, self._is_secure = logins, cookie_name, is_secure
+
+    async def show(self, request: Request) -> Response:
+        """GET /sign-in."""
+        target = local_path(request.query_params.get("next", "/"))
+        if request.state.login is not None:
+            return RedirectResponse(target, 303)
+        return form(target)
+
+    async def submit(self, request: Request) -> Response:
+        """POST /sign-in."""
+        if not is_same_origin(request.headers):
+            return form("/", error=_("This form was sent from another site. Please sign in here."), status=403)
+        body = await _bounded_body(request)
+        if body is None:
+            return form("/", error=_("That was too long. Please type your e-mail address and password."), status=413)
+        fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
+        target = local_path(fields.get("next", "/"))
+        email, password = fields.get("email", "").strip(), fields.get("password", "")
+        if not 3 <= len(email) <= 254 or not 1 <= len(password) <= 128:
+            return form(target, email, _("Please type your e-mail address and your password."), 422)
+        try:
+            cookie = await self._logins.open(email, password)
+        except GatewayRefused as error:
+            log.info("sign_in_refused", code=error.code)
+            return form(target, email, _refused(error), error.status)
+        except GatewayUnreachable as error:
+            log.warning("sign_in_failed", reason=str(error))
+            text = _("The system cannot be reached right now. Nothing is lost: the terminals keep recording. Try again.")
+            return form(target, email, text, 503)
+        if request.state.login is not None:
+            self._logins.close(request.state.login)
+        response = RedirectResponse(target, 303)
+        response.set_cookie(self._cookie_name, cookie, path="/", secure=self._is_secure, httponly=True, samesite="lax")
+        return response
+
+    async def leave(self, request: Request) -> Response:
+        """POST /sign-out; the gate has checked that the form is ours."""
+        if request.state.login is not None:
+            await self._logins.leave(request.state.login)
+        response = RedirectResponse("/sign-in", 303, headers={"Clear-Site-Data": '"cache", "storage"'})
+        response.delete_cookie(self._cookie_name, path="/", secure=self._is_secure, httponly=True, samesite="lax")
+        return response
+
+
+def local_path(wanted: str) -> str:
+    """`wanted` when it is a path of this site, else `/`. What a browser could read as another host is not."""
+    parts = urlsplit(wanted[:500])
+    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc
+    is_plain = "\\" not in wanted and wanted.isprintable() and wanted.isascii()
+    return wanted[:500] if is_path and is_plain and not wanted.startswith("/sign-") else "/"
+
+
+def form(target: str, email: str = "", error: str = "", status: int = 200) -> HTMLResponse:
+    """The page, with what went wrong in words and what was typed kept, except the password."""
+    alert = f'<p class="bf-alert" role="alert" id="error">{escape(error)}</p>' if error else ""
+    described = ' aria-describedby="error" aria-invalid="true"' if error else ""
+    focus_password = " autofocus" if email else ""
+    focus_email = "" if email else " autofocus"
+    page = f"""<!DOCTYPE html>
+<html lang="en" dir="ltr">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(_("Sign in"))} · BiometricFlow</title>
+<link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
+<link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
+<link rel="stylesheet" href="{ASSETS_URL}/sign-in.css">
+{PRELOADS}
+</head>
+<body>
+<main>
+<div class="bf-card">
+<p class="bf-brand"><img src="{ASSETS_URL}/logo.svg" alt="" width="36" height="36"> BiometricFlow</p>
+<h1>{escape(_("Sign in"))}</h1>
+{alert}
+<form method="post" action="/sign-in">
+<input type="hidden" name="next" value="{escape(target)}">
+<label for="email">{escape(_("E-mail"))}</label>
+<input id="email" name="email" type="email" autocomplete="username" inputmode="email" required maxlength="254"
+ value="{escape(email)}"{described}{focus_email}>
+<label for="password">{escape(_("Password"))}</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="128"
+{described}{focus_password}>
+<button type="submit">{escape(_("Sign in"))}</button>
+</form>
+<p class="bf-help">{escape(_("No account, or locked out? Ask the administrator of your organisation."))}</p>
+</div>
+</main>
+</body>
+</html>
+"""
+    return HTMLResponse(page, status)
+
+
+def _refused(error: GatewayRefused) -> str:
+    if error.status == 429:
+        return _("Too many tries. Please wait a minute and try again.")
+    if error.status in (401, 403, 422):
+        return _("E-mail or password is not right. Please check both and try again.")
+    return _("The system answered with an error ({code}). Please try again in a moment.", code=error.code)
+
+
+async def _bounded_body(request: Request) -> bytes | None:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_FORM:
+            return None
+    return body

@@ -1,0 +1,176 @@
+"""Files the browser needs: Streamlit's bundle compressed once, our own assets, and the document that holds both."""
+
+import gzip
+import hashlib
+import mimetypes
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import Final
+
+import streamlit
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from biometric_flow.api.gateway import Me
+from biometric_flow.dashboard.words import _
+
+BUNDLE: Final = Path(streamlit.__file__).parent / "static"
+ASSETS: Final = Path(__file__).parent / "assets"
+FOR_EVER: Final = "public, max-age=31536000, immutable"
+_TEXT_TYPES: Final = ("text/", "application/javascript", "application/json", "image/svg+xml", "application/wasm")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """One file as it goes out."""
+
+    media_type: str
+    plain: bytes
+    zipped: bytes | None
+    """None when compressing gains nothing."""
+
+
+class Files:
+    """Files below one folder, each read and compressed once and then kept in memory.
+
+    Streamlit sends its bundle uncompressed: 8.9 MB for a cold page, 2.9 MB this way. The folder is part of an
+    installed package, so its size is the bound of this memory.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._names = {path.relative_to(self._folder).as_posix() for path in self._folder.rglob("*") if path.is_file()}
+        self._kept: dict[str, File] = {}
+
+    async def respond(self, name: str, request: Request) -> Response:
+        """The file, or 404. Names that are not in the folder's listing never reach the disk."""
+        if name not in self._names:
+            return PlainTextResponse(_("Not found"), 404)
+        file = self._kept.get(name)
+        if file is None:
+            file = self._kept[name] = await to_thread.run_sync(_read, self._folder / name)
+        headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding"}
+        if file.zipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
+            return Response(file.zipped, 200, {**headers, "Content-Encoding": "gzip"}, file.media_type)
+        return Response(file.plain, 200, headers, file.media_type)
+
+
+def _read(path: Path) -> File:
+    plain = path.read_bytes()
+    media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    if path.suffix == ".js":
+        media_type = "text/javascript"
+    zipped = gzip.compress(plain, 9, mtime=0) if media_type.startswith(_TEXT_TYPES) and len(plain) > 500 else None
+    return File(media_type, plain, zipped)
+
+
+def version(folder: Path = ASSETS) -> str:
+    """A name for exactly these contents, part of every asset's URL, so that browsers may keep them for ever."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+ASSETS_URL: Final = f"/assets/{version()}"
+
+_HEAD: Final = re.search(r"<head>(.*)</head>", (BUNDLE / "index.html").read_text("utf-8"), re.DOTALL)
+assert _HEAD is not None, "Streamlit's index.html has no head any more"
+_BUNDLE_TAGS: Final = [
+    tag.replace('"./', '"/')
+    for tag in re.findall(
+        r'<script type="module"[^>]*></script>|<link rel="(?:modulepreload|stylesheet)"[^>]*>', _HEAD.group(1)
+    )
+]
+assert any("<script" in tag for tag in _BUNDLE_TAGS), "Streamlit's index.html loads no script any more"
+PRELOADS: Final = "\n".join(
+    tag.replace("stylesheet", "prefetch").replace("modulepreload", "prefetch") for tag in _BUNDLE_TAGS if "<link" in tag
+)
+"""Lets the sign-in page fetch the bundle while the person types."""
+
+_BOOT: Final = "window.prerenderReady = false"
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'self'",
+        # blob: is how Streamlit loads a component's module; the hash is its one inline script.
+        f"script-src 'self' blob: 'sha256-{b64encode(hashlib.sha256(_BOOT.encode()).digest()).decode()}'",
+        # Streamlit's emotion writes <style> elements at run time.
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+    )
+)
+
+PAGES: Final = {"overview": ("/", "Overview"), "live": ("/live", "Live"), "devices": ("/devices", "Devices")}
+"""Page name as the gateway says it in `Me.pages` -> path and title, in the order of the navigation."""
+
+
+def document(me: Me, path: str) -> str:
+    """The page around Streamlit: skip link, header, navigation and account menu, drawn before any script has run."""
+    scripts = "\n".join((f"<script>{_BOOT}</script>", *_BUNDLE_TAGS))
+    boot = f'<p class="bf-boot">{escape(_("Loading…"))}</p>'
+    return _shell(me, path, scripts, boot)
+
+
+def message_page(me: Me, path: str, title: str, text: str) -> str:
+    """A page of the same look that says one thing, without Streamlit."""
+    body = f'<main class="bf-message"><h1>{escape(title)}</h1><p>{escape(text)}</p></main>'
+    return _shell(me, path, "", body)
+
+
+def _shell(me: Me, path: str, head: str, body: str) -> str:
+    links = "\n".join(
+        f'<li><a class="bf-nav-link" href="{url}" data-page="{url}"{" aria-current=page" if url == path else ""}>'
+        f'<svg class="bf-icon" aria-hidden="true"><use href="{ASSETS_URL}/icons.svg#{name}"/></svg>'
+        f"<span>{escape(_(title))}</span></a></li>"
+        for name, (url, title) in PAGES.items()
+        if name in me.pages
+    )
+    initials = "".join(word[0] for word in me.name.split()[:2]).upper() or "?"
+    return f"""<!DOCTYPE html>
+<html lang="en" dir="ltr">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>BiometricFlow</title>
+<link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
+<link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
+<link rel="stylesheet" href="{ASSETS_URL}/page.css">
+{head}
+<script type="module" src="{ASSETS_URL}/shell.js"></script>
+</head>
+<body>
+<a class="bf-skip" href="#root">{escape(_("Skip to content"))}</a>
+<header class="bf-header">
+<a class="bf-brand" href="/" data-page="/"><img src="{ASSETS_URL}/logo.svg" alt="" width="28" height="28">
+<span class="bf-brand-name">BiometricFlow</span></a>
+<bdi class="bf-tenant">{escape(me.tenant_name)}</bdi>
+<span class="bf-pill" role="status" data-state="connecting">{escape(_("Connecting"))}</span>
+<details class="bf-account">
+<summary aria-label="{escape(_("Account of {name}", name=me.name))}"><span aria-hidden="true">{escape(initials)}</span></summary>
+<div class="bf-menu">
+<p class="bf-menu-name"><bdi>{escape(me.name)}</bdi></p>
+<p class="bf-menu-detail"><bdi>{escape(me.email)}</bdi></p>
+<p class="bf-menu-detail">{escape(me.role.replace("_", " ").capitalize())}</p>
+<form method="post" action="/sign-out"><button type="submit">{escape(_("Sign out"))}</button></form>
+</div>
+</details>
+</header>
+<nav class="bf-nav" aria-label="{escape(_("Pages"))}"><ul>
+{links}
+</ul></nav>
+<noscript><p class="bf-noscript">{escape(_("This page needs JavaScript."))}</p></noscript>
+<div id="root" tabindex="-1">{body}</div>
+</body>
+</html>
+"""

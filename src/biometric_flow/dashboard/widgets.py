@@ -1,0 +1,96 @@
+"""What two pages or more use: the login behind a page, regions drawn by our script, the scope bar, the drawn states."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import streamlit as st
+import structlog
+
+from biometric_flow.api.clients import GatewayClient, GatewayRefused, GatewayUnreachable
+from biometric_flow.dashboard.login import Login, SignedOut, installed
+from biometric_flow.dashboard.static import ASSETS_URL
+from biometric_flow.dashboard.words import _
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+REFRESH_SECONDS: Final = 30
+"""Regions without live events ask again this often (shorter costs a core at 40 open pages)."""
+
+_LOADER: Final = Path(__file__).parent.joinpath("assets", "loader.js").read_text("utf-8")
+_region = st.components.v2.component(
+    "biometric_flow_region", js=_LOADER.replace("ASSETS_URL", ASSETS_URL), isolate_styles=False
+)
+
+
+def draw(kind: str, data: Any, key: str | None = None) -> None:
+    """Draw one region by `assets/regions.js`. `data` is text and numbers; the script never takes it for HTML."""
+    _region(data={"kind": kind, "view": data}, key=key or kind)
+
+
+def current_login() -> Login | None:
+    """The login of the browser that runs this script; a full run is its person's doing, so it counts as use.
+
+    What the last account left in this tab's Streamlit session is dropped first.
+    """
+    logins, cookie_name = installed()
+    login = logins.find(st.context.cookies.get(cookie_name))
+    if login is not None:
+        logins.touch(login)
+        if st.session_state.get("login") != login.id:
+            st.session_state.clear()
+            st.session_state["login"] = login.id
+    return login
+
+
+def ask(key: Hashable, question: Callable[[GatewayClient, str], Awaitable[T]]) -> T | None:
+    """The gateway's answer, or None after drawing why there is none."""
+    logins, cookie_name = installed()
+    login = logins.find(st.context.cookies.get(cookie_name))
+    if login is None:
+        draw("signed_out", {})
+        return None
+    try:
+        return logins.ask(login, key, question)
+    except SignedOut:
+        draw("signed_out", {})
+    except (GatewayUnreachable, TimeoutError) as error:
+        _failed(error, _("The gateway does not answer."), None)
+    except GatewayRefused as error:
+        _failed(error, _("The gateway refused this ({code}).", code=error.code), error.request_id)
+    return None
+
+
+def _failed(error: Exception, title: str, request_id: str | None) -> None:
+    error_id = request_id or secrets.token_hex(4)
+    log.warning("page_failed", error_id=error_id, reason=str(error))
+    draw(
+        "failed",
+        {
+            "title": title,
+            "text": _(
+                "Terminals and places keep recording; nothing is lost. This page asks again every {seconds} seconds.",
+                seconds=REFRESH_SECONDS,
+            ),
+            "again": _("Try again"),
+            "error_id": error_id,
+            "error_label": _("Error id"),
+        },
+        key="failed",
+    )
+
+
+def scope_bar(places: Mapping[str, str]) -> list[str]:
+    """The Location(s) filter, kept in the URL as `?loc=cairo,dhaka`; none chosen means all."""
+    chosen = st.multiselect(
+        _("Locations"),
+        options=list(places),
+        format_func=lambda key: places.get(key, key),
+        placeholder=_("All locations"),
+        key="loc",
+        bind="query-params",
+    )
+    return [key for key in chosen if key in places]
