@@ -6,10 +6,13 @@ import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from biometric_flow import __version__
 from biometric_flow.runtime.errors import StartRefused
+from biometric_flow.supervisor.ports import Ports
+from biometric_flow.zk.simulator import main as simulator
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -33,11 +36,39 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"biometric-flow {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
+    demo = commands.add_parser(
+        "demo", help="everything on this machine, with simulated terminals and a year of punches"
+    )
+    demo.add_argument("--data", type=Path, default=Path("biometric-flow-data"), help="folder for everything it keeps")
+    demo.add_argument(
+        "--live",
+        type=float,
+        default=20,
+        metavar="SECONDS",
+        help="mean time between two punches of one terminal; 0 for none (default: 20)",
+    )
+    for name, default in asdict(Ports()).items():
+        demo.add_argument(f"--{name}-port", type=int, default=default, help=f"default: {default}")
+    demo.set_defaults(command=_demo)
+
+    up = commands.add_parser("up", help="the places, gateway and dashboard of a real configuration, on this machine")
+    up.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
+    up.add_argument("--logs", type=Path, default=Path("biometric-flow-data/logs"), help="folder for the logs")
+    up.set_defaults(command=_up)
+
+    place = commands.add_parser("place", help="one location: its terminals, its ledger (:8000 and up)")
+    place.add_argument("--place", required=True, metavar="ID", help="which place of places.json this process is")
+    _common(place, _place)
+
     gateway = commands.add_parser("gateway", help="all places: access, replicas, the public API (:9000)")
     _common(gateway, _gateway)
 
     dashboard = commands.add_parser("dashboard", help="the web pages (:8501)")
     _common(dashboard, _dashboard)
+
+    simulate = commands.add_parser("simulate", help="a ZK terminal made of software (:4370)")
+    simulator.add_arguments(simulate)
+    simulate.set_defaults(command=simulator.run)
 
     secret = commands.add_parser("secret", help="print a new secret and its SHA-256, for places.json")
     secret.set_defaults(command=_secret)
@@ -49,6 +80,29 @@ def _common(parser: argparse.ArgumentParser, command: Command) -> None:
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on")
     parser.set_defaults(command=command)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+def _demo(given: argparse.Namespace) -> int:
+    from biometric_flow.supervisor.demo import run_demo
+
+    ports = Ports(**{name: getattr(given, f"{name}_port") for name in asdict(Ports())})
+    return run_demo(given.data, ports, given.live, _say)
+
+
+def _up(given: argparse.Namespace) -> int:
+    from biometric_flow.supervisor.up import run_up
+
+    return run_up(given.config, given.logs, _say)
+
+
+def _place(given: argparse.Namespace) -> int:
+    from biometric_flow.place.app import run
+
+    return run(given.config, os.environ, given.place, host=given.host, port=given.port)
 
 
 def _gateway(given: argparse.Namespace) -> int:

@@ -1,14 +1,12 @@
 """The place process: builds every object it uses, in one readable function, and serves."""
 
 import asyncio
-import fcntl
 import hashlib
 import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import IO
 
 import structlog
 from fastapi import FastAPI
@@ -37,7 +35,7 @@ from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.logging import configure_logging
 from biometric_flow.runtime.places import PlaceConfig, find_place
-from biometric_flow.runtime.process import bind, serve, usable_folder
+from biometric_flow.runtime.process import bind, hold, serve, usable_folder
 from biometric_flow.runtime.settings import load_settings
 from biometric_flow.runtime.web import Baseline, Unauthenticated, bearer, install_problems
 
@@ -63,7 +61,7 @@ class ApiKeyGuard:
 
 def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, folder: Path, clock: Clock) -> ASGIApp:
     """Every object of a place process. The folder must be writable and is locked against a second process."""
-    lock = _lock(folder)
+    lock = hold(folder)
     connection = open_database(folder / "place.sqlite3")
     store = PlaceStore(place.id, connection)
     try:
@@ -157,13 +155,3 @@ def run(config: Path, environment: Mapping[str, str], place_id: str, host: str |
 
 def _place(entry: PlaceConfig) -> Place:
     return Place(PlaceId(entry.id), TenantId(entry.tenant), entry.name, entry.zone_info)
-
-
-def _lock(folder: Path) -> IO[str]:
-    handle = (folder / "lock").open("w")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        handle.close()
-        raise FolderUnusable(f"another process uses the data folder {folder}; stop it first") from None
-    return handle

@@ -2,22 +2,23 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Final
 
 import structlog
 
 from biometric_flow.api.place import Capacity
 from biometric_flow.ledger.errors import StorageUnavailable
-from biometric_flow.ledger.events import GenerationStarted, PersonEnrolled
-from biometric_flow.model.ids import TerminalSerial, canonical_pin
+from biometric_flow.ledger.events import GenerationStarted
+from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.model.place import Place
 from biometric_flow.model.punch import Channel, Punch
 from biometric_flow.place.errors import TerminalExchanged
 from biometric_flow.place.health import Health
-from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, put_aside
+from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, person_of, put_aside, row_of
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import Batch, Cursor, PlaceStore
@@ -29,8 +30,11 @@ from biometric_flow.zk.errors import (
     TerminalUnauthorised,
     ZkError,
 )
-from biometric_flow.zk.terminal import AttendanceEvent, Terminal, open_terminal
-from biometric_flow.zk.wire.records import AttlogRecord, UserRecord
+from biometric_flow.zk.terminal import Terminal, TerminalInfo, open_terminal
+from biometric_flow.zk.wire.commands import EventMask
+from biometric_flow.zk.wire.events import AttendanceEvent, Event, OtherEvent
+from biometric_flow.zk.wire.records import AttlogRecord
+from biometric_flow.zk.wire.rows import RejectedRow
 
 log = structlog.get_logger()
 
@@ -59,6 +63,7 @@ class Collector:
     def __init__(self, entry: RosterEntry, workplace: Workplace) -> None:
         self._entry = entry
         self._at = workplace
+        self._info = TerminalInfo(serial="", firmware="")
         self._pins: dict[int, str] = {}
         self._user_count = -1
         self._drift: timedelta | None = None
@@ -103,7 +108,7 @@ class Collector:
             await self._listen(terminal)
 
     async def _recognise(self, terminal: Terminal) -> None:
-        info = await terminal.info()
+        info = self._info = await terminal.info()
         if self._entry.serial and info.serial != self._entry.serial:
             raise TerminalExchanged(
                 f"expected the terminal {self._entry.serial} at this address, found {info.serial}; "
@@ -146,30 +151,28 @@ class Collector:
             now,
             capacity=Capacity(
                 users=said.users,
-                users_limit=said.users_limit,
+                users_limit=said.users_capacity,
                 fingers=said.fingers,
-                fingers_limit=said.fingers_limit,
+                fingers_limit=said.fingers_capacity,
                 faces=said.faces,
-                faces_limit=said.faces_limit,
-                punches=said.records,
-                punches_limit=said.records_limit,
+                faces_limit=said.faces_capacity,
+                punches=said.attlog_rows,
+                punches_limit=said.attlog_capacity,
             ),
         )
         if said.users != self._user_count:
             await self._read_people(terminal)
             self._user_count = said.users
-        if self._cursor.generation == 0 or said.records < self._cursor.rows:
-            await self._start_generation(terminal, said.records)
         read_at = self._cursor.read_at
         full_after = timedelta(seconds=self._at.settings.full_reconcile_seconds)
-        if said.records != self._cursor.rows or read_at is None or now - read_at > full_after:
+        if said.attlog_rows != self._cursor.rows or read_at is None or now - read_at > full_after:
             await self._read_log(terminal)
 
-    async def _start_generation(self, terminal: Terminal, rows: int) -> None:
-        info = await terminal.info()
+    async def _start_generation(self, rows: int) -> None:
+        """A log that shrank, or was never seen, begins a new life of the terminal (security-design I5)."""
         now = self._at.clock.now()
         generation = self._cursor.generation + 1
-        started = GenerationStarted(self._serial, generation, info.firmware, info.platform, rows, now)
+        started = GenerationStarted(self._serial, generation, self._info.firmware, self._info.platform, rows, now)
         await self._at.writer.record(Batch(self._serial, now, generation=started))
         self._cursor = Cursor(generation, 0, None)
         self._log.info("generation_started", generation=generation, rows=rows)
@@ -177,7 +180,7 @@ class Collector:
     async def _read_people(self, terminal: Terminal) -> None:
         users = await terminal.users()
         now = self._at.clock.now()
-        people = [person for user in users.records if (person := _person(user, self._serial, now))]
+        people = [person for user in users.records if (person := person_of(user, self._serial, now))]
         self._pins = {user.uid: user.user_id for user in users.records if user.user_id}
         await self._at.writer.record(Batch(self._serial, now, people=people))
         self._log.info("people_read", people=len(people), rejected=len(users.rejected))
@@ -185,11 +188,14 @@ class Collector:
     async def _read_log(self, terminal: Terminal) -> None:
         attendance = await terminal.attendance()
         holds = len(attendance.records) + len(attendance.rejected)
+        if self._cursor.generation == 0 or holds < self._cursor.rows:
+            await self._start_generation(holds)
         now = self._at.clock.now()
         accepted = 0
         reading = self._reading(Channel.PULL, previous=None)
-        for start in range(0, len(attendance.records), CHUNK):
-            rows = await asyncio.to_thread(normalise, attendance.records[start : start + CHUNK], reading)
+        records = iter(attendance.records)
+        # In a thread: decoding and normalising a long log would hold up the live punches of other terminals.
+        while rows := await asyncio.to_thread(_next_chunk, records, reading):
             accepted += await self._keep(rows, now)
             reading = replace(reading, previous=_last_instant(rows) or reading.previous)
         aside = put_aside(attendance.rejected, self._serial)
@@ -202,29 +208,26 @@ class Collector:
         reconcile_at = clock.monotonic() + settings.reconcile_seconds
         while True:
             wait = min(settings.keepalive_seconds, max(0.0, reconcile_at - clock.monotonic()))
-            event = await terminal.next_event(timeout=wait)
-            events: list[AttlogRecord] = []
-            while event is not None:
-                if isinstance(event, AttendanceEvent):
-                    events.append(event.record)
-                event = await terminal.next_event(timeout=0)
+            events = await _waiting_events(terminal, wait)
             if events:
                 await self._take_live(terminal, events)
-            elif clock.monotonic() < reconcile_at:
+            else:
                 await self._measure_drift(terminal)
             if clock.monotonic() >= reconcile_at:
-                await self._measure_drift(terminal)
                 await self._reconcile(terminal)
                 reconcile_at = clock.monotonic() + settings.reconcile_seconds
 
-    async def _take_live(self, terminal: Terminal, events: list[AttlogRecord]) -> None:
-        if any(not event.user_id and event.uid not in self._pins for event in events):
+    async def _take_live(self, terminal: Terminal, events: Sequence[Event]) -> None:
+        records = [row_of(event) for event in events if isinstance(event, AttendanceEvent)]
+        if any(not record.user_id and record.uid not in self._pins for record in records):
             await self._read_people(terminal)
         now = self._at.clock.now()
-        rows = normalise(events, self._reading(Channel.LIVE, self._previous))
+        rows = normalise(records, self._reading(Channel.LIVE, self._previous))
         self._previous = _last_instant(rows) or self._previous
-        accepted = await self._keep(rows, now)
-        self._cursor = replace(self._cursor, rows=self._cursor.rows + accepted)
+        rows += put_aside(map(_unreadable, filter(_is_unreadable_punch, events)), self._serial)
+        if rows:
+            accepted = await self._keep(rows, now)
+            self._cursor = replace(self._cursor, rows=self._cursor.rows + accepted)
         self._at.health.contacted(self._entry.key, now)
 
     async def _keep(self, rows: list[Punch | Quarantined], now: datetime) -> int:
@@ -278,20 +281,26 @@ def backoff(attempt: int, settings: PlaceSettings, chance: float) -> float:
     return float(ceiling * (0.5 + chance / 2))
 
 
-def _person(user: UserRecord, terminal: TerminalSerial, now: datetime) -> PersonEnrolled | None:
-    try:
-        pin = canonical_pin(user.user_id)
-    except ValueError:
-        return None
-    return PersonEnrolled(
-        terminal=terminal,
-        pin=pin,
-        uid=user.uid,
-        name=user.name,
-        privilege=user.privilege,
-        card=user.card,
-        seen_at=now,
-    )
+async def _waiting_events(terminal: Terminal, wait: float) -> list[Event]:
+    """The next event and those right behind it; empty when none came in time."""
+    events: list[Event] = []
+    event = await terminal.next_event(timeout=wait)
+    while event is not None and len(events) < CHUNK:
+        events.append(event)
+        event = await terminal.next_event(timeout=0)
+    return events
+
+
+def _next_chunk(records: Iterator[AttlogRecord], reading: Reading) -> list[Punch | Quarantined]:
+    return normalise(islice(records, CHUNK), reading)
+
+
+def _is_unreadable_punch(event: Event) -> bool:
+    return isinstance(event, OtherEvent) and event.code == EventMask.ATTLOG
+
+
+def _unreadable(event: Event) -> RejectedRow:
+    return RejectedRow(event.raw, "expected a live punch in a known layout, got another")
 
 
 def _last_instant(rows: list[Punch | Quarantined]) -> datetime | None:

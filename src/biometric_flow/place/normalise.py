@@ -1,15 +1,19 @@
 """zk rows <-> the model: site zone, drift, identity. Pure, and the only seam between the two."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from biometric_flow.ledger.events import PersonEnrolled
 from biometric_flow.model.ids import Pin, TenantId, TerminalSerial, canonical_pin
 from biometric_flow.model.punch import Channel, Punch, QuarantineReason, punch_id
-from biometric_flow.zk.wire.records import AttlogRecord, RejectedRow
+from biometric_flow.zk.wire.events import AttendanceEvent
+from biometric_flow.zk.wire.records import AttlogRecord
+from biometric_flow.zk.wire.rows import RejectedRow
+from biometric_flow.zk.wire.users import UserRecord
 
 FUTURE_LIMIT: Final = timedelta(hours=24)
 """A punch further ahead than this is put aside (security-design I6)."""
@@ -58,12 +62,34 @@ def normalise(rows: Iterable[AttlogRecord], reading: Reading) -> list[Punch | Qu
     return results
 
 
-def put_aside(rows: Sequence[RejectedRow], terminal: TerminalSerial) -> list[Quarantined]:
+def put_aside(rows: Iterable[RejectedRow], terminal: TerminalSerial) -> list[Quarantined]:
     """Rows that the wire could not even read."""
     return [
         _aside(_raw_id(terminal, row.raw), terminal, QuarantineReason.UNREADABLE_ROW, row.reason, row.raw)
         for row in rows
     ]
+
+
+def row_of(event: AttendanceEvent) -> AttlogRecord:
+    """A live event as the row that the terminal stores for it. The work code is not part of an event."""
+    return AttlogRecord(event.uid, event.user_id, event.verify, event.state, event.time, 0, event.raw)
+
+
+def person_of(user: UserRecord, terminal: TerminalSerial, now: datetime) -> PersonEnrolled | None:
+    """What a terminal's user record says of a person; None for one without a usable PIN."""
+    try:
+        pin = canonical_pin(user.user_id)
+    except ValueError:
+        return None
+    return PersonEnrolled(
+        terminal=terminal,
+        pin=pin,
+        uid=user.uid,
+        name=user.name,
+        privilege=user.privilege,
+        card=user.card,
+        seen_at=now,
+    )
 
 
 def instant_of(local: datetime, zone: ZoneInfo, previous: datetime | None) -> datetime:

@@ -1,13 +1,14 @@
 """A process among others: bind its port, serve, and end when told to or when its supervisor is gone."""
 
 import errno
+import fcntl
 import os
 import signal
 import socket
 import sys
 import threading
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -53,6 +54,17 @@ def usable_folder(path: Path) -> Path:
             "free some space, change its owner or choose another folder"
         ) from None
     return path
+
+
+def hold(folder: Path) -> IO[str]:
+    """The folder's lock, held until closed or until this process ends. FolderUnusable when another process holds it."""
+    handle = (folder / "lock").open("w")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        raise FolderUnusable(f"another process uses the data folder {folder}; stop it first") from None
+    return handle
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
