@@ -1,0 +1,58 @@
+"""Roles and what they may do: pure."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+
+class Permission(StrEnum):
+    """What an operation asks for: resource:action."""
+
+    PUBLIC = "public"
+    """Declared by the few operations that anyone may call."""
+    SELF_READ = "self:read"
+    OVERVIEW_READ = "overview:read"
+    PLACE_READ = "place:read"
+    TERMINAL_READ = "terminal:read"
+    PERSON_READ = "person:read"
+    PUNCH_READ = "punch:read"
+    LEDGER_WRITE = "ledger:write"
+    """Held by a place's own credential, for its own ledger; by no account."""
+
+
+_READ_ALL: Final = frozenset(
+    {
+        Permission.SELF_READ,
+        Permission.OVERVIEW_READ,
+        Permission.PLACE_READ,
+        Permission.TERMINAL_READ,
+        Permission.PERSON_READ,
+        Permission.PUNCH_READ,
+    }
+)
+
+ROLES: Final[Mapping[str, frozenset[Permission]]] = {
+    "tenant_admin": _READ_ALL,
+    "auditor": _READ_ALL,
+    "hr_manager": _READ_ALL,
+    "device_technician": frozenset({Permission.SELF_READ, Permission.PLACE_READ, Permission.TERMINAL_READ}),
+    # Roles of a narrower scope than the tenant hold nothing of it until grants carry a scope (security-design A9).
+    "place_manager": frozenset({Permission.SELF_READ}),
+    "employee": frozenset({Permission.SELF_READ}),
+}
+
+_PAGES: Final = (
+    ("overview", Permission.OVERVIEW_READ),
+    ("live", Permission.PUNCH_READ),
+    ("devices", Permission.TERMINAL_READ),
+)
+
+
+def allows(role: str, permission: Permission) -> bool:
+    """May this role do that? An unknown role may do nothing that is not public."""
+    return permission is Permission.PUBLIC or permission in ROLES.get(role, frozenset())
+
+
+def pages(role: str) -> list[str]:
+    """The dashboard pages that this role may open, in the order of the menu."""
+    return [page for page, permission in _PAGES if allows(role, permission)]

@@ -1,0 +1,99 @@
+"""Access tokens: JWT by RFC 8725 and RFC 9068, Ed25519 only; and opaque secrets that are stored as digests."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from joserfc.jws import extract_compact
+
+from biometric_flow.identity.errors import TokenRefused
+
+ALGORITHM: Final = "Ed25519"
+TYPE: Final = "at+jwt"
+MAX_CHARACTERS: Final = 2048
+_HEADERS: Final = {"alg", "typ", "kid"}
+_SPOKEN: Final = "the access token is not valid here; sign in again"
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What an access token says about its bearer."""
+
+    account: str
+    tenant: str
+    role: str
+    expires_at: datetime
+    token_id: str
+
+
+class AccessTokens:
+    """Issues and checks the access tokens of one issuer. Pure but for the random token id."""
+
+    def __init__(self, key: OKPKey, issuer: str, audience: str, lifetime: timedelta) -> None:
+        self._key, self._issuer, self._audience, self.lifetime = key, issuer, audience, lifetime
+        self._key_id = key.thumbprint()
+
+    def issue(self, account: str, tenant: str, role: str, now: datetime) -> str:
+        """A signed token that ends after the lifetime."""
+        header = {"alg": ALGORITHM, "typ": TYPE, "kid": self._key_id}
+        issued = int(now.timestamp())
+        claims = {
+            "iss": self._issuer,
+            "aud": self._audience,
+            "sub": account,
+            "tenant": tenant,
+            "role": role,
+            "iat": issued,
+            "exp": issued + int(self.lifetime.total_seconds()),
+            "jti": str(uuid4()),
+        }
+        return jwt.encode(header, claims, self._key, algorithms=[ALGORITHM])
+
+    def verify(self, token: str, now: datetime) -> Claims:
+        """The claims of a token of ours that is not over. Raises TokenRefused, which never says what was wrong.
+
+        A header with any field beyond alg, typ and kid is refused: jku, jwk, x5u, x5c, crit, b64 and zip let a token
+        choose how it is checked.
+        """
+        if len(token) > MAX_CHARACTERS:
+            raise TokenRefused(_SPOKEN)
+        try:
+            header = extract_compact(token.encode("ascii")).headers()
+            if set(header) != _HEADERS or header["typ"] != TYPE or header["kid"] != self._key_id:
+                raise TokenRefused(_SPOKEN)
+            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+        except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise TokenRefused(_SPOKEN) from error
+        return self._accept(claims, now)
+
+    def _accept(self, claims: dict[str, Any], now: datetime) -> Claims:
+        names = ("sub", "tenant", "role", "jti")
+        texts = [claims.get(name) for name in names]
+        expires, issued = claims.get("exp"), claims.get("iat")
+        if (
+            claims.get("iss") != self._issuer
+            or claims.get("aud") != self._audience
+            or not all(isinstance(text, str) and text for text in texts)
+            or type(expires) is not int
+            or type(issued) is not int
+            or not issued - 60 <= now.timestamp() < expires <= issued + self.lifetime.total_seconds()
+        ):
+            raise TokenRefused(_SPOKEN)
+        account, tenant, role, token_id = map(str, texts)
+        return Claims(account, tenant, role, datetime.fromtimestamp(expires, now.tzinfo), token_id)
+
+
+def new_secret(prefix: str) -> str:
+    """An opaque secret of 256 bits, such as `bfr_...`, for its holder only."""
+    return f"{prefix}_{secrets.token_urlsafe(32)}"
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of an opaque secret. A plain hash is enough for 256 random bits."""
+    return hashlib.sha256(secret.encode()).digest()
