@@ -1,0 +1,343 @@
+"""Typed clients of the gateway: for people's programs (async and blocking) and for places."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, NoReturn, Self, TypeVar
+
+import httpx2
+from pydantic import TypeAdapter, ValidationError
+
+from biometric_flow.api.gateway import (
+    Acknowledged,
+    EntriesUpload,
+    GatewayHealth,
+    GatewayPunch,
+    GatewayPunchPage,
+    Me,
+    Overview,
+    PersonPage,
+    PlaceReport,
+    PlaceView,
+    PunchCount,
+    TerminalStatus,
+    Token,
+)
+from biometric_flow.api.place import LedgerEntry
+from biometric_flow.api.problems import Problem
+
+TIMEOUT: Final = httpx2.Timeout(10.0, connect=3.0)
+STREAM_TIMEOUT: Final = httpx2.Timeout(10.0, connect=3.0, read=25.0)
+"""The gateway says something at least every ten seconds; a stream that is silent for longer is dead."""
+
+UPLOAD_TIMEOUT: Final = httpx2.Timeout(30.0, connect=3.0)
+MAX_EVENT: Final = 1024 * 1024
+MAX_UPLOAD: Final = 1024 * 1024
+"""Bytes of leaves, records and openings in one upload; with base64 this stays below what the gateway reads."""
+
+T = TypeVar("T")
+Query = Mapping[str, str | int | None]
+
+
+class GatewayError(Exception):
+    """The root: no answer that can be used. `retryable` says whether asking again can help."""
+
+    retryable = True
+
+
+class GatewayUnreachable(GatewayError):
+    """The gateway did not answer, or what answered is not a gateway."""
+
+
+class GatewayProblem(GatewayError):
+    """The gateway answered with a problem document; programs decide by its stable `code`."""
+
+    def __init__(self, code: str, detail: str, status: int, retryable: bool, request_id: str) -> None:
+        super().__init__(f"{detail} ({code}, request {request_id})")
+        self.code, self.detail, self.status = code, detail, status
+        self.retryable, self.request_id = retryable, request_id
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """One server-sent event. `id` is empty for events that a resumed stream does not repeat."""
+
+    id: str
+    event: str
+    data: str
+
+
+class GatewayClient:
+    """The gateway for a program with an event loop; each call names the access token, so one client serves many.
+
+    Every method raises GatewayProblem or GatewayUnreachable.
+    """
+
+    def __init__(self, base_url: str, timeout: httpx2.Timeout = TIMEOUT) -> None:
+        # trust_env: a proxy for the outside world must not see tokens on their way to a neighbour.
+        self._http = httpx2.AsyncClient(base_url=base_url, timeout=timeout, trust_env=False)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def health(self) -> GatewayHealth:
+        """How the gateway is."""
+        return await self._ask(GatewayHealth, "GET", "/health")
+
+    async def sign_in(self, email: str, password: str) -> Token:
+        """Tokens for e-mail and password."""
+        return await self._ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password))
+
+    async def refresh(self, refresh_token: str) -> Token:
+        """The next pair of tokens; the given refresh token is used up."""
+        return await self._ask(Token, "POST", "/v1/auth/token", json=_refresh_grant(refresh_token))
+
+    async def me(self, token: str) -> Me:
+        """Who is signed in."""
+        return await self._ask(Me, "GET", "/v1/me", token)
+
+    async def overview(self, token: str) -> Overview:
+        """Everything the overview page shows."""
+        return await self._ask(Overview, "GET", "/v1/overview", token)
+
+    async def places(self, token: str) -> list[PlaceView]:
+        """All places."""
+        return await self._ask(list[PlaceView], "GET", "/v1/places", token)
+
+    async def terminals(self, token: str, **query: str | int | None) -> list[TerminalStatus]:
+        """Terminals; may be restricted by `place` and `state`."""
+        return await self._ask(list[TerminalStatus], "GET", "/v1/terminals", token, query)
+
+    async def people(self, token: str, **query: str | int | None) -> PersonPage:
+        """One page of people; may be restricted by `q` and `place`."""
+        return await self._ask(PersonPage, "GET", "/v1/people", token, query)
+
+    async def punches(self, token: str, **query: str | int | None) -> GatewayPunchPage:
+        """One page of punches; filters as the API document names them (`from` as `from_`)."""
+        return await self._ask(GatewayPunchPage, "GET", "/v1/punches", token, query)
+
+    async def latest_punches(self, token: str, places: Sequence[str], limit: int) -> list[GatewayPunch]:
+        """The newest punches of these places, or of all when none is named, newest first."""
+        pages = [await self.punches(token, place=place, limit=limit) for place in places or (None,)]
+        found = [punch for page in pages for punch in page.items]
+        return sorted(found, key=lambda punch: (punch.instant, punch.position), reverse=True)[:limit]
+
+    async def punch_count(self, token: str, **query: str | int | None) -> PunchCount:
+        """How many punches match."""
+        return await self._ask(PunchCount, "GET", "/v1/punches/count", token, query)
+
+    async def stream(self, token: str, last_id: str | None = None) -> AsyncGenerator[StreamEvent, None]:
+        """Events as they happen, without end; after `last_id` when given. Ends by raising when the link breaks."""
+        headers = {**_bearer(token), "Accept": "text/event-stream"}
+        if last_id:
+            headers["Last-Event-ID"] = last_id
+        try:
+            async with self._http.stream("GET", "/v1/stream", headers=headers, timeout=STREAM_TIMEOUT) as response:
+                if response.status_code != 200:
+                    await response.aread()
+                    _refuse(response)
+                async for event in read_events(response.aiter_bytes()):
+                    yield event
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
+            raise _unreachable(error) from error
+
+    async def _ask(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        token: str | None = None,
+        query: Query | None = None,
+        json: Any = None,
+    ) -> T:
+        try:
+            response = await self._http.request(method, path, params=_given(query), headers=_bearer(token), json=json)
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        return _read(kind, response)
+
+
+class BlockingGatewayClient:
+    """The gateway for a script: signs in once and keeps the tokens. Raises GatewayProblem or GatewayUnreachable."""
+
+    def __init__(self, base_url: str, token: str | None = None, timeout: httpx2.Timeout = TIMEOUT) -> None:
+        self._http = httpx2.Client(base_url=base_url, timeout=timeout, trust_env=False)
+        self._token = token
+        self._refresh_token: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def health(self) -> GatewayHealth:
+        """How the gateway is."""
+        return self._ask(GatewayHealth, "GET", "/health")
+
+    def sign_in(self, email: str, password: str) -> Token:
+        """Sign in with e-mail and password, for the calls that follow."""
+        return self._keep(self._ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password)))
+
+    def refresh(self, refresh_token: str | None = None) -> Token:
+        """Trade the refresh token for the next pair."""
+        given = refresh_token or self._refresh_token or ""
+        return self._keep(self._ask(Token, "POST", "/v1/auth/token", json=_refresh_grant(given)))
+
+    def me(self) -> Me:
+        """Who is signed in."""
+        return self._ask(Me, "GET", "/v1/me")
+
+    def overview(self) -> Overview:
+        """Everything the overview page shows."""
+        return self._ask(Overview, "GET", "/v1/overview")
+
+    def places(self) -> list[PlaceView]:
+        """All places."""
+        return self._ask(list[PlaceView], "GET", "/v1/places")
+
+    def terminals(self, **query: str | int | None) -> list[TerminalStatus]:
+        """Terminals; may be restricted by `place` and `state`."""
+        return self._ask(list[TerminalStatus], "GET", "/v1/terminals", query)
+
+    def people(self, **query: str | int | None) -> PersonPage:
+        """One page of people; may be restricted by `q` and `place`."""
+        return self._ask(PersonPage, "GET", "/v1/people", query)
+
+    def punches(self, **query: str | int | None) -> GatewayPunchPage:
+        """One page of punches; filters as the API document names them (`from` as `from_`)."""
+        return self._ask(GatewayPunchPage, "GET", "/v1/punches", query)
+
+    def punch_count(self, **query: str | int | None) -> PunchCount:
+        """How many punches match."""
+        return self._ask(PunchCount, "GET", "/v1/punches/count", query)
+
+    def _keep(self, token: Token) -> Token:
+        self._token, self._refresh_token = token.access_token, token.refresh_token
+        return token
+
+    def _ask(self, kind: type[T], method: str, path: str, query: Query | None = None, json: Any = None) -> T:
+        try:
+            response = self._http.request(method, path, params=_given(query), headers=_bearer(self._token), json=json)
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        return _read(kind, response)
+
+
+class UplinkClient:
+    """The gateway for one place: upload its ledger, say how it is. Raises GatewayProblem or GatewayUnreachable."""
+
+    def __init__(self, base_url: str, place: str, credential: str) -> None:
+        secret = credential if credential.startswith("bfp_") else f"bfp_{credential}"
+        self._http = httpx2.AsyncClient(
+            base_url=base_url, timeout=UPLOAD_TIMEOUT, trust_env=False, headers=_bearer(secret)
+        )
+        self._path = f"/v1/places/{place}"
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def position(self) -> int:
+        """How far the gateway holds this place's ledger."""
+        return _read(Acknowledged, await self._send("GET", "/position")).position
+
+    async def upload(self, after: int, entries: Sequence[LedgerEntry]) -> int:
+        """Send entries that follow a position, as many of them as one request takes; returns the position then held."""
+        upload = EntriesUpload.model_construct(after=after, entries=list(within(entries, MAX_UPLOAD)))
+        return _read(Acknowledged, await self._send("POST", "/entries", upload.model_dump_json())).position
+
+    async def report(self, report: PlaceReport) -> None:
+        """Say how the place and its terminals are."""
+        await self._send("PUT", "/report", report.model_dump_json())
+
+    async def _send(self, method: str, path: str, body: str | None = None) -> httpx2.Response:
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        try:
+            response = await self._http.request(method, self._path + path, content=body, headers=headers)
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        if not response.is_success:
+            _refuse(response)
+        return response
+
+
+def within(entries: Sequence[LedgerEntry], limit: int) -> Sequence[LedgerEntry]:
+    """The first entries that together stay within a number of bytes; one at least, if there is one."""
+    total = 0
+    for count, entry in enumerate(entries):
+        total += len(entry.leaf) + len(entry.record) + len(entry.opening)
+        if total > limit and count > 0:
+            return entries[:count]
+    return entries
+
+
+async def read_events(chunks: AsyncIterator[bytes]) -> AsyncIterator[StreamEvent]:
+    """Server-sent events in a stream of bytes; comments are skipped. Raises GatewayUnreachable for endless lines.
+
+    Lines end at LF only: names may hold other line separators that `str.splitlines` would break at.
+    """
+    buffer = b""
+    fields: dict[str, str] = {}
+    async for chunk in chunks:
+        buffer += chunk
+        if len(buffer) > MAX_EVENT:
+            raise GatewayUnreachable(f"expected events of at most {MAX_EVENT} bytes, got more without an end")
+        *lines, buffer = buffer.split(b"\n")
+        for line in lines:
+            if line:
+                name, _, value = line.decode("utf-8", "replace").partition(":")
+                if name:
+                    value = value.removeprefix(" ")
+                    fields[name] = f"{fields[name]}\n{value}" if name == "data" and name in fields else value
+            elif fields:
+                yield StreamEvent(fields.get("id", ""), fields.get("event", "message"), fields.get("data", ""))
+                fields = {}
+
+
+def _password_grant(email: str, password: str) -> dict[str, str]:
+    return {"grant_type": "password", "email": email, "password": password}
+
+
+def _refresh_grant(refresh_token: str) -> dict[str, str]:
+    return {"grant_type": "refresh_token", "refresh_token": refresh_token}
+
+
+def _given(query: Query | None) -> dict[str, str]:
+    return {name.rstrip("_"): str(value) for name, value in (query or {}).items() if value is not None}
+
+
+def _bearer(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"Authorization": f"Bearer {token}"}
+
+
+def _read(kind: type[T], response: httpx2.Response) -> T:
+    if not response.is_success:
+        _refuse(response)
+    try:
+        return TypeAdapter(kind).validate_json(response.content)
+    except ValidationError as error:
+        raise GatewayUnreachable(
+            f"expected a gateway's answer at {response.url.path}, got {error.error_count()} errors"
+        ) from error
+
+
+def _refuse(response: httpx2.Response) -> NoReturn:
+    try:
+        problem = Problem.model_validate_json(response.content)
+    except ValidationError:
+        raise GatewayUnreachable(
+            f"expected a gateway at {response.url.copy_with(path='/', query=None)}, got status {response.status_code}"
+        ) from None
+    raise GatewayProblem(problem.code, problem.detail, problem.status, problem.retryable, problem.request_id)
+
+
+def _unreachable(error: Exception) -> GatewayUnreachable:
+    return GatewayUnreachable(f"the gateway cannot be reached: {type(error).__name__} {error}".strip())
