@@ -1,0 +1,120 @@
+"""The gateway process: builds every object it uses, in one function, and serves."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from biometric_flow import __version__
+from biometric_flow.gateway.access import AccessGuard, Operations, PlaceCredentials
+from biometric_flow.gateway.intake import Intake
+from biometric_flow.gateway.keeper import DatabaseKeeper
+from biometric_flow.gateway.registry import Registry
+from biometric_flow.gateway.routes.accounts import accounts_router
+from biometric_flow.gateway.routes.directory import directory_router
+from biometric_flow.gateway.routes.health import health_router
+from biometric_flow.gateway.routes.intake import intake_router
+from biometric_flow.gateway.routes.punches import punches_router
+from biometric_flow.gateway.settings import GatewaySettings
+from biometric_flow.gateway.sign_in import SignIn
+from biometric_flow.gateway.store import schema
+from biometric_flow.identity.errors import KeyUnusable
+from biometric_flow.identity.keys import load_or_create_key
+from biometric_flow.identity.passwords import Passwords
+from biometric_flow.identity.tokens import AccessTokens
+from biometric_flow.runtime.clock import Clock, SystemClock
+from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.errors import FolderUnusable, SettingsInvalid
+from biometric_flow.runtime.logging import configure_logging
+from biometric_flow.runtime.places import PlacesFile, read_places
+from biometric_flow.runtime.postgres import EmbeddedPostgres
+from biometric_flow.runtime.process import bind, serve, usable_folder
+from biometric_flow.runtime.settings import load_settings
+from biometric_flow.runtime.web import Baseline, install_problems
+
+AUDIENCE: Final = "biometric-flow-gateway"
+
+
+def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> ASGIApp:
+    """The whole gateway as an ASGI app; its lifespan holds the database and the tasks. Raises StartRefused."""
+    if settings.admin_tenant not in (None, *(tenant.id for tenant in places.tenants)):
+        raise SettingsInvalid(f"admin_tenant: expected a tenant of places.json, got {settings.admin_tenant!r}")
+    registry = Registry(places, timedelta(seconds=settings.report_limit_seconds))
+    server, dsn, owner_dsn = _database_addresses(settings)
+    database = Database(dsn, schema.APPLICATION)
+    passwords = Passwords()
+    keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock)
+    tokens = _access_tokens(settings)
+    sign_in = SignIn(database, passwords, tokens, clock, timedelta(days=settings.refresh_days))
+
+    routers = (
+        health_router(database),
+        accounts_router(database, sign_in),
+        intake_router(Intake(database), clock),
+        directory_router(database, registry, clock),
+        punches_router(database),
+    )
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(keeper.run(), name="database")]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
+            passwords.close()
+            await keeper.stop()
+
+    app = FastAPI(
+        title="BiometricFlow gateway",
+        version=__version__,
+        description=__doc__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    for router in routers:
+        app.include_router(router)
+    install_problems(app)
+    credentials = PlaceCredentials(places.places)
+    return Baseline(app, AccessGuard(Operations(routers), credentials, tokens, clock))
+
+
+def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:
+    """Serve until told to stop. Raises StartRefused with one clear line when it cannot start."""
+    settings = load_settings(GatewaySettings, "gateway", config, environment, host=host, port=port)
+    places = read_places(config)
+    configure_logging("gateway")
+    listener = bind(settings.host, settings.port, "BIOMETRIC_FLOW_GATEWAY_PORT")
+    usable_folder(settings.data)
+    if settings.dsn is None:
+        EmbeddedPostgres(settings.data / "postgres").start()
+    serve(create_app(settings, places, SystemClock()), listener)
+    return 0
+
+
+def _database_addresses(settings: GatewaySettings) -> tuple[EmbeddedPostgres | None, str, str]:
+    """The embedded server if there is one, the application's address, and the owner's."""
+    if settings.dsn is None:
+        server = EmbeddedPostgres(settings.data / "postgres")
+        return server, server.dsn(schema.APPLICATION, schema.DATABASE), server.dsn(schema.OWNER, schema.DATABASE)
+    dsn = settings.dsn.get_secret_value()
+    return None, dsn, settings.owner_dsn.get_secret_value() if settings.owner_dsn else dsn
+
+
+def _access_tokens(settings: GatewaySettings) -> AccessTokens:
+    try:
+        key = load_or_create_key(settings.data / "token-key.pem")
+    except KeyUnusable as error:
+        raise FolderUnusable(str(error)) from None
+    return AccessTokens(key, settings.issuer, AUDIENCE, timedelta(seconds=settings.access_seconds))

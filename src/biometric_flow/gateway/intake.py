@@ -1,0 +1,168 @@
+"""Takes a place's ledger entries by position: verifies the chain, stores all in one transaction, acknowledges."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from biometric_flow.api.gateway import PlaceReport
+from biometric_flow.api.place import LedgerEntry
+from biometric_flow.gateway.store import ledger, people, places, punches, terminals
+from biometric_flow.ledger.chain import Head, SealedEntry, check
+from biometric_flow.ledger.errors import ChainBroken, LedgerError
+from biometric_flow.ledger.events import PersonEnrolled, PunchRecorded, decode
+from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.model.ids import SERIAL, PlaceId, TenantId, canonical_pin
+from biometric_flow.model.punch import Punch, clock_text, punch_id
+from biometric_flow.runtime.database import Database
+
+CHANNEL: Final = "biometric_flow"
+"""Where the gateway's instances tell each other that a tenant has something new."""
+
+_NOTIFY: Final = text("SELECT pg_notify(:channel, :payload)")
+_INT32: Final = range(-(2**31), 2**31)
+_INT64: Final = range(-(2**63), 2**63)
+
+
+class OutOfOrder(LedgerError):
+    """Entries that do not begin at the position which the gateway holds, or that differ from what it holds."""
+
+    code = "ledger.out_of_order"
+
+
+class PlaceUnknown(BiometricFlowError):
+    """There is no such place for this caller."""
+
+    code = "place.unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """New entries that continue a head, and what they say."""
+
+    entries: list[SealedEntry]
+    punches: list[Punch]
+    enrolments: list[PersonEnrolled]
+
+
+class Intake:
+    """The only writer of replicated ledgers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def position(self, tenant: TenantId, place: PlaceId) -> int:
+        """How far the gateway holds this place's ledger."""
+        async with self._database.tenant(tenant) as connection:
+            return (await _head(connection, place)).sequence
+
+    async def take(
+        self, tenant: TenantId, place: PlaceId, after: int, entries: Sequence[LedgerEntry], now: datetime
+    ) -> int:
+        """Store the entries that are new and return the position held. All or nothing.
+
+        Entries that are held already are skipped when they are identical, so an upload whose answer was lost can be
+        repeated. Raises OutOfOrder for a gap or a different past, ChainBroken for altered entries.
+        """
+        async with self._database.tenant(tenant) as connection:
+            head = await _head(connection, place, lock=True)
+            if after > head.sequence:
+                raise OutOfOrder(f"expected entries after position {head.sequence}, got entries after {after}")
+            known = min(head.sequence - after, len(entries))
+            await _same_past(connection, place, after, entries[:known])
+            new = entries[known:]
+            if not new:
+                return head.sequence
+            verified = await asyncio.to_thread(verify, tenant, place, head, new)
+            await ledger.append(connection, tenant, place, verified.entries, now)
+            await _derive(connection, tenant, place, verified)
+            await notify(connection, {"tenant": tenant, "kind": "punch"})
+            return verified.entries[-1].sequence
+
+    async def report(self, tenant: TenantId, place: PlaceId, said: PlaceReport, now: datetime) -> None:
+        """Keep what a place says of itself and its terminals."""
+        async with self._database.tenant(tenant) as connection:
+            await _head(connection, place, lock=True)
+            await places.report(connection, tenant, place, said, now)
+            if await terminals.report(connection, tenant, place, said.terminals, now):
+                await notify(connection, {"tenant": tenant, "kind": "terminal"})
+
+
+def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[LedgerEntry]) -> Verified:
+    """Check that entries continue a head and read them; pure. Raises ChainBroken or EventUnreadable."""
+    found = Verified([], [], [])
+    for entry in entries:
+        head = check(place, head, entry.leaf, entry.record, entry.opening)
+        if entry.sequence != head.sequence:
+            raise ChainBroken(head.sequence, f"it was sent as entry {entry.sequence}")
+        found.entries.append(SealedEntry(head.sequence, entry.leaf, head.hash, entry.record, entry.opening))
+        match decode(entry.record):
+            case PunchRecorded(punch=punch):
+                _check_punch(tenant, head.sequence, punch)
+                found.punches.append(punch)
+            case PersonEnrolled() as event:
+                _check_person(head.sequence, event)
+                found.enrolments.append(event)
+            case _:
+                pass
+    return found
+
+
+async def notify(connection: AsyncConnection, message: dict[str, str]) -> None:
+    """Tell all instances, once this transaction is committed."""
+    await connection.execute(_NOTIFY, {"channel": CHANNEL, "payload": json.dumps(message)})
+
+
+def _check_punch(tenant: TenantId, sequence: int, punch: Punch) -> None:
+    """A place is trusted for its own place only (security-design T2): its identities are computed again."""
+    _check_words(sequence, punch.terminal, punch.pin)
+    if punch.local_time.tzinfo is not None or punch.instant.tzinfo is None or punch.received_at.tzinfo is None:
+        raise ChainBroken(sequence, "expected a local time without a zone and instants with one")
+    if punch.id != punch_id(tenant, punch.terminal, punch.pin, clock_text(punch.local_time), punch.state):
+        raise ChainBroken(sequence, "the punch's id is not the one computed from its contents")
+    if punch.state not in _INT32 or punch.verify not in _INT32 or punch.work_code not in _INT64:
+        raise ChainBroken(sequence, "a number of the punch is beyond what any terminal sends")
+
+
+def _check_person(sequence: int, event: PersonEnrolled) -> None:
+    _check_words(sequence, event.terminal, event.pin)
+    if event.uid not in _INT32 or event.privilege not in _INT32 or len(event.name) > 80 or "\0" in event.name:
+        raise ChainBroken(sequence, "expected a person's uid, privilege and name as a terminal can hold them")
+
+
+def _check_words(sequence: int, terminal: str, pin: str) -> None:
+    if not SERIAL.fullmatch(terminal):
+        raise ChainBroken(sequence, f"expected a terminal's serial number, got {terminal[:40]!r}")
+    try:
+        is_canonical = canonical_pin(pin) == pin
+    except ValueError:
+        is_canonical = False
+    if not is_canonical:
+        raise ChainBroken(sequence, "expected a PIN in canonical form")
+
+
+async def _head(connection: AsyncConnection, place: PlaceId, *, lock: bool = False) -> Head:
+    head = await ledger.head(connection, place, lock=lock)
+    if head is None:
+        raise PlaceUnknown(f"there is no place {place}")
+    return head
+
+
+async def _same_past(connection: AsyncConnection, place: PlaceId, after: int, repeated: Sequence[LedgerEntry]) -> None:
+    held = await ledger.entries(connection, place, after, len(repeated)) if repeated else []
+    for mine, theirs in zip(held, repeated, strict=True):
+        if (mine.sequence, mine.leaf, mine.record) != (theirs.sequence, theirs.leaf, theirs.record):
+            raise OutOfOrder(f"entry {mine.sequence} differs from the one held here: this ledger has another past")
+
+
+async def _derive(connection: AsyncConnection, tenant: TenantId, place: PlaceId, verified: Verified) -> None:
+    if verified.enrolments:
+        await people.enrolled(connection, tenant, place, verified.enrolments)
+    if verified.punches:
+        await people.touched(connection, tenant, place, verified.punches)
+        await punches.insert(connection, tenant, place, verified.punches)

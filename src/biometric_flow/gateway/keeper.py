@@ -1,0 +1,113 @@
+"""Keeps the database there: starts it, brings its schema and configuration up to date, starts it again when it died."""
+
+import asyncio
+from uuid import uuid4
+
+import psycopg
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from biometric_flow.gateway.registry import Registry
+from biometric_flow.gateway.settings import GatewaySettings
+from biometric_flow.gateway.store import accounts, places, schema
+from biometric_flow.identity.passwords import Passwords
+from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.errors import StartRefused
+from biometric_flow.runtime.postgres import EmbeddedPostgres
+
+log = structlog.get_logger()
+
+CHECK_SECONDS = 0.25
+RETRY_SECONDS = 1.0
+STOP_SECONDS = 1.5
+
+
+class DatabaseKeeper:
+    """One supervised task for the database's whole life beside this process."""
+
+    def __init__(
+        self,
+        database: Database,
+        server: EmbeddedPostgres | None,
+        owner_dsn: str,
+        registry: Registry,
+        settings: GatewaySettings,
+        passwords: Passwords,
+        clock: Clock,
+    ) -> None:
+        self._database, self._server, self._owner_dsn = database, server, owner_dsn
+        self._registry, self._settings, self._passwords, self._clock = registry, settings, passwords, clock
+
+    async def run(self) -> None:
+        """Until cancelled: make the database ready, watch it, begin again when it is gone."""
+        while True:
+            try:
+                await self._make_ready()
+                await self._until_gone()
+            except (BiometricFlowError, psycopg.Error, SQLAlchemyError, OSError) as error:
+                log.error("database_unavailable", reason=str(error)[:500])
+                await self._clock.sleep(RETRY_SECONDS)
+            except Exception:
+                log.exception("database_keeper_failed")
+                await self._clock.sleep(RETRY_SECONDS)
+
+    async def stop(self) -> None:
+        """End the embedded server, or leave another's alone."""
+        await self._database.close()
+        if self._server is not None:
+            await asyncio.to_thread(self._server.stop, STOP_SECONDS)
+
+    async def _make_ready(self) -> None:
+        self._database.is_ready = False
+        if self._server is not None:
+            await asyncio.to_thread(self._server.start)
+            await asyncio.to_thread(schema.prepare_embedded, self._server)
+        await asyncio.to_thread(schema.migrate, self._owner_dsn)
+        await self._database.reset()
+        self._database.is_ready = True
+        try:
+            await self._configure()
+        except BaseException:
+            self._database.is_ready = False
+            raise
+        log.info("database_ready")
+
+    async def _until_gone(self) -> None:
+        """An embedded server is watched; another's comes and goes, and each transaction says so by itself."""
+        while self._server is None or self._server.is_running():
+            await self._clock.sleep(CHECK_SECONDS)
+        log.warning("database_gone")
+
+    async def _configure(self) -> None:
+        for tenant, listed in self._registry.tenants():
+            async with self._database.tenant(TenantId(tenant.id)) as connection:
+                await places.configure(connection, tenant, listed)
+        await self._add_first_account()
+
+    async def _add_first_account(self) -> None:
+        settings = self._settings
+        if settings.admin_email is None or settings.admin_password is None:
+            return
+        known = self._registry.tenant_ids()
+        tenant = TenantId(settings.admin_tenant or known[0])
+        if tenant not in known:
+            raise StartRefused(f"admin_tenant: expected one of {', '.join(known)}, got {tenant}")
+        async with self._database.tenant(tenant) as connection:
+            if await accounts.has_email(connection, settings.admin_email):
+                return
+        password_hash = await self._passwords.hash(settings.admin_password.get_secret_value())
+        async with self._database.tenant(tenant) as connection:
+            await accounts.add(
+                connection,
+                tenant_id=tenant,
+                account_id=uuid4(),
+                email=settings.admin_email.lower(),
+                name="Administrator",
+                role="tenant_admin",
+                password_hash=password_hash,
+                is_enabled=True,
+                created_at=self._clock.now(),
+            )

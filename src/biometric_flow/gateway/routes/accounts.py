@@ -1,0 +1,48 @@
+"""`/v1/auth/token` and `/v1/me`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Body, Request
+
+from biometric_flow.api.gateway import Me, PasswordGrant, Token, TokenRequest
+from biometric_flow.gateway.access import account_of, needs
+from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.gateway.sign_in import SignIn
+from biometric_flow.gateway.store import accounts, places
+from biometric_flow.identity.rbac import Permission, pages
+from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.web import Unauthenticated
+
+
+def accounts_router(database: Database, sign_in: SignIn) -> APIRouter:
+    """Operations of accounts."""
+    router = APIRouter(tags=["accounts"])
+
+    @router.post("/v1/auth/token", openapi_extra=needs(Permission.PUBLIC), responses=problems(400, 401, 413, 429))
+    async def token(grant: Annotated[TokenRequest, Body()], request: Request) -> Token:
+        """Sign in with e-mail and password, or trade a refresh token, once, for the next pair of tokens."""
+        if isinstance(grant, PasswordGrant):
+            return await sign_in.with_password(grant, request.client.host if request.client else "")
+        return await sign_in.with_refresh_token(grant)
+
+    @router.get("/v1/me", openapi_extra=needs(Permission.SELF_READ), responses=problems(401))
+    async def me(request: Request) -> Me:
+        """Who is signed in, and the dashboard pages that this account may open."""
+        principal = account_of(request)
+        async with database.tenant(principal.tenant) as connection:
+            account = await accounts.get(connection, UUID(principal.account))
+            tenant_name = await places.tenant_name(connection, principal.tenant)
+        if account is None:
+            raise Unauthenticated("this account is gone")
+        return Me(
+            account=principal.account,
+            email=account.email,
+            name=account.name,
+            tenant=principal.tenant,
+            tenant_name=tenant_name,
+            role=account.role,
+            pages=pages(account.role),
+        )
+
+    return router

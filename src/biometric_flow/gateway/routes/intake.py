@@ -1,0 +1,46 @@
+"""What places send: `/v1/places/{place}/entries`, `/position` and `/report`, with that place's credential only."""
+
+from fastapi import APIRouter, Request
+
+from biometric_flow.api.gateway import Acknowledged, EntriesUpload, PlaceReport
+from biometric_flow.api.place import Slug
+from biometric_flow.gateway.access import needs, place_of
+from biometric_flow.gateway.intake import Intake
+from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.identity.rbac import Permission
+from biometric_flow.runtime.clock import Clock
+
+
+def intake_router(intake: Intake, clock: Clock) -> APIRouter:
+    """Operations of places."""
+    router = APIRouter(tags=["intake"])
+    declared = needs(Permission.LEDGER_WRITE)
+
+    @router.get("/v1/places/{place}/position", openapi_extra=declared, responses=problems(401, 403, 404))
+    async def position(place: Slug, request: Request) -> Acknowledged:
+        """How far the gateway holds this place's ledger; an upload continues there."""
+        caller = place_of(request)
+        return Acknowledged(position=await intake.position(caller.tenant, caller.place))
+
+    @router.post("/v1/places/{place}/entries", openapi_extra=declared, responses=problems(400, 401, 403, 404, 409, 413))
+    async def upload(place: Slug, entries: EntriesUpload, request: Request) -> Acknowledged:
+        """Store ledger entries that follow the position held; the answer comes once they are durable.
+
+        Repeating an upload whose answer was lost is safe: entries that are held already are skipped.
+        """
+        caller = place_of(request)
+        held = await intake.take(caller.tenant, caller.place, entries.after, entries.entries, clock.now())
+        return Acknowledged(position=held)
+
+    @router.put(
+        "/v1/places/{place}/report",
+        openapi_extra=declared,
+        responses=problems(400, 401, 403, 404, 413),
+        status_code=204,
+    )
+    async def report(place: Slug, said: PlaceReport, request: Request) -> None:
+        """Say how the place and its terminals are; without a word for some seconds the place counts as silent."""
+        caller = place_of(request)
+        await intake.report(caller.tenant, caller.place, said, clock.now())
+
+    return router

@@ -1,0 +1,51 @@
+"""What can be set of the gateway: variables BIOMETRIC_FLOW_GATEWAY_*."""
+
+from pathlib import Path
+from typing import Final, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from biometric_flow.runtime.settings import DEFAULT_SECRETS, Settings
+
+PASSWORD_CHARACTERS: Final = 12
+
+
+class GatewaySettings(Settings):
+    """Everything the gateway process is told at its start."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(9000, ge=1, le=65535)
+    data: Path = Path("biometric-flow-data/gateway")
+    dsn: SecretStr | None = Field(None, description="PostgreSQL to use; left out, an embedded one runs in `data`.")
+    owner_dsn: SecretStr | None = Field(
+        None, description="For migrations, when the login of `dsn` may not create tables."
+    )
+    admin_email: str | None = Field(None, min_length=3, max_length=254)
+    admin_password: SecretStr | None = None
+    admin_tenant: str | None = Field(
+        None, description="Tenant of the first account; the first one listed when left out."
+    )
+    demo: bool = Field(False, description="Lets the admin password be short or well known. Never outside a demo.")
+    report_limit_seconds: float = Field(15.0, gt=0, le=3600)
+    issuer: str = Field("biometric-flow", min_length=1, max_length=200)
+    access_seconds: int = Field(600, ge=30, le=600)
+    refresh_days: int = Field(14, ge=1, le=90)
+
+    @field_validator("data")
+    @classmethod
+    def _absolute(cls, folder: Path) -> Path:
+        return folder.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.admin_email is None) != (self.admin_password is None):
+            raise ValueError("admin_email and admin_password together, or neither")
+        if self.admin_password is not None and not self.demo:
+            password = self.admin_password.get_secret_value()
+            if password.lower() in DEFAULT_SECRETS:
+                raise ValueError("an admin_password of your own, this is a well-known default")
+            if len(password) < PASSWORD_CHARACTERS:
+                raise ValueError(
+                    f"an admin_password of at least {PASSWORD_CHARACTERS} characters, this has {len(password)}"
+                )
+        return self

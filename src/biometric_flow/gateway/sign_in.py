@@ -1,0 +1,102 @@
+"""Signing in: a password or a refresh token for the next pair of tokens."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Row
+
+from biometric_flow.api.gateway import PasswordGrant, RefreshGrant, Token
+from biometric_flow.gateway.store import accounts
+from biometric_flow.gateway.traffic.limits import FailureLimiter
+from biometric_flow.identity.errors import BadCredentials
+from biometric_flow.identity.passwords import Passwords
+from biometric_flow.identity.tokens import AccessTokens, digest, new_secret
+from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.database import Database
+
+_SPOKEN = "e-mail and password do not open an account here"
+
+
+class TooManyFailures(BiometricFlowError):
+    """This account failed too often from this address; it must wait."""
+
+    code = "access.too_many"
+    retryable = True
+
+    def __init__(self, seconds: float) -> None:
+        self.retry_after = max(1, round(seconds + 0.5))
+        super().__init__(f"too many failed sign-ins; try again in {self.retry_after} s")
+
+
+class SignIn:
+    """Hands out tokens."""
+
+    def __init__(
+        self, database: Database, passwords: Passwords, tokens: AccessTokens, clock: Clock, refresh: timedelta
+    ) -> None:
+        self._database, self._passwords, self._tokens = database, passwords, tokens
+        self._clock, self._refresh = clock, refresh
+        self._failures = FailureLimiter()
+
+    async def with_password(self, grant: PasswordGrant, address: str) -> Token:
+        """Tokens for e-mail and password; raises BadCredentials alike for unknown, disabled and mistyped."""
+        key = f"{grant.email.lower()}|{address}"
+        wait = self._failures.wait(key, self._clock.monotonic())
+        if wait > 0:
+            raise TooManyFailures(wait)
+        account = await self._match(grant.email, grant.password.get_secret_value())
+        if account is None:
+            self._failures.failed(key, self._clock.monotonic())
+            raise BadCredentials(_SPOKEN)
+        self._failures.succeeded(key)
+        return await self._issue(TenantId(account.tenant_id), account.account_id, account.role, uuid4())
+
+    async def with_refresh_token(self, grant: RefreshGrant) -> Token:
+        """The next pair. A token that comes back a second time was stolen or leaked: its whole family ends."""
+        stored = digest(grant.refresh_token.get_secret_value())
+        now = self._clock.now()
+        async with self._database.anyone() as connection:
+            tenant = await accounts.tenant_of_token(connection, stored)
+        if tenant is None:
+            raise BadCredentials("the refresh token is not valid; sign in again")
+        async with self._database.tenant(tenant) as connection:
+            used = await accounts.use_token(connection, stored, now)
+            account = None if used is None else await accounts.get(connection, used.account_id)
+            if used is None or account is None or not account.is_enabled:
+                await accounts.revoke_family(connection, stored, now)
+        if used is None or account is None or not account.is_enabled:
+            raise BadCredentials("the refresh token is not valid; sign in again")
+        return await self._issue(tenant, account.account_id, account.role, used.family)
+
+    async def _match(self, email: str, password: str) -> Row[Any] | None:
+        async with self._database.anyone() as connection:
+            candidates = await accounts.by_email(connection, email)
+        if not candidates:
+            await self._passwords.verify(None, password)
+        for account in candidates:
+            is_match = await self._passwords.verify(account.password_hash, password)
+            if is_match and account.is_enabled:
+                return account
+        return None
+
+    async def _issue(self, tenant: TenantId, account: UUID, role: str, family: UUID) -> Token:
+        now: datetime = self._clock.now()
+        refresh = new_secret("bfr")
+        async with self._database.tenant(tenant) as connection:
+            await accounts.keep_token(
+                connection,
+                now,
+                tenant_id=tenant,
+                digest=digest(refresh),
+                account_id=account,
+                family=family,
+                expires_at=now + self._refresh,
+            )
+        return Token(
+            access_token=self._tokens.issue(str(account), tenant, role, now),
+            expires_in=int(self._tokens.lifetime.total_seconds()),
+            refresh_token=refresh,
+        )

@@ -1,0 +1,1 @@
+"""Schema changes, oldest first; once released, a migration never changes."""

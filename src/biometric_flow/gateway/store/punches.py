@@ -1,0 +1,168 @@
+"""Queries of punches: insert in feed order, pages, counts, the feed after a position."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import eq, ge, lt
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import BigInteger, DateTime, Integer, Text
+
+from biometric_flow.gateway.store.tables import person, place, punch, tenant, terminal_status
+from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.model.punch import Punch
+
+_COLUMNS: dict[str, Any] = {
+    "punch_id": BYTEA,
+    "terminal": Text,
+    "pin": Text,
+    "local_time": DateTime(timezone=False),
+    "instant": DateTime(timezone=True),
+    "state": Integer,
+    "verify": Integer,
+    "work_code": BigInteger,
+    "drift_ms": BigInteger,
+    "received_at": DateTime(timezone=True),
+    "channel": Text,
+}
+_NAMES = ", ".join(_COLUMNS)
+_INSERT = text(
+    f"""
+    INSERT INTO punch (tenant_id, place_id, {_NAMES}, position)
+    SELECT :tenant, :place, {_NAMES}, :base + number
+    FROM unnest({", ".join(f":{name}" for name in _COLUMNS)}) WITH ORDINALITY AS given ({_NAMES}, number)
+    ON CONFLICT DO NOTHING
+    """  # noqa: S608 - the names are the constants above
+).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _COLUMNS.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class PunchFilter:
+    """Which punches; what is None does not restrict. Ends are exclusive."""
+
+    place: str | None = None
+    terminal: str | None = None
+    pin: str | None = None
+    instant_from: datetime | None = None
+    instant_to: datetime | None = None
+    local_from: datetime | None = None
+    local_to: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """Where a page begins: behind the punch with this instant and position."""
+
+    instant: datetime
+    position: int
+
+
+async def insert(connection: AsyncConnection, owner: TenantId, place_id: PlaceId, new: Sequence[Punch]) -> int:
+    """Store punches, number them in the tenant's feed, and say how many were new; known ids change nothing.
+
+    The feed counter's row stays locked until the commit, so positions become visible in their order.
+    """
+    counted = (
+        update(tenant)
+        .where(tenant.c.tenant_id == owner)
+        .values(feed_position=tenant.c.feed_position + len(new))
+        .returning(tenant.c.feed_position)
+    )
+    base = (await connection.execute(counted)).scalar_one() - len(new)
+    columns: dict[str, list[Any]] = {
+        "punch_id": [one.id for one in new],
+        "terminal": [one.terminal for one in new],
+        "pin": [one.pin for one in new],
+        "local_time": [one.local_time for one in new],
+        "instant": [one.instant for one in new],
+        "state": [one.state for one in new],
+        "verify": [one.verify for one in new],
+        "work_code": [one.work_code for one in new],
+        "drift_ms": [None if one.drift is None else round(one.drift.total_seconds() * 1000) for one in new],
+        "received_at": [one.received_at for one in new],
+        "channel": [str(one.channel) for one in new],
+    }
+    done = await connection.execute(_INSERT, {"tenant": owner, "place": place_id, "base": base, **columns})
+    stored: int = done.rowcount
+    await connection.execute(update(place).where(place.c.place_id == place_id).values(punches=place.c.punches + stored))
+    return stored
+
+
+async def page(
+    connection: AsyncConnection, wanted: PunchFilter, after: After | None, limit: int, *, newest_first: bool
+) -> Sequence[Row[Any]]:
+    """Punches with names, by instant and position, from behind `after`."""
+    key = tuple_(punch.c.instant, punch.c.position)
+    query = _shown().where(*_conditions(wanted))
+    if after is not None:
+        mark = tuple_(after.instant, after.position)
+        query = query.where(key < mark if newest_first else key > mark)
+    order = (punch.c.instant.desc(), punch.c.position.desc()) if newest_first else (punch.c.instant, punch.c.position)
+    found: Sequence[Row[Any]] = (await connection.execute(query.order_by(*order).limit(limit))).all()
+    return found
+
+
+async def counts(connection: AsyncConnection, wanted: PunchFilter) -> dict[str, int]:
+    """How many punches match, by place; places without one are left out."""
+    query = (
+        select(punch.c.place_id, func.count().label("matching")).where(*_conditions(wanted)).group_by(punch.c.place_id)
+    )
+    return {row.place_id: row.matching for row in await connection.execute(query)}
+
+
+async def feed(connection: AsyncConnection, after: int, limit: int) -> Sequence[Row[Any]]:
+    """Punches with names after a position of the tenant's feed, in its order."""
+    query = _shown().where(punch.c.position > after).order_by(punch.c.position).limit(limit)
+    found: Sequence[Row[Any]] = (await connection.execute(query)).all()
+    return found
+
+
+async def feed_end(connection: AsyncConnection, owner: TenantId) -> int:
+    """The last position of the tenant's feed, 0 when it has none."""
+    query = select(tenant.c.feed_position).where(tenant.c.tenant_id == owner)
+    return (await connection.execute(query)).scalar_one_or_none() or 0
+
+
+def _shown() -> Select[Any]:
+    terminal_name = (
+        select(terminal_status.c.name)
+        .where(
+            terminal_status.c.tenant_id == punch.c.tenant_id,
+            terminal_status.c.serial == punch.c.terminal,
+            terminal_status.c.place_id == punch.c.place_id,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+    of_place = and_(place.c.tenant_id == punch.c.tenant_id, place.c.place_id == punch.c.place_id)
+    of_person = and_(
+        person.c.tenant_id == punch.c.tenant_id,
+        person.c.place_id == punch.c.place_id,
+        person.c.pin == punch.c.pin,
+    )
+    return (
+        select(
+            punch,
+            place.c.zone,
+            func.coalesce(person.c.name, "").label("name"),
+            func.coalesce(terminal_name, "").label("terminal_name"),
+        )
+        .join(place, of_place)
+        .outerjoin(person, of_person)
+    )
+
+
+def _conditions(wanted: PunchFilter) -> list[ColumnElement[bool]]:
+    given: list[tuple[Any, Callable[[Any, Any], Any], ColumnElement[Any]]] = [
+        (wanted.place, eq, punch.c.place_id),
+        (wanted.terminal, eq, punch.c.terminal),
+        (wanted.pin, eq, punch.c.pin),
+        (wanted.instant_from, ge, punch.c.instant),
+        (wanted.instant_to, lt, punch.c.instant),
+        (wanted.local_from, ge, punch.c.local_time),
+        (wanted.local_to, lt, punch.c.local_time),
+    ]
+    return [compare(column, value) for value, compare, column in given if value is not None]

@@ -1,0 +1,161 @@
+"""The gateway's tables, as its queries name them; the migrations make them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+metadata = MetaData()
+_instant = DateTime(timezone=True)
+
+
+def _of_place(*more: str) -> ForeignKeyConstraint:
+    return ForeignKeyConstraint(["tenant_id", "place_id", *more], ["place.tenant_id", "place.place_id", *more])
+
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("feed_position", BigInteger, nullable=False, server_default="0"),
+)
+"""`feed_position` numbers the tenant's punches in the order of their commits: its row lock is held until the commit."""
+
+place = Table(
+    "place",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("zone", Text, nullable=False),
+    Column("is_active", Boolean, nullable=False),
+    Column("position", BigInteger, nullable=False, server_default="0"),
+    Column("head_hash", LargeBinary, nullable=False),
+    Column("punches", BigInteger, nullable=False, server_default="0"),
+    Column("last_heard", _instant),
+    ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+)
+
+place_report = Table(
+    "place_report",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("head", BigInteger, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("sent_at", _instant, nullable=False),
+    Column("received_at", _instant, nullable=False),
+    _of_place(),
+)
+
+account = Table(
+    "account",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("account_id", Uuid, primary_key=True),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("is_enabled", Boolean, nullable=False),
+    Column("created_at", _instant, nullable=False),
+    UniqueConstraint("tenant_id", "email"),
+    ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+)
+
+refresh_token = Table(
+    "refresh_token",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("account_id", Uuid, nullable=False),
+    Column("family", Uuid, nullable=False),
+    Column("expires_at", _instant, nullable=False),
+    Column("used_at", _instant),
+    Column("revoked_at", _instant),
+    ForeignKeyConstraint(["tenant_id", "account_id"], ["account.tenant_id", "account.account_id"]),
+)
+
+ledger_entry = Table(
+    "ledger_entry",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("opening", LargeBinary, nullable=False),
+    _of_place(),
+)
+
+punch = Table(
+    "punch",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("punch_id", LargeBinary, primary_key=True),
+    Column("place_id", Text, nullable=False),
+    Column("terminal", Text, nullable=False),
+    Column("pin", Text, nullable=False),
+    Column("local_time", DateTime(timezone=False), nullable=False),
+    Column("instant", _instant, nullable=False),
+    Column("state", Integer, nullable=False),
+    Column("verify", Integer, nullable=False),
+    Column("work_code", BigInteger, nullable=False),
+    Column("drift_ms", BigInteger),
+    Column("received_at", _instant, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("position", BigInteger, nullable=False),
+    UniqueConstraint("tenant_id", "position"),
+    _of_place(),
+)
+
+person = Table(
+    "person",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("pin", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("last_punch", _instant),
+    _of_place(),
+)
+
+enrolment = Table(
+    "enrolment",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("pin", Text, primary_key=True),
+    Column("terminal", Text, primary_key=True),
+    Column("uid", Integer, nullable=False),
+    Column("privilege", Integer, nullable=False),
+    Column("seen_at", _instant, nullable=False),
+    ForeignKeyConstraint(["tenant_id", "place_id", "pin"], ["person.tenant_id", "person.place_id", "person.pin"]),
+)
+
+terminal_status = Table(
+    "terminal_status",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("serial", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("body", JSONB, nullable=False),
+    Column("as_of", _instant, nullable=False),
+    _of_place(),
+)

@@ -1,0 +1,1 @@
+"""How much is let through: pure state machines, `now` is an argument."""
