@@ -11,6 +11,7 @@ from pathlib import Path
 
 from biometric_flow import __version__
 from biometric_flow.runtime.errors import StartRefused
+from biometric_flow.runtime.process import watch_supervisor
 from biometric_flow.supervisor.ports import Ports
 from biometric_flow.zk.simulator import main as simulator
 
@@ -68,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser("simulate", help="a ZK terminal made of software (:4370)")
     simulator.add_arguments(simulate)
-    simulate.set_defaults(command=simulator.run)
+    simulate.set_defaults(command=_simulate)
 
     secret = commands.add_parser("secret", help="print a new secret and its SHA-256, for places.json")
     secret.set_defaults(command=_secret)
@@ -103,6 +104,11 @@ def _place(given: argparse.Namespace) -> int:
     from biometric_flow.place.app import run
 
     return run(given.config, os.environ, given.place, host=given.host, port=given.port)
+
+
+def _simulate(given: argparse.Namespace) -> int:
+    watch_supervisor()
+    return simulator.run(given)
 
 
 def _gateway(given: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from biometric_flow.api.clients import GatewayClient, GatewayProblem, GatewayUnreachable
+from biometric_flow.api.clients import BlockingGatewayClient, GatewayProblem, GatewayUnreachable
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.process import bind, hold, usable_folder
@@ -85,7 +85,6 @@ PLACES: Final = (
         ),
     ),
 )
-# `zk6` has one code page for names; the two Latin-1 letters of Spanish names survive in UTF-8 as well.
 
 
 def run_demo(data: Path, ports: Ports, live_seconds: float, say: Callable[[str], None]) -> int:
@@ -175,7 +174,7 @@ def _welcome(folder: Path, ports: Ports, say: Callable[[str], None]) -> None:
 
 
 def _count(url: str) -> int:
-    with GatewayClient(url) as client:
+    with BlockingGatewayClient(url) as client:
         client.sign_in(EMAIL, PASSWORD)
         return client.punch_count().count
 
