@@ -79,6 +79,7 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        logins.attach(asyncio.get_running_loop())
         sweeper = asyncio.create_task(logins.keep_sweeping())
         async with streamlit_lifespan(app):
             yield

@@ -56,7 +56,12 @@ def arrivals(rows: Sequence[Arrivals]) -> dict[str, Any] | None:
         return round(floor - plot_height * value / top, 2)
 
     bars = [
-        [round(_LEFT + index * step + step * 0.12, 2), y(row.today), round(step * 0.76, 2), round(floor - y(row.today), 2)]
+        [
+            round(_LEFT + index * step + step * 0.12, 2),
+            y(row.today),
+            round(step * 0.76, 2),
+            round(floor - y(row.today), 2),
+        ]
         for index, row in enumerate(shown)
         if row.today
     ]

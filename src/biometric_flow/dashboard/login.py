@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from biometric_flow.api.clients import GatewayClient, GatewayRefused
+from biometric_flow.api.clients import GatewayClient, GatewayProblem
 from biometric_flow.api.gateway import Me, Token
 from biometric_flow.runtime.clock import Clock
 
@@ -104,9 +104,12 @@ class Logins:
             if self._is_over(login):
                 self._end(key)
 
+    def attach(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Name the server's event loop, which answers what pages ask from their threads."""
+        self._loop = loop
+
     async def keep_sweeping(self) -> None:
-        """Sweep until cancelled; ties this store to the running loop."""
-        self._loop = asyncio.get_running_loop()
+        """Sweep until cancelled."""
         while True:
             await self._clock.sleep(10)
             self.sweep()
@@ -119,7 +122,7 @@ class Logins:
             if self._clock.now() + REFRESH_BEFORE >= login.access_ends:
                 try:
                     token: Token = await self.client.refresh(login.refresh)
-                except GatewayRefused as error:
+                except GatewayProblem as error:
                     if error.status in (400, 401, 403):
                         self.close(login)
                         raise SignedOut from error
@@ -137,9 +140,7 @@ class Logins:
             raise SignedOut
         return asyncio.run_coroutine_threadsafe(self._answer(login, key, question), self._loop).result(ANSWER_SECONDS)
 
-    async def _answer(
-        self, login: Login, key: Hashable, question: Callable[[GatewayClient, str], Awaitable[T]]
-    ) -> T:
+    async def _answer(self, login: Login, key: Hashable, question: Callable[[GatewayClient, str], Awaitable[T]]) -> T:
         now = self._clock.monotonic()
         kept = login.cache.get(key)
         if kept is not None and kept[0] > now:
@@ -147,7 +148,7 @@ class Logins:
             return value
         try:
             value = await question(self.client, await self.token(login))
-        except GatewayRefused as error:
+        except GatewayProblem as error:
             if error.status == 401:
                 self.close(login)
                 raise SignedOut from error

@@ -8,7 +8,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from biometric_flow.api.clients import GatewayRefused, GatewayUnreachable
+from biometric_flow.api.clients import GatewayProblem, GatewayUnreachable
 from biometric_flow.dashboard.gate import is_same_origin
 from biometric_flow.dashboard.login import Logins
 from biometric_flow.dashboard.static import ASSETS_URL, PRELOADS
@@ -46,12 +46,14 @@ class SignIn:
             return form(target, email, _("Please type your e-mail address and your password."), 422)
         try:
             cookie = await self._logins.open(email, password)
-        except GatewayRefused as error:
+        except GatewayProblem as error:
             log.info("sign_in_refused", code=error.code)
             return form(target, email, _refused(error), error.status)
         except GatewayUnreachable as error:
             log.warning("sign_in_failed", reason=str(error))
-            text = _("The system cannot be reached right now. Nothing is lost: the terminals keep recording. Try again.")
+            text = _(
+                "The system cannot be reached right now. Nothing is lost: the terminals keep recording. Try again."
+            )
             return form(target, email, text, 503)
         if request.state.login is not None:
             self._logins.close(request.state.login)
@@ -119,7 +121,7 @@ def form(target: str, email: str = "", error: str = "", status: int = 200) -> HT
     return HTMLResponse(page, status)
 
 
-def _refused(error: GatewayRefused) -> str:
+def _refused(error: GatewayProblem) -> str:
     if error.status == 429:
         return _("Too many tries. Please wait a minute and try again.")
     if error.status in (401, 403, 422):

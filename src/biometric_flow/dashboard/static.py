@@ -93,11 +93,12 @@ PRELOADS: Final = "\n".join(
 )
 """Lets the sign-in page fetch the bundle while the person types."""
 
-_BOOT: Final = "window.prerenderReady = false"
+# Without the base URL Streamlit would look for its server below the page's own path first.
+_BOOT: Final = 'window.prerenderReady = false; window.__streamlit = {BACKEND_BASE_URL: location.origin + "/"}'
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'self'",
-        # blob: is how Streamlit loads a component's module; the hash is its one inline script.
+        # blob: is how Streamlit loads a component's module; the hash is that of our one inline script.
         f"script-src 'self' blob: 'sha256-{b64encode(hashlib.sha256(_BOOT.encode()).digest()).decode()}'",
         # Streamlit's emotion writes <style> elements at run time.
         "style-src 'self' 'unsafe-inline'",
@@ -157,7 +158,8 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <bdi class="bf-tenant">{escape(me.tenant_name)}</bdi>
 <span class="bf-pill" role="status" data-state="connecting">{escape(_("Connecting"))}</span>
 <details class="bf-account">
-<summary aria-label="{escape(_("Account of {name}", name=me.name))}"><span aria-hidden="true">{escape(initials)}</span></summary>
+<summary aria-label="{escape(_("Account of {name}", name=me.name))}">
+<span aria-hidden="true">{escape(initials)}</span></summary>
 <div class="bf-menu">
 <p class="bf-menu-name"><bdi>{escape(me.name)}</bdi></p>
 <p class="bf-menu-detail"><bdi>{escape(me.email)}</bdi></p>

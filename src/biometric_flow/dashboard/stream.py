@@ -9,7 +9,7 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from biometric_flow.api.clients import GatewayRefused, GatewayUnreachable, StreamEvent
+from biometric_flow.api.clients import GatewayProblem, GatewayUnreachable, StreamEvent
 from biometric_flow.api.gateway import GatewayPunch, Kpis, TerminalStatus
 from biometric_flow.dashboard.login import Login, Logins, SignedOut
 from biometric_flow.dashboard.views.devices import device
@@ -44,7 +44,7 @@ class LiveStream:
             places = await self._logins.client.places(token)
         except SignedOut:
             return PlainTextResponse(_("Signed out"), 401)
-        except GatewayRefused as error:
+        except GatewayProblem as error:
             return PlainTextResponse(error.code, 401 if error.status == 401 else 503)
         except GatewayUnreachable:
             return PlainTextResponse(_("The gateway does not answer"), 503)
@@ -71,7 +71,7 @@ class LiveStream:
                     elif now - beaten >= BEAT_SECONDS:
                         yield "event: beat\ndata: {}\n\n"
                     beaten = now
-        except (GatewayRefused, GatewayUnreachable) as error:
+        except (GatewayProblem, GatewayUnreachable) as error:
             log.info("live_stream_ended", reason=str(error))
         finally:
             login.streams -= 1

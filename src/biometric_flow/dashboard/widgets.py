@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 import streamlit as st
 import structlog
 
-from biometric_flow.api.clients import GatewayClient, GatewayRefused, GatewayUnreachable
+from biometric_flow.api.clients import GatewayClient, GatewayProblem, GatewayUnreachable
 from biometric_flow.dashboard.login import Login, SignedOut, installed
 from biometric_flow.dashboard.static import ASSETS_URL
 from biometric_flow.dashboard.words import _
@@ -47,39 +47,44 @@ def current_login() -> Login | None:
 
 
 def ask(key: Hashable, question: Callable[[GatewayClient, str], Awaitable[T]]) -> T | None:
-    """The gateway's answer, or None after drawing why there is none."""
+    """The gateway's answer. Without one, says why and gives the last answer of this tab, or None if there is none."""
     logins, cookie_name = installed()
     login = logins.find(st.context.cookies.get(cookie_name))
     if login is None:
         draw("signed_out", {})
         return None
+    kept = f"answer {key}"
     try:
-        return logins.ask(login, key, question)
+        answer = logins.ask(login, key, question)
     except SignedOut:
         draw("signed_out", {})
+        return None
     except (GatewayUnreachable, TimeoutError) as error:
-        _failed(error, _("The gateway does not answer."), None)
-    except GatewayRefused as error:
-        _failed(error, _("The gateway refused this ({code}).", code=error.code), error.request_id)
-    return None
+        _failed(error, _("The gateway does not answer."), None, has_kept=kept in st.session_state)
+    except GatewayProblem as error:
+        title = _("The gateway refused this ({code}).", code=error.code)
+        _failed(error, title, error.request_id, has_kept=kept in st.session_state)
+    else:
+        st.session_state[kept] = answer
+        return answer
+    last: T | None = st.session_state.get(kept)
+    return last
 
 
-def _failed(error: Exception, title: str, request_id: str | None) -> None:
+def _failed(error: Exception, title: str, request_id: str | None, *, has_kept: bool) -> None:
     error_id = request_id or secrets.token_hex(4)
     log.warning("page_failed", error_id=error_id, reason=str(error))
+    safe = _("Terminals and places keep recording; nothing is lost. This page comes back by itself.")
+    shown = _("Below is what was known last.") if has_kept else _("There is nothing to show until then.")
     draw(
         "failed",
         {
             "title": title,
-            "text": _(
-                "Terminals and places keep recording; nothing is lost. This page asks again every {seconds} seconds.",
-                seconds=REFRESH_SECONDS,
-            ),
+            "text": [safe, shown],
             "again": _("Try again"),
             "error_id": error_id,
             "error_label": _("Error id"),
         },
-        key="failed",
     )
 
 

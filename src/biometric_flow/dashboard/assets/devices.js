@@ -27,23 +27,19 @@ function nothing(view) {
 }
 
 function card(data, view, isOpen = false) {
-  const doubtful = data.stale ? h("p", { class: "bf-banner" }, `▲ ${data.stale} `, since(data.as_of)) : null;
+  const fact = (label, value, tone) => h("div", { class: "bf-fact" },
+    h("dt", null, label), h("dd", { "data-tone": tone || null }, tone ? "◐ " : "", h("bdi", null, value)));
   return h("article", { class: "bf-device", "data-device": data.id, "data-state": data.state },
     h("header", null,
-      h("h2", { dir: "auto" }, data.name),
-      h("span", { class: "bf-badge", "data-tone": data.tone }, `${data.shape} ${data.word}`)),
-    h("p", { class: "bf-quiet" }, h("bdi", null, data.place_name)),
-    doubtful,
-    data.reason ? h("p", { class: "bf-reason", dir: "auto" }, data.reason) : null,
+      h("h2", null, h("bdi", { dir: "auto" }, data.name)),
+      h("span", { class: "bf-badge", "data-tone": data.tone }, `${data.shape} ${data.word}`),
+      h("p", { class: "bf-quiet" }, h("bdi", null, data.place_name))),
     h("dl", { class: "bf-facts" },
       fact(view.last_contact, data.last_contact ? since(data.last_contact) : view.never),
-      fact(view.in_state, since(data.since)),
-      data.facts.filter(([, , , level]) => level === "main").map(([label, text, tone]) => fact(label, text, tone))),
+      data.main.map((each) => fact(...each))),
+    data.stale ? h("p", { class: "bf-reason" }, `${data.stale} `, since(data.as_of)) : null,
+    data.reason ? h("p", { class: "bf-reason", dir: "auto" }, data.reason) : null,
     h("details", { open: isOpen }, h("summary", null, view.more),
-      h("dl", { class: "bf-facts" },
-        data.facts.filter(([, , , level]) => level !== "main").map(([label, text, tone]) => fact(label, text, tone)))));
-}
-
-function fact(label, value, tone) {
-  return h("div", null, h("dt", null, label), h("dd", { "data-tone": tone || null }, tone ? "◐ " : "", h("bdi", null, value)));
+      h("dl", { class: "bf-facts bf-more" },
+        fact(view.in_state, since(data.since)), data.more.map((each) => fact(...each)))));
 }

@@ -98,12 +98,12 @@ function line(punch) {
   const node = h("li", { class: "bf-punch", "data-position": punch.position },
     h("time", { class: "bf-punch-time", datetime: punch.instant, title: punch.exact },
       punch.time, h("span", { class: "bf-quiet" }, punch.day || punch.zone)),
-    h("span", { class: "bf-punch-who" }, h("span", { class: "bf-punch-name", dir: "auto" }, punch.name),
+    h("span", { class: "bf-punch-who" }, h("span", { class: "bf-punch-name" }, h("bdi", { dir: "auto" }, punch.name)),
       h("span", { class: "bf-quiet" }, h("bdi", null, punch.pin))),
     h("span", { class: "bf-direction", "data-direction": punch.direction }, `${punch.arrow} ${punch.word}`),
-    h("span", { class: "bf-punch-where" }, h("bdi", null, punch.place_name), h("span", { class: "bf-quiet", dir: "auto" }, punch.terminal)),
+    h("span", { class: "bf-punch-where" }, h("bdi", null, punch.place_name), h("span", { class: "bf-quiet" }, h("bdi", { dir: "auto" }, punch.terminal))),
     h("span", { class: "bf-punch-how" }, icon(punch.icon), h("span", null, punch.method)),
-    punch.badge ? h("span", { class: "bf-badge", "data-tone": "warn" }, `◐ ${punch.badge}`) : h("span", null));
+    punch.badge ? h("span", { class: "bf-badge", "data-tone": "warn" }, `◐ ${punch.badge}`) : h("span", { class: "bf-none" }));
   node.punch = punch;
   return node;
 }

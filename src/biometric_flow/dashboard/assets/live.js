@@ -70,6 +70,8 @@ async function run() {
       if (response.status === 401) return leave();
       if (response.ok) {
         pause = 500;
+        status.heard = Date.now();
+        tell("connected", null);
         await read(response);
       }
     } catch {
@@ -78,6 +80,11 @@ async function run() {
     await sleep(pause + Math.random() * 500);
     pause = Math.min(pause * 2, 8000);
   }
+}
+
+// Streamlit runs the page again for its own address, as it does when somebody goes back to it.
+export function rerun() {
+  dispatchEvent(new PopStateEvent("popstate"));
 }
 
 export function leave() {

@@ -1,6 +1,6 @@
 // What a page is made of: `draw(parent, kind, view)` draws one region and answers how to stop it.
 import { h } from "./dom.js";
-import { leave } from "./live.js";
+import { leave, on, rerun } from "./live.js";
 import { arrivals, attention, places, tiles } from "./overview.js";
 import { feed } from "./feed.js";
 import { devices } from "./devices.js";
@@ -17,7 +17,7 @@ export function draw(parent, kind, view) {
     return before.release;
   }
   if (before) before.stop();
-  const root = h("div", { class: `bf-region bf-${kind.replace("_", "-")}` });
+  const root = h("div", { class: `bf-region bf-r-${kind.replace("_", "-")}` });
   const stop = regions[kind](root, view, before ? before.state : {}) || (() => {});
   for (const old of parent.querySelectorAll(":scope > .bf-region")) old.remove();
   parent.append(root);
@@ -53,10 +53,11 @@ function failed(root, view) {
   root.setAttribute("role", "alert");
   root.append(
     h("h2", null, "▲ ", view.title),
-    h("p", null, view.text),
+    view.text.map((sentence) => h("p", null, sentence)),
     h("p", { class: "bf-quiet" }, `${view.error_label} `, h("code", null, view.error_id)),
-    h("button", { type: "button", class: "bf-button", onclick: () => location.reload() }, view.again),
+    h("button", { type: "button", class: "bf-button", onclick: rerun }, view.again),
   );
+  return on("connected", rerun);
 }
 
 function signedOut() {

@@ -18,8 +18,14 @@ def draw() -> None:
     with left:
         wanted = widgets.scope_bar(names)
     with middle:
-        states = st.multiselect(_("State"), options=list(STATES), format_func=lambda s: _(STATES[s][1]), key="state",
-                                placeholder=_("Any state"), bind="query-params")
+        states = st.multiselect(
+            _("State"),
+            options=list(STATES),
+            format_func=lambda s: _(STATES[s][1]),
+            key="state",
+            placeholder=_("Any state"),
+            bind="query-params",
+        )
     with right:
         text = st.text_input(_("Search"), key="q", placeholder=_("Name, serial or address"), bind="query-params")
     _list(names, wanted, states, text)

@@ -1,7 +1,5 @@
 """Live: the newest punches as they happen."""
 
-import streamlit as st
-
 from biometric_flow.dashboard import widgets
 from biometric_flow.dashboard.views.feed import SHOWN, feed
 from biometric_flow.dashboard.words import _

@@ -40,7 +40,7 @@ def devices(
         "last_contact": _("Last contact"),
         "never": _("never"),
         "in_state": _("In this state"),
-        "more": _("Capacity and counters"),
+        "more": _("Details and counters"),
         "empty": _nothing(bool(everything)),
     }
 
@@ -71,15 +71,19 @@ def device(terminal: TerminalStatus, places: Mapping[str, str]) -> dict[str, Any
         "stale": _("The place has not reported since") if terminal.is_stale else "",
         "as_of": terminal.as_of.isoformat(),
         "last_contact": terminal.last_contact.isoformat() if terminal.last_contact else None,
-        "facts": [
-            [_("Model"), terminal.model or "–", "", "main"],
-            [_("Serial"), terminal.serial or "–", "", "main"],
-            [_("Firmware"), terminal.firmware or "–", ""],
-            [_("Address"), f"{terminal.host}:{terminal.port}", ""],
-            [_("Clock drift"), drift(terminal.drift_ms), _drift_tone(terminal.drift_ms), "main"],
+        "main": [
+            [_("Model"), terminal.model or "–", ""],
+            [_("Serial"), terminal.serial or "–", ""],
+            [_("Clock drift"), drift(terminal.drift_ms), _drift_tone(terminal.drift_ms)],
             [_("People"), *used(capacity.users, capacity.users_limit)],
-            [_("Punches stored"), *used(capacity.punches, capacity.punches_limit), "main"],
-            [_("Received"), number(counters.received), ""],
+            [_("Punches stored"), *used(capacity.punches, capacity.punches_limit)],
+        ],
+        "more": [
+            [_("Address"), f"{terminal.host}:{terminal.port}", ""],
+            [_("Firmware"), terminal.firmware or "–", ""],
+            [_("Fingers"), *used(capacity.fingers, capacity.fingers_limit)],
+            [_("Faces"), *used(capacity.faces, capacity.faces_limit)],
+            [_("Rows received"), number(counters.received), ""],
             [_("Accepted"), number(counters.accepted), ""],
             [_("Set aside"), number(counters.quarantined), "warn" if counters.quarantined else ""],
             [_("Seen before"), number(counters.duplicate), ""],
@@ -103,12 +107,12 @@ def used(count: int, limit: int) -> tuple[str, str]:
     if limit <= 0:
         return number(count), ""
     percent = 100 * count / limit
-    text = _("{count} of {limit} ({percent} %)", count=number(count), limit=number(limit), percent=f"{percent:.0f}")
+    text = _("{count} ({percent} %)", count=number(count), percent=f"{percent:.0f}")
     return text, "warn" if percent > CAPACITY_LIMIT_PERCENT else ""
 
 
 def _searched(terminal: TerminalStatus) -> str:
-    return "\n".join((terminal.name, terminal.key, terminal.serial, terminal.host, terminal.model)).casefold()
+    return f"{terminal.name}\n{terminal.key}\n{terminal.serial}\n{terminal.host}\n{terminal.model}".casefold()
 
 
 def _drift_tone(milliseconds: int | None) -> str:

@@ -12,7 +12,7 @@ from biometric_flow.model.punch import PunchState
 LATE: Final = timedelta(minutes=5)
 """A punch that reached us this long after the touch is marked: the terminal or its line was away."""
 
-_DIRECTIONS: Final = {
+_DIRECTIONS: Final[dict[int, tuple[str, str, str]]] = {
     PunchState.CHECK_IN: ("in", "→", "Check in"),
     PunchState.CHECK_OUT: ("out", "←", "Check out"),
     PunchState.BREAK_OUT: ("out", "←", "Break start"),
@@ -53,7 +53,7 @@ def feed(punches: Iterable[GatewayPunch], names: Mapping[str, str], wanted: Coll
 
 def feed_row(punch: GatewayPunch, place_name: str) -> dict[str, Any]:
     """One punch as a line of the feed; names are text, whatever they contain."""
-    direction, arrow, word = _DIRECTIONS.get(_state(punch.state), ("none", "·", "Punch"))
+    direction, arrow, word = _DIRECTIONS.get(punch.state, ("none", "·", "Punch"))
     icon, method = _METHODS.get(punch.verify, ("other", ""))
     is_late = punch.received_at - punch.instant > LATE
     return {
@@ -75,7 +75,3 @@ def feed_row(punch: GatewayPunch, place_name: str) -> dict[str, Any]:
         "method": _(method) if method else _("Method {n}", n=punch.verify),
         "badge": _("Delivered late") if is_late else "",
     }
-
-
-def _state(raw: int) -> PunchState | None:
-    return PunchState(raw) if raw in PunchState._value2member_map_ else None
