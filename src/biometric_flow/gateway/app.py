@@ -12,14 +12,18 @@ from starlette.types import ASGIApp
 
 from biometric_flow import __version__
 from biometric_flow.gateway.access import AccessGuard, Operations, PlaceCredentials
+from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
+from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.routes.accounts import accounts_router
 from biometric_flow.gateway.routes.directory import directory_router
 from biometric_flow.gateway.routes.health import health_router
 from biometric_flow.gateway.routes.intake import intake_router
+from biometric_flow.gateway.routes.overview import overview_router
 from biometric_flow.gateway.routes.punches import punches_router
+from biometric_flow.gateway.routes.stream import stream_router
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.store import schema
@@ -51,6 +55,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
     keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock)
     tokens = _access_tokens(settings)
     sign_in = SignIn(database, passwords, tokens, clock, timedelta(days=settings.refresh_days))
+    overviews = Overviews(database, registry, clock)
+    hub = Hub(database, registry, overviews, clock)
 
     routers = (
         health_router(database),
@@ -58,11 +64,13 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
         intake_router(Intake(database), clock),
         directory_router(database, registry, clock),
         punches_router(database),
+        overview_router(overviews),
+        stream_router(hub, clock),
     )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keeper.run(), name="database")]
+        tasks = [asyncio.create_task(keeper.run(), name="database"), asyncio.create_task(hub.run(), name="hub")]
         try:
             yield
         finally:

@@ -1,9 +1,9 @@
 """What the gateway knows of its places: their configuration, and which of them have gone silent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from biometric_flow.model.ids import TenantId
+from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.places import PlaceConfig, PlacesFile, TenantConfig
 
 
@@ -23,7 +23,7 @@ class Registry:
         """Has a place been heard within the limit? One that never was is silent."""
         return last_heard is not None and now - last_heard <= self.limit
 
-    def silent(self, heard: dict[str, datetime | None], now: datetime) -> frozenset[str]:
+    def silent(self, heard: Mapping[PlaceId, datetime | None], now: datetime) -> frozenset[str]:
         """Those of the places that are not reporting."""
         return frozenset(place for place, moment in heard.items() if not self.is_reporting(moment, now))
 

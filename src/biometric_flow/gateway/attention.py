@@ -1,0 +1,66 @@
+"""What needs a person, most urgent first: pure."""
+
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from biometric_flow.api.gateway import Attention, PlaceView, TerminalStatus
+from biometric_flow.model.terminal import TerminalState
+
+DRIFT_MS: Final = 60_000
+"""A clock that is further off than this writes punches into the wrong minute."""
+
+
+def attention(known: Sequence[PlaceView], reported: Sequence[TerminalStatus]) -> list[Attention]:
+    """Findings about places and their terminals. Of a silent place only the silence is said: the rest is old."""
+    names = {place.id: place.name for place in known}
+    speaking = [
+        terminal
+        for terminal in reported
+        if terminal.is_enabled and any(place.id == terminal.place and place.is_reporting for place in known)
+    ]
+    return [
+        *(_silent(place) for place in known if not place.is_reporting),
+        *(_blocked(one, names[one.place]) for one in speaking if one.state is TerminalState.BLOCKED),
+        *(_offline(one, names[one.place]) for one in speaking if one.state is TerminalState.OFFLINE),
+        *(_drifting(one, names[one.place]) for one in speaking if abs(one.drift_ms or 0) > DRIFT_MS),
+        *(_quarantine(one, names[one.place]) for one in speaking if one.counters.quarantined),
+        *(_no_key(one, names[one.place]) for one in speaking if not one.has_comm_key and one.last_contact is not None),
+    ]
+
+
+def _silent(place: PlaceView) -> Attention:
+    text = f"{place.name} does not report; its numbers are left out of the totals"
+    if place.last_report is None:
+        text = f"{place.name} has never reported"
+    return Attention(kind="place_silent", text=text, place=place.id, since=place.last_report)
+
+
+def _blocked(terminal: TerminalStatus, place: str) -> Attention:
+    text = f"{terminal.name} at {place} is blocked: {terminal.reason or 'it waits for an operator'}"
+    return _of(terminal, "terminal_blocked", text)
+
+
+def _offline(terminal: TerminalStatus, place: str) -> Attention:
+    return _of(terminal, "terminal_offline", f"{terminal.name} at {place} is offline: {terminal.reason or 'no answer'}")
+
+
+def _drifting(terminal: TerminalStatus, place: str) -> Attention:
+    seconds = round((terminal.drift_ms or 0) / 1000)
+    way = "ahead" if seconds > 0 else "behind"
+    text = f"The clock of {terminal.name} at {place} is {abs(seconds)} s {way}"
+    return Attention(kind="clock_drift", text=text, place=terminal.place, terminal=terminal.key)
+
+
+def _quarantine(terminal: TerminalStatus, place: str) -> Attention:
+    count = terminal.counters.quarantined
+    text = f"{count} rows of {terminal.name} at {place} could not become punches"
+    return Attention(kind="quarantine", text=text, place=terminal.place, terminal=terminal.key)
+
+
+def _no_key(terminal: TerminalStatus, place: str) -> Attention:
+    text = f"{terminal.name} at {place} has no communication key: anyone on its network can read and change it"
+    return Attention(kind="no_comm_key", text=text, place=terminal.place, terminal=terminal.key)
+
+
+def _of(terminal: TerminalStatus, kind: Literal["terminal_blocked", "terminal_offline"], text: str) -> Attention:
+    return Attention(kind=kind, text=text, place=terminal.place, terminal=terminal.key, since=terminal.state_since)

@@ -1,0 +1,94 @@
+"""`/v1/stream`: punches, terminals and tiles as they change, as server-sent events."""
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from biometric_flow.gateway.access import account_of, needs
+from biometric_flow.gateway.hub import Hub, OpenStream
+from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.identity.rbac import Permission
+from biometric_flow.runtime.clock import Clock
+
+LAST_SECONDS: Final = 1.0
+_EXAMPLE: Final = 'id: 4711\nevent: punch\ndata: {"place":"cairo","pin":"42","position":4711}\n\n'
+
+
+class StreamQuery(BaseModel):
+    """Where to resume, for clients that cannot set the header."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    last_event_id: int | None = Field(None, ge=0, lt=2**63)
+
+
+class EventStream(Response):
+    """Sends chunks until the source ends, the caller leaves or is too slow, or the time is over."""
+
+    def __init__(self, stream: OpenStream, seconds: float) -> None:
+        super().__init__(headers={"X-Accel-Buffering": "no", "Content-Type": "text/event-stream; charset=utf-8"})
+        self._stream, self._seconds = stream, seconds
+        del self.headers["Content-Length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Stream; ends cleanly when the access token does, so that its holder must prove itself again."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        sending = asyncio.create_task(self._send_all(send))
+        ends = (asyncio.create_task(_left(receive)), asyncio.create_task(self._stream.dropped.wait()))
+        try:
+            await asyncio.wait((sending, *ends), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            is_cut = any(end.done() for end in ends)
+            for task in (sending, *ends):
+                task.cancel()
+            await asyncio.gather(sending, *ends, return_exceptions=True)
+            await self._stream.chunks.aclose()
+        if not is_cut:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), LAST_SECONDS)
+
+    async def _send_all(self, send: Send) -> None:
+        async for chunk in self._stream.chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+
+
+async def _left(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def stream_router(hub: Hub, clock: Clock) -> APIRouter:
+    """The operation of live events."""
+    router = APIRouter(tags=["stream"])
+    answers = {
+        **problems(401, 403),
+        200: {
+            "description": "Events `punch` (GatewayPunch; its id is the position to resume after), `terminal` "
+            "(TerminalStatus), `kpi` (Kpis), and `reset` when more was missed than is sent again.",
+            "content": {"text/event-stream": {"example": _EXAMPLE}},
+        },
+    }
+
+    @router.get(
+        "/v1/stream",
+        openapi_extra=needs(Permission.PUNCH_READ),
+        responses=answers,
+        response_class=Response,
+    )
+    async def stream(
+        query: Annotated[StreamQuery, Query()],
+        request: Request,
+        last_event_id: Annotated[int | None, Header(ge=0, lt=2**63)] = None,
+    ) -> EventStream:
+        """Events as they happen, until the access token ends; resume with Last-Event-ID. A comment every 10 s."""
+        principal = account_of(request)
+        last = query.last_event_id if last_event_id is None else last_event_id
+        opened = await hub.open(principal.tenant, last)
+        return EventStream(opened, (principal.expires_at - clock.now()).total_seconds())
+
+    return router
