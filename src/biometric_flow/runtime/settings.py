@@ -62,15 +62,16 @@ def load_settings(
     """Settings of one process: `given` (command line) over environment over files over defaults.
 
     Files, later over earlier: `config/environments/<BIOMETRIC_FLOW_ENVIRONMENT>.env` (`local` when unset; one that was
-    named must exist), then `config/environments/<instance>.env`, such as `place-cairo.env`, for what only one process
-    may know.
+    named must exist), then `config/environments/<instance>.env`, such as `gateway.env` or `place-cairo.env`, for what
+    only one process may know.
     """
     prefix = f"{PREFIX}{process.upper()}_"
     values: dict[str, object] = {}
     sources: dict[str, str] = {}
-    layers = [_environment_file(config, environment.get(ENVIRONMENT_VARIABLE))]
-    if instance is not None:
-        layers.append(_variables(config / "environments" / f"{instance}.env"))
+    layers = [
+        _environment_file(config, environment.get(ENVIRONMENT_VARIABLE)),
+        _variables(config / "environments" / f"{instance or process}.env"),
+    ]
     for source, variables in (*layers, ("environment variable ", environment)):
         for variable, value in variables.items():
             if variable.startswith(prefix):

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final
@@ -108,12 +109,14 @@ async def _run(folder: Path, ports: Ports, live_seconds: float, say: Callable[[s
     tree = Tree(folder / "logs", SystemClock(), say)
     say(f"BiometricFlow-ZK demo. All its data are in {folder}")
     say("Starting 6 simulated terminals, 3 places, the gateway and the dashboard ...")
-    guide = asyncio.create_task(_guide(folder, ports, expected, live_seconds, say))
+    guide = asyncio.create_task(_guide(folder, ports, expected, live_seconds, tree, say))
+    guide.add_done_callback(lambda task: None if task.cancelled() or not task.exception() else tree.stop())
     try:
         await tree.run(_children(folder, ports))
     finally:
         guide.cancel()
-        await asyncio.gather(guide, return_exceptions=True)
+        with suppress(asyncio.CancelledError):
+            await guide
     say("Everything has stopped. The next start goes on from here.")
 
 
@@ -136,33 +139,45 @@ def _children(folder: Path, ports: Ports) -> list[Child]:
             "--drift", str(terminal.drift), "--users", f"{files}.users", "--attlog", f"{files}.attlog",
             "--journal", f"{files}.journal",
         ]  # fmt: skip
-        children.append(Child(f"terminal {terminal.key}", arguments))
+        children.append(Child(_child_name(terminal), arguments))
     children += [Child(f"place {place.id}", ["place", "--config", config, "--place", place.id]) for place in PLACES]
     children.append(Child("gateway", ["gateway", "--config", config]))
     children.append(Child("dashboard", ["dashboard", "--config", config]))
     return children
 
 
-async def _guide(folder: Path, ports: Ports, expected: int, live_seconds: float, say: Callable[[str], None]) -> None:
+async def _guide(
+    folder: Path, ports: Ports, expected: int, live_seconds: float, tree: Tree, say: Callable[[str], None]
+) -> None:
     """Tell what happens, and let people punch once the past has arrived."""
-    url = f"http://{HOST}:{ports.gateway}"
-    held = -1
-    started = SystemClock().monotonic()
-    while held < expected:
-        await asyncio.sleep(1)
-        with suppress(GatewayUnreachable, GatewayProblem):
-            now_held = await asyncio.to_thread(_count, url)
-            if held < 0:
-                _welcome(folder, ports, say)
-            if now_held != held and now_held < expected:
-                say(f"  {now_held:,} of {expected:,} punches have arrived")
-            held = now_held
-    say(f"  all {expected:,} punches of the year have arrived, after {SystemClock().monotonic() - started:.0f} s")
+    clock = SystemClock()
+    started = clock.monotonic()
+    await _until_held(f"http://{HOST}:{ports.gateway}", expected, partial(_welcome, folder, ports, say), say)
+    say(f"  all {expected:,} punches of the year have arrived, {clock.monotonic() - started:.0f} s after the start")
     if live_seconds > 0:
-        for index in range(sum(len(place.terminals) for place in PLACES)):
-            await _keep_live(ports.control + index, live_seconds)
         say("People punch live now. Ctrl-C stops everything.")
-        await _keep_all_live(ports, live_seconds)
+        await _keep_live(tree, ports, live_seconds)
+
+
+async def _until_held(url: str, expected: int, welcome: Callable[[], None], say: Callable[[str], None]) -> None:
+    """Ask the gateway how many punches it holds until it holds them all."""
+    told = -1
+    with BlockingGatewayClient(url) as client:
+        while True:
+            try:
+                if told < 0:
+                    await asyncio.to_thread(client.sign_in, EMAIL, PASSWORD)
+                    welcome()
+                held = (await asyncio.to_thread(client.punch_count)).count
+            except (GatewayUnreachable, GatewayProblem):
+                await asyncio.sleep(1)
+                continue
+            if held >= expected:
+                return
+            if held != told:
+                say(f"  {held:,} of {expected:,} punches have arrived")
+            told = held
+            await asyncio.sleep(1)
 
 
 def _welcome(folder: Path, ports: Ports, say: Callable[[str], None]) -> None:
@@ -173,27 +188,30 @@ def _welcome(folder: Path, ports: Ports, say: Callable[[str], None]) -> None:
     say(f"  logs       {folder / 'logs'}")
 
 
-def _count(url: str) -> int:
-    with BlockingGatewayClient(url) as client:
-        client.sign_in(EMAIL, PASSWORD)
-        return client.punch_count().count
-
-
-async def _keep_all_live(ports: Ports, every: float) -> None:
-    """A terminal that was restarted begins to punch again."""
+async def _keep_live(tree: Tree, ports: Ports, every: float) -> None:
+    """Tell each terminal once to punch by itself, and again when it was started again."""
+    told: dict[str, int] = {}
     while True:
-        await asyncio.sleep(10)
-        for index in range(sum(len(place.terminals) for place in PLACES)):
-            await _keep_live(ports.control + index, every)
+        for index, terminal in enumerate(terminal for place in PLACES for terminal in place.terminals):
+            pid = tree.pids.get(_child_name(terminal))
+            if pid is not None and told.get(terminal.key) != pid and await _punch_live(ports.control + index, every):
+                told[terminal.key] = pid
+        await asyncio.sleep(2)
 
 
-async def _keep_live(port: int, every: float) -> None:
+async def _punch_live(port: int, every: float) -> bool:
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection(HOST, port)
             writer.write(json.dumps({"do": "live", "every": every}).encode() + b"\n")
-            await reader.readline()
+            answer = await reader.readline()
             writer.close()
+            return bool(answer)
+    return False
+
+
+def _child_name(terminal: DemoTerminal) -> str:
+    return f"terminal {terminal.key}"
 
 
 def write_terminals(folder: Path, now: datetime) -> int:
@@ -262,7 +280,7 @@ def write_config(folder: Path, ports: Ports) -> None:
         config / "environments" / "gateway.env",
         {
             "BIOMETRIC_FLOW_GATEWAY_DEMO": "true",
-            "BIOMETRIC_FLOW_GATEWAY_DATA": str(folder),
+            "BIOMETRIC_FLOW_GATEWAY_DATA": str(folder / "gateway"),
             "BIOMETRIC_FLOW_GATEWAY_PORT": str(ports.gateway),
             "BIOMETRIC_FLOW_GATEWAY_ADMIN_EMAIL": EMAIL,
             "BIOMETRIC_FLOW_GATEWAY_ADMIN_PASSWORD": PASSWORD,

@@ -11,7 +11,8 @@ CAIRO: Final = (
     "سامي بدر", "فاطمة علي",
 )  # fmt: skip
 DHAKA: Final = (
-    "রহিমা", "করিম", "নাসরিন", "শফিক", "তানিয়া", "জাহিদ", "মিতু", "রফিক", "সুমাইয়া", "Imran Hossain", "Farzana Akter", "Sohel Rana", "Nusrat Jahan", "Rakib Ahmed",
+    "রহিমা", "করিম", "নাসরিন", "শফিক", "তানিয়া", "জাহিদ", "মিতু", "রফিক", "সুমাইয়া",
+    "Imran Hossain", "Farzana Akter", "Sohel Rana", "Nusrat Jahan", "Rakib Ahmed",
     "Shirin Sultana", "Tanvir Alam", "Moushumi Das",
 )  # fmt: skip
 MEXICO: Final = (
