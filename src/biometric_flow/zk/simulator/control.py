@@ -15,6 +15,7 @@ from biometric_flow.zk.wire.users import UserRecord
 
 _LINE_MAX: Final = 64 * 1024
 _ANSWER_MAX: Final = 256 * 1024 * 1024
+_STOP_SECONDS: Final = 0.5
 _FAULT_WORDS: Final = ", ".join(FaultKind)
 
 Answer = dict[str, Any]
@@ -31,7 +32,7 @@ class ControlPort:
         self._terminal = terminal
         self._stop = stop
         self._server: asyncio.Server | None = None
-        self._clients: set[asyncio.StreamWriter] = set()
+        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=_LINE_MAX)
@@ -43,17 +44,19 @@ class ControlPort:
         self._server.close()
         for client in self._clients:
             client.transport.abort()
+        if tasks := [task for task in self._clients.values() if task]:
+            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients.add(writer)
+        self._clients[writer] = asyncio.current_task()
         try:
             with contextlib.suppress(OSError, ValueError):  # ValueError: a line longer than the limit
                 while line := await reader.readline():
                     writer.write(json.dumps(await self._answer(line)).encode() + b"\n")
                     await writer.drain()
         finally:
-            self._clients.discard(writer)
-            writer.transport.abort() if writer.transport.get_write_buffer_size() else writer.close()
+            del self._clients[writer]
+            writer.close()
 
     async def _answer(self, line: bytes) -> Answer:
         try:
