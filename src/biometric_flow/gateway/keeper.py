@@ -15,7 +15,6 @@ from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
-from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.postgres import EmbeddedPostgres
 
 log = structlog.get_logger()
@@ -66,13 +65,9 @@ class DatabaseKeeper:
             await asyncio.to_thread(self._server.start)
             await asyncio.to_thread(schema.prepare_embedded, self._server)
         await asyncio.to_thread(schema.migrate, self._owner_dsn)
+        await self._configure()
         await self._database.reset()
         self._database.is_ready = True
-        try:
-            await self._configure()
-        except BaseException:
-            self._database.is_ready = False
-            raise
         log.info("database_ready")
 
     async def _until_gone(self) -> None:
@@ -82,24 +77,27 @@ class DatabaseKeeper:
         log.warning("database_gone")
 
     async def _configure(self) -> None:
-        for tenant, listed in self._registry.tenants():
-            async with self._database.tenant(TenantId(tenant.id)) as connection:
-                await places.configure(connection, tenant, listed)
-        await self._add_first_account()
+        """With a connection of its own: nobody is served from tables that are not filled yet."""
+        database = Database(self._database.dsn, self._database.role, pool_size=1)
+        database.is_ready = True
+        try:
+            for tenant, listed in self._registry.tenants():
+                async with database.tenant(TenantId(tenant.id)) as connection:
+                    await places.configure(connection, tenant, listed)
+            await self._add_first_account(database)
+        finally:
+            await database.close()
 
-    async def _add_first_account(self) -> None:
+    async def _add_first_account(self, database: Database) -> None:
         settings = self._settings
         if settings.admin_email is None or settings.admin_password is None:
             return
-        known = self._registry.tenant_ids()
-        tenant = TenantId(settings.admin_tenant or known[0])
-        if tenant not in known:
-            raise StartRefused(f"admin_tenant: expected one of {', '.join(known)}, got {tenant}")
-        async with self._database.tenant(tenant) as connection:
+        tenant = TenantId(settings.admin_tenant or self._registry.file.tenants[0].id)
+        async with database.tenant(tenant) as connection:
             if await accounts.has_email(connection, settings.admin_email):
                 return
         password_hash = await self._passwords.hash(settings.admin_password.get_secret_value())
-        async with self._database.tenant(tenant) as connection:
+        async with database.tenant(tenant) as connection:
             await accounts.add(
                 connection,
                 tenant_id=tenant,

@@ -1,9 +1,9 @@
 """What the gateway knows of its places: their configuration, and which of them have gone silent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.model.ids import PlaceId
 from biometric_flow.runtime.places import PlaceConfig, PlacesFile, TenantConfig
 
 
@@ -26,7 +26,3 @@ class Registry:
     def silent(self, heard: Mapping[PlaceId, datetime | None], now: datetime) -> frozenset[str]:
         """Those of the places that are not reporting."""
         return frozenset(place for place, moment in heard.items() if not self.is_reporting(moment, now))
-
-    def tenant_ids(self) -> Sequence[TenantId]:
-        """Ids of all tenants."""
-        return [TenantId(tenant.id) for tenant in self.file.tenants]
