@@ -1,9 +1,9 @@
 """What can be set of the gateway: variables BIOMETRIC_FLOW_GATEWAY_*."""
 
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from biometric_flow.runtime.settings import DEFAULT_SECRETS, Settings
 
@@ -20,12 +20,12 @@ class GatewaySettings(Settings):
     owner_dsn: SecretStr | None = Field(
         None, description="For migrations, when the login of `dsn` may not create tables."
     )
+    demo: bool = Field(False, description="Lets the admin password be short or well known. Never outside a demo.")
     admin_email: str | None = Field(None, min_length=3, max_length=254)
-    admin_password: SecretStr | None = None
+    admin_password: SecretStr | None = Field(None, validate_default=True)
     admin_tenant: str | None = Field(
         None, description="Tenant of the first account; the first one listed when left out."
     )
-    demo: bool = Field(False, description="Lets the admin password be short or well known. Never outside a demo.")
     report_limit_seconds: float = Field(15.0, gt=0, le=3600)
     issuer: str = Field("biometric-flow", min_length=1, max_length=200)
     access_seconds: int = Field(600, ge=30, le=600)
@@ -36,16 +36,15 @@ class GatewaySettings(Settings):
     def _absolute(cls, folder: Path) -> Path:
         return folder.expanduser().absolute()
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        if (self.admin_email is None) != (self.admin_password is None):
+    @field_validator("admin_password")
+    @classmethod
+    def _own_and_long(cls, secret: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if (secret is None) != (info.data.get("admin_email") is None):
             raise ValueError("admin_email and admin_password together, or neither")
-        if self.admin_password is not None and not self.demo:
-            password = self.admin_password.get_secret_value()
+        if secret is not None and not info.data.get("demo"):
+            password = secret.get_secret_value()
             if password.lower() in DEFAULT_SECRETS:
-                raise ValueError("an admin_password of your own, this is a well-known default")
+                raise ValueError("a password of your own, this is a well-known default")
             if len(password) < PASSWORD_CHARACTERS:
-                raise ValueError(
-                    f"an admin_password of at least {PASSWORD_CHARACTERS} characters, this has {len(password)}"
-                )
-        return self
+                raise ValueError(f"at least {PASSWORD_CHARACTERS} characters, this has {len(password)}")
+        return secret

@@ -112,9 +112,12 @@ class Baseline:
 
 
 def problem_response(error: BiometricFlowError, request_id: str) -> JSONResponse:
-    """One of our errors as a problem document. A code without a status is a fault of ours and answers 500."""
+    """One of our errors as a problem document; one with `retry_after` (whole seconds) says so in a header."""
     document = problem(error.code, str(error), request_id, retryable=error.retryable)
-    headers = {"WWW-Authenticate": "Bearer"} if document.status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if document.status == 401 else {}
+    seconds = getattr(error, "retry_after", None)
+    if seconds is not None:
+        headers["Retry-After"] = str(seconds)
     return JSONResponse(document.model_dump(), document.status, headers, MEDIA_TYPE)
 
 
