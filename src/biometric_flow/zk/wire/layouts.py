@@ -52,7 +52,7 @@ def user_layout(blob: Blob, count: int = 0) -> UserLayout:
 
     Raises LayoutUnknown when nothing fits.
     """
-    fitting = [layout for layout in USER_LAYOUTS.values() if len(blob) % layout.size == 0]
+    fitting = [layout for layout in USER_LAYOUTS.values() if blob and len(blob) % layout.size == 0]
     for layout in fitting:
         if len(blob) == count * layout.size:
             return layout
@@ -81,7 +81,7 @@ def _plausible_share(blob: Blob, layout: AttlogLayout) -> float:
     good = sum(
         _plausibility(record)
         for record in layout.decode(sample, "latin-1")
-        if layout.unreadable(record.raw, "latin-1") is None
+        if layout.unreadable(record.raw, "latin-1") is None and not any(record.raw[slice(*layout.reserved)])
     )
     return good / (len(sample) // layout.size)
 

@@ -1,5 +1,6 @@
 """Attendance rows: every layout that terminals store them in (zk-protocol 4.2)."""
 
+import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +50,8 @@ class AttlogLayout:
     """The fields in the order of `row`; `pin` is text, `number` is a u32 that is the user id."""
     tail: bytes = b""
     """What terminals put in the bytes that nobody reads; only for encoding."""
+    reserved: tuple[int, int] = (0, 0)
+    """Start and end of bytes that have only been seen as zero; they help to tell layouts apart."""
 
     @property
     def size(self) -> int:
@@ -69,25 +72,17 @@ class AttlogLayout:
 
     def encode(self, record: AttlogRecord) -> bytes:
         """The row of a record; `raw` is not looked at. Raises ValueError when a field does not fit."""
-        values = {**record._asdict(), "number": 0, "pin": b""}
-        if "pin" in self.order:
-            values["pin"] = record.user_id.encode()
-            if len(values["pin"]) > PIN_BYTES:
-                raise ValueError(f"expected a user id of at most {PIN_BYTES} bytes, got {len(values['pin'])}")
+        values = {**record._asdict(), "pin": record.user_id.encode(), "number": 0}
+        if "pin" in self.order and len(values["pin"]) > PIN_BYTES:
+            raise ValueError(f"expected a user id of at most {PIN_BYTES} bytes, got {len(values['pin'])}")
         if "number" in self.order:
-            if not (record.user_id.isascii() and record.user_id.isdigit() and int(record.user_id) <= 0xFFFF_FFFF):
-                raise ValueError(f"layout {self.name} holds numeric user ids only, got {record.user_id[:40]!r}")
+            if not (record.user_id.isascii() and record.user_id.isdigit()):
+                raise ValueError(f"expected a numeric user id for rows of {self.size} bytes, got {record.user_id!r}")
             values["number"] = int(record.user_id)
-        limits = {
-            "uid": 0xFFFF,
-            "verify": 0xFF,
-            "state": 0xFF,
-            "work_code": 0xFFFF_FFFF if "number" in values else 0xFF,
-        }
-        for name in self.order:
-            if name in limits and not 0 <= values[name] <= limits[name]:
-                raise ValueError(f"expected {name} from 0 to {limits[name]}, got {values[name]}")
-        row = self.row.pack(*(values[name] for name in self.order))
+        try:
+            row = self.row.pack(*(values[name] for name in self.order))
+        except struct.error as problem:
+            raise ValueError(f"expected a record that fits {self.size} bytes, got {record!r}: {problem}") from None
         return row[: len(row) - len(self.tail)] + self.tail
 
     def unreadable(self, row: bytes, encoding: str = "utf-8") -> str | None:
@@ -175,7 +170,7 @@ ATTLOG_LAYOUTS: Final = {
     for layout in (
         AttlogLayout("49", Struct("<H24sBIBB16x"), _TEXT, _UNUSED + _NOT_MEASURED),
         AttlogLayout("40", Struct("<H24sBIBB7x"), _TEXT, _UNUSED),
-        AttlogLayout("16", Struct("<IIBB2xI"), _NUMBER),
+        AttlogLayout("16", Struct("<IIBB2xI"), _NUMBER, reserved=(10, 12)),
         AttlogLayout("8", Struct("<HBIB"), _UID),
         AttlogLayout("8-ma300", Struct("<HBBI"), _UID_MA300),
     )
