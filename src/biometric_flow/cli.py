@@ -20,6 +20,7 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. 0 is success, 2 a request that cannot be carried out, explained in one line."""
+    watch_supervisor()
     parser = _parser()
     given = parser.parse_args(arguments)
     command: Command = given.command
@@ -69,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser("simulate", help="a ZK terminal made of software (:4370)")
     simulator.add_arguments(simulate)
-    simulate.set_defaults(command=_simulate)
+    simulate.set_defaults(command=simulator.run)
 
     secret = commands.add_parser("secret", help="print a new secret and its SHA-256, for places.json")
     secret.set_defaults(command=_secret)
@@ -104,11 +105,6 @@ def _place(given: argparse.Namespace) -> int:
     from biometric_flow.place.app import run
 
     return run(given.config, os.environ, given.place, host=given.host, port=given.port)
-
-
-def _simulate(given: argparse.Namespace) -> int:
-    watch_supervisor()
-    return simulator.run(given)
 
 
 def _gateway(given: argparse.Namespace) -> int:

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import httpx2
 import psycopg
+from starlette.types import ASGIApp
 
 from biometric_flow.api.clients import GatewayClient, UplinkClient
 from biometric_flow.api.place import LedgerEntry
@@ -120,6 +121,7 @@ class RunningGateway:
     http: httpx2.AsyncClient
     client: GatewayClient
     database: TestDatabase | None
+    app: ASGIApp
     token: str = ""
 
     def uplink(self, place: str = "cairo", secret: str | None = None) -> UplinkClient:
@@ -159,10 +161,11 @@ async def running_gateway(
     values: dict[str, object] = {"data": folder, "admin_email": ADMIN, "admin_password": PASSWORD, **settings}
     if database is not None:
         values |= {"dsn": database.dsn, "owner_dsn": database.owner_dsn}
+    folder.mkdir(exist_ok=True)
     app = create_app(GatewaySettings.model_validate(values), places_file(), clock or SystemClock())
     async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=20) as http:
         client = GatewayClient(url)
-        gateway = RunningGateway(url, http, client, database)
+        gateway = RunningGateway(url, http, client, database, app)
         try:
             await until(gateway.is_well)
             gateway.token = (await client.sign_in(ADMIN, PASSWORD)).access_token

@@ -69,7 +69,6 @@ def hold(folder: Path) -> IO[str]:
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until SIGTERM, SIGINT or the end of the supervisor; open streams are cut after two seconds."""
-    watch_supervisor()
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -83,7 +82,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
 
 
 def watch_supervisor() -> None:
-    """When supervised, turn the end of standard input into SIGTERM, and end hard if that is not enough."""
+    """Called first of all. When supervised, turn the end of standard input into SIGTERM, and end hard if that is not enough."""
     if os.environ.get(SUPERVISED_VARIABLE) != "1":
         return
 
