@@ -42,6 +42,8 @@ class FaultKind(StrEnum):
     """Refuse buffered reads."""
     NO_PIECES = "no_pieces"
     """Refuse direct reads as well."""
+    PIECES = "pieces"
+    """Send bulk data in DATA frames of `value` bytes, as some firmware does; pyzk cannot follow that over TCP."""
     DROP = "drop"
     """Close the connection after `value` bytes of a bulk answer."""
     SHORT = "short"

@@ -26,8 +26,6 @@ class Profile:
     pin_width: int = 9
     fingerprint_version: str = "10"
     face_version: str = ""
-    piece: int = 0xFFC0
-    """Bytes of one DATA frame; some firmware sends a chunk in pieces of 1024."""
 
     @property
     def has_numeric_pins(self) -> bool:
@@ -44,7 +42,7 @@ PROFILES: Final = {
         ),
         Profile(
             "iface", "iFace702", "ZMM220_TFT", "Ver 8.0.4.1-20180131", USER_LAYOUTS["72"], ATTLOG_LAYOUTS["40"], 36,
-            users_capacity=10_000, attlog_capacity=200_000, faces_capacity=3_000, face_version="7", piece=1024,
+            users_capacity=10_000, attlog_capacity=200_000, faces_capacity=3_000, face_version="7",
         ),
         Profile(
             "vl49", "SpeedFace-V5L", "ZAM180_TFT", "ZAM180-NF-Ver1.1.17", USER_LAYOUTS["72"], ATTLOG_LAYOUTS["49"], 52,

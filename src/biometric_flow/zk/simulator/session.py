@@ -12,7 +12,7 @@ from biometric_flow.zk.wire.connection import Request, ServerConnection
 from biometric_flow.zk.wire.frame import Packet
 from biometric_flow.zk.wire.options import TEXT_MAX, decode_text
 from biometric_flow.zk.wire.timecode import TerminalTime
-from biometric_flow.zk.wire.transfer import wrap_rows
+from biometric_flow.zk.wire.transfer import CHUNK, wrap_rows
 
 Segments = list[list[Packet]]
 """Packets grouped by TCP segment: clients exist that drop all but the first frame of a read (zk-protocol 5.6)."""
@@ -183,7 +183,8 @@ class Session:
             data = data[:-7]
         if self._host.faults.take(FaultKind.OVERSEND):
             data += bytes(1024)
-        step = self._host.memory.profile.piece
+        fault = self._host.faults.take(FaultKind.PIECES)
+        step = fault.number(1024) if fault else CHUNK
         pieces = [data[start : start + step] for start in range(0, len(data), step)]
         reply = self.connection.reply
         return [
