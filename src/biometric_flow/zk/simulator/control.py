@@ -32,10 +32,10 @@ class ControlPort:
         self._terminal = terminal
         self._stop = stop
         self._server: asyncio.Server | None = None
-        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None] | None] = {}
+        self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, self.host, self.port, limit=_LINE_MAX)
+        self._server = await asyncio.start_server(self._welcome, self.host, self.port, limit=_LINE_MAX)
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -44,11 +44,13 @@ class ControlPort:
         self._server.close()
         for client in self._clients:
             client.transport.abort()
-        if tasks := [task for task in self._clients.values() if task]:
-            await asyncio.wait(tasks, timeout=_STOP_SECONDS)
+        if self._clients:
+            await asyncio.wait(self._clients.values(), timeout=_STOP_SECONDS)
+
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._clients[writer] = asyncio.create_task(self._serve(reader, writer), name="simulator-control")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._clients[writer] = asyncio.current_task()
         try:
             with contextlib.suppress(OSError, ValueError):  # ValueError: a line longer than the limit
                 while line := await reader.readline():

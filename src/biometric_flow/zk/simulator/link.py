@@ -39,7 +39,7 @@ class Link:
 
     async def serve(self) -> None:
         """Answer requests; ends when the client goes, sends what is no request, or `cut` is called."""
-        sender = asyncio.create_task(self._send_outbox(), name="simulator-link")
+        sender = asyncio.create_task(self._send_outbox(), name="simulator-sender")
         try:
             with contextlib.suppress(OSError, TimeoutError, ZkError):
                 await self._answer_requests(sender)

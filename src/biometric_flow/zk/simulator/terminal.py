@@ -182,16 +182,16 @@ class SimulatedTerminal:
         if self._journal:
             self._journal.close()
 
-    async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._links) >= _LINKS_MAX or self.faults.take(FaultKind.REFUSE):
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(self._links) >= _LINKS_MAX or self._server is None or self.faults.take(FaultKind.REFUSE):
             writer.transport.abort()
             return
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         session = Session(self, next(self._numbers) % 0xFFFF + 1)
         link = Link(session, self.faults, reader, writer, self._pause)
-        task = asyncio.current_task()
-        assert task is not None
-        self._links[link] = task
+        self._links[link] = asyncio.create_task(self._serve(link), name="simulator-link")
+
+    async def _serve(self, link: Link) -> None:
         try:
             await link.serve()
         finally:
