@@ -1,0 +1,142 @@
+"""Place and gateway with a line between them that can be cut."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from biometric_flow.api.gateway import GatewayPunch
+from biometric_flow.zk.simulator.terminal import SimulatedTerminal
+from biometric_flow.zk.wire.users import UserRecord
+from tests.services.gateways import SECRETS, RunningGateway
+from tests.services.places import RunningPlace, configured, running_place, until
+
+CAIRO = ZoneInfo("Africa/Cairo")
+PEOPLE = [UserRecord(0, str(pin), f"Person {pin}") for pin in range(1, 21)]
+
+
+class Line:
+    """A TCP line to an address; cut, it drops what it carries and takes no new connection."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._carried: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._carried):
+            writer.transport.abort()
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._carried |= {writer, far_writer}
+        with contextlib.suppress(OSError):
+            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        self._carried -= {writer, far_writer}
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65536):
+        writer.write(data)
+        await writer.drain()
+    writer.close()
+
+
+@contextlib.asynccontextmanager
+async def line_to(gateway: RunningGateway) -> AsyncIterator[Line]:
+    line = Line(int(gateway.url.rsplit(":", 1)[1]))
+    await line.mend()
+    try:
+        yield line
+    finally:
+        line.cut()
+
+
+async def test_a_cut_line_delays_punches_and_loses_doubles_or_reorders_none(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal, line_to(gateway) as line:
+        link = {"gateway_url": f"http://127.0.0.1:{line.port}", "gateway_credential": SECRETS["cairo"]}
+        async with running_place(tmp_path, [configured(terminal)], upload_batch=20, **link) as place:
+            await until(lambda: _link_is(place, "connected"))
+            people = asyncio.create_task(_punch_for_ever(terminal))
+            for _ in range(3):
+                before = await gateway.count()
+                await until(lambda before=before: _more_than(gateway, before + 20))
+                line.cut()
+                await until(lambda: _link_is(place, "unreachable"))
+                await until(lambda: _backlog_over(place, 60))
+                await line.mend()
+            people.cancel()
+            await until(lambda: _is_drained(place))
+            arrived = await _all(gateway)
+    truth = [(punch.pin, punch.time.text(), punch.state) for punch in terminal.truth()]
+    distinct = list(dict.fromkeys(truth))
+    in_order = sorted(arrived, key=lambda punch: punch.position)
+    assert [(punch.pin, f"{punch.local_time:%Y-%m-%dT%H:%M:%S}", punch.state) for punch in in_order] == distinct
+
+
+async def test_a_place_works_alone_from_its_first_day(tmp_path: Path) -> None:
+    async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal:
+        link = {"gateway_url": "http://127.0.0.1:9", "gateway_credential": SECRETS["cairo"]}
+        async with running_place(tmp_path, [configured(terminal)], **link) as place:
+            await until(lambda: _link_is(place, "unreachable"))
+            await terminal.punch("4")
+            await until(lambda: _has_punches(place))
+            health = await place.get("/health")
+    assert (health["status"], health["gateway"]) == ("degraded", "unreachable")
+    assert health["backlog"] == health["head"] > 0
+
+
+async def test_a_refused_credential_is_said(gateway: RunningGateway, tmp_path: Path) -> None:
+    link = {"gateway_url": gateway.url, "gateway_credential": "another secret of the right length".ljust(43, "y")}
+    async with running_place(tmp_path, **link) as place:
+        await until(lambda: _link_is(place, "refused"))
+
+
+async def _punch_for_ever(terminal: SimulatedTerminal) -> None:
+    number = 0
+    while True:
+        await terminal.punch(str(1 + number % 20), state=number // 20 % 2)
+        number += 1
+        await asyncio.sleep(0.01)
+
+
+async def _all(gateway: RunningGateway) -> list[GatewayPunch]:
+    found: list[GatewayPunch] = []
+    cursor = None
+    while True:
+        page = await gateway.client.punches(gateway.token, limit=1000, cursor=cursor)
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            return found
+
+
+async def _link_is(place: RunningPlace, state: str) -> bool:
+    return bool((await place.get("/health"))["gateway"] == state)
+
+
+async def _backlog_over(place: RunningPlace, count: int) -> bool:
+    return bool((await place.get("/health"))["backlog"] > count)
+
+
+async def _is_drained(place: RunningPlace) -> bool:
+    health = await place.get("/health")
+    return bool(health["backlog"] == 0 and health["gateway"] == "connected")
+
+
+async def _more_than(gateway: RunningGateway, count: int) -> bool:
+    return await gateway.count() > count
+
+
+async def _has_punches(place: RunningPlace) -> bool:
+    return bool(await place.punches())
