@@ -1,6 +1,8 @@
 """One PostgreSQL per test worker, and a fresh gateway per test."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,8 +12,12 @@ from tests.services.gateways import TEMPLATE, RunningGateway, TestDatabase, fres
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
+def cluster() -> Iterator[EmbeddedPostgres]:
+    with tempfile.TemporaryDirectory(prefix="bf-test-") as folder:
+        yield from _served(EmbeddedPostgres(Path(folder) / "postgres"))
+
+
+def _served(server: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
     server.start()
     try:
         schema.prepare_embedded(server, TEMPLATE)
@@ -19,6 +25,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgr
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture
+def passable() -> Iterator[Path]:
+    """A folder that PostgreSQL's own account reaches. Every run of pytest closes the folders above `tmp_path` again."""
+    with tempfile.TemporaryDirectory(prefix="bf-test-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

@@ -216,7 +216,7 @@ class PlaceReport(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sent_at: datetime
-    head: int = Field(ge=0)
+    head: int = Field(ge=0, lt=2**63)
     version: str = Field(max_length=40)
     terminals: list[TerminalView] = Field(max_length=1000)
 

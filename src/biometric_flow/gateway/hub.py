@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -57,6 +57,11 @@ class Listener:
             self.queue.put_nowait(event)
         except asyncio.QueueFull:
             self.dropped.set()
+
+    def waiting(self) -> Iterator[Encoded]:
+        """Take out all that is there now."""
+        while not self.queue.empty():
+            yield self.queue.get_nowait()
 
 
 @dataclass(eq=False)
@@ -142,9 +147,11 @@ class Hub:
                 except TimeoutError:
                     yield HEARTBEAT
                     continue
-                if event.position is None or event.position > position:
-                    position = event.position or position
-                    yield event.data
+                # All that waits goes out as one chunk: a step of the loop per event would make listeners fall behind.
+                ready = [event, *listener.waiting()]
+                fresh = [event for event in ready if event.position is None or event.position > position]
+                position = max([position, *(event.position or 0 for event in fresh)])
+                yield b"".join(event.data for event in fresh)
         except DatabaseUnavailable:
             log.info("stream_ended", tenant=topic.tenant)
         finally:
@@ -204,14 +211,16 @@ class Hub:
             if silent == topic.silent and not topic.terminals_due:
                 return
             rows = await terminals.listed(connection)
-        topic.silent, topic.terminals_due, topic.kpi_due = silent, False, True
+        topic.silent, topic.terminals_due = silent, False
         views = [terminal_view(row, is_stale=row.place_id in silent) for row in rows]
         before = topic.states
         topic.states = {(view.place, view.key): (str(view.state), view.is_stale) for view in views}
-        if before is not None:
-            for view in views:
-                if before.get((view.place, view.key)) != topic.states[view.place, view.key]:
-                    topic.publish(encode("terminal", view))
+        if before is None:
+            return
+        topic.kpi_due = True
+        for view in views:
+            if before.get((view.place, view.key)) != topic.states[view.place, view.key]:
+                topic.publish(encode("terminal", view))
 
     async def _publish_kpi(self, topic: Topic) -> None:
         age = self._clock.monotonic() - topic.kpi_at

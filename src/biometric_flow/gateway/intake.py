@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import cbor2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -101,16 +102,24 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
         if entry.sequence != head.sequence:
             raise ChainBroken(head.sequence, f"it was sent as entry {entry.sequence}")
         found.entries.append(SealedEntry(head.sequence, entry.leaf, head.hash, entry.record, entry.opening))
-        match decode(entry.record):
+        event = decode(entry.record)
+        if kind_of(entry.leaf) != event.kind:
+            raise ChainBroken(head.sequence, f"the leaf names another kind than its record, {event.kind}")
+        match event:
             case PunchRecorded(punch=punch):
                 _check_punch(tenant, head.sequence, punch)
                 found.punches.append(punch)
-            case PersonEnrolled() as event:
+            case PersonEnrolled():
                 _check_person(head.sequence, event)
                 found.enrolments.append(event)
             case _:
                 pass
     return found
+
+
+def kind_of(leaf: bytes) -> object:
+    """The kind that a checked leaf names."""
+    return cbor2.loads(leaf)[5]
 
 
 async def notify(connection: AsyncConnection, message: dict[str, str]) -> None:

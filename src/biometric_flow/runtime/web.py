@@ -21,6 +21,12 @@ from biometric_flow.model.errors import BiometricFlowError
 
 log = structlog.get_logger()
 
+_PLAIN: Final = {
+    400: "request.malformed",
+    404: "request.not_found",
+    405: "request.method_not_allowed",
+    413: "request.too_large",
+}
 MAX_BODY: Final = 2 * 1024 * 1024
 
 
@@ -141,7 +147,7 @@ def install_problems(app: FastAPI) -> None:
 
     async def plain(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        code = {404: "request.not_found", 405: "request.method_not_allowed"}.get(error.status_code, "internal")
+        code = _PLAIN.get(error.status_code, "internal")
         document = problem(code, f"{request.method} {request.url.path}: {error.detail}", request.state.request_id)
         return JSONResponse(document.model_dump(), document.status, error.headers, MEDIA_TYPE)
 
