@@ -1,5 +1,8 @@
 """Row-level security as the database itself enforces it (security-design M1)."""
 
+import asyncio
+from pathlib import Path
+
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -8,7 +11,8 @@ from sqlalchemy import create_engine
 
 from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.store.tables import metadata
-from tests.services.gateways import Chain, RunningGateway, TestDatabase, touches
+from biometric_flow.runtime.postgres import SUPERUSER, EmbeddedPostgres
+from tests.services.gateways import Chain, RunningGateway, TestDatabase, running_gateway, touches
 
 TENANTLESS = {"alembic_version"}
 """The migrations' own bookkeeping: no row of a customer, and the application role cannot touch it."""
@@ -118,3 +122,24 @@ def test_migrating_twice_changes_nothing(database: TestDatabase) -> None:
     schema.migrate(database.owner_dsn)
     with psycopg.connect(database.owner_dsn) as connection:
         assert connection.execute("SELECT count(*) FROM alembic_version").fetchone() == (1,)
+
+
+async def test_a_database_of_somebody_elses_is_brought_to_the_same_state(passable: Path) -> None:
+    """A login that may create roles and owns its database is all that a DSN needs."""
+    server = EmbeddedPostgres(passable / "postgres")
+    await asyncio.to_thread(server.start)
+    try:
+        with psycopg.connect(server.dsn(SUPERUSER, SUPERUSER), autocommit=True) as connection:
+            connection.execute("CREATE ROLE customer LOGIN CREATEROLE")
+            connection.execute("CREATE DATABASE punches OWNER customer")
+        dsn = server.dsn("customer", "punches")
+        async with running_gateway(passable / "data", None, dsn=dsn) as gateway:
+            chain = Chain()
+            chain.add(*touches(3))
+            assert await gateway.uplink().upload(0, chain.entries) == 3
+            assert await gateway.count() == 3
+        # As the login itself, an owner: row-level security is forced on owners too.
+        with psycopg.connect(dsn) as connection:
+            assert connection.execute("SELECT count(*) FROM punch").fetchone() == (0,)
+    finally:
+        await asyncio.to_thread(server.stop)

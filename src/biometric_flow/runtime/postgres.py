@@ -184,6 +184,7 @@ class EmbeddedPostgres:
         parameters = {**_PARAMETERS, "unix_socket_directories": f'"{self.socket_folder}"'}
         command = [str(self.binaries / "postgres"), "-D", str(self.data)]
         command += [f"--{name}={value}" for name, value in parameters.items()]
+        self.log_file.touch(mode=0o600)
         with self.log_file.open("ab") as log_stream:
             self._process = subprocess.Popen(  # noqa: S603
                 command,
