@@ -22,9 +22,11 @@ class Ledger:
     def append(self, events: Sequence[Event], day: str) -> list[SealedEntry]:
         """Seal the events in order and store them. `day` is the receive day, YYYY-MM-DD in UTC."""
         head = self._store.head()
+        # Looked up once a batch and not kept: a key made in a transaction that fails must not be used again.
+        keys = {subject: self._keys.key(subject) for subject in {event.subject for event in events}}
         sealed: list[SealedEntry] = []
         for event in events:
-            entry = seal(self.place, head, day, event, self._keys.key(event.subject))
+            entry = seal(self.place, head, day, event, keys[event.subject])
             head = Head(entry.sequence, entry.hash)
             sealed.append(entry)
         self._store.append(sealed)

@@ -1,0 +1,83 @@
+"""Durable punches per second of a place's store at 1, 20 and 200 a commit, against bare SQLite rows.
+
+Both sides write to a file with WAL and synchronous=FULL, in commits of the same size. The anchor inserts one row a punch
+and nothing else; the subject adds identity look-up, sealed ledger entry, outbox row and cursor.
+"""
+
+import itertools
+import sqlite3
+import tempfile
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from benchmarks.harness import Anchor, Result, measure
+from biometric_flow.model.ids import Pin, PlaceId, TenantId, TerminalSerial
+from biometric_flow.model.punch import Channel, Punch, clock_text, punch_id
+from biometric_flow.place.schema import open_database
+from biometric_flow.place.store import Batch, PlaceStore
+
+SIZES = ((1, 300), (20, 4_000), (200, 20_000))
+GATE, START = TerminalSerial("BENCH0001"), datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def main() -> list[Result]:
+    with tempfile.TemporaryDirectory() as folder:
+        return [_batch(Path(folder), size, count) for size, count in SIZES]
+
+
+def _batch(folder: Path, size: int, count: int) -> Result:
+    connection = open_database(folder / f"subject-{size}.sqlite3")
+    store = PlaceStore(PlaceId("bench"), connection)
+    bare = sqlite3.connect(folder / f"bare-{size}.sqlite3", isolation_level=None)
+    bare.execute("PRAGMA journal_mode = WAL")
+    bare.execute("PRAGMA synchronous = FULL")
+    bare.execute("CREATE TABLE punch (id BLOB, terminal TEXT, pin TEXT, local_time TEXT, state INTEGER) STRICT")
+    numbers, bare_numbers = itertools.count(), itertools.count()
+
+    def subject() -> None:
+        for _ in range(0, count, size):
+            rows = [_punch(next(numbers)) for _ in range(size)]
+            (recorded,) = store.record([Batch(GATE, START, rows=rows)])
+            assert len(recorded.accepted) == size
+
+    def anchor() -> None:
+        for _ in range(0, count, size):
+            rows = [_punch(next(bare_numbers)) for _ in range(size)]
+            bare.execute("BEGIN IMMEDIATE")
+            bare.executemany(
+                "INSERT INTO punch VALUES (?, ?, ?, ?, ?)",
+                [(row.id, row.terminal, row.pin, row.local_time.isoformat(), row.state) for row in rows],
+            )
+            bare.execute("COMMIT")
+
+    try:
+        return measure(
+            f"ledger-ingest-{size}",
+            subject,
+            units=count,
+            of="durable punches",
+            anchor=Anchor("bare sqlite rows", anchor),
+            settings={"batch": size, "synchronous": "FULL"},
+        )
+    finally:
+        connection.close()
+        bare.close()
+
+
+def _punch(number: int) -> Punch:
+    instant = START + timedelta(seconds=number)
+    local = instant.replace(tzinfo=None)
+    pin = Pin(str(1 + number % 500))
+    return Punch(
+        id=punch_id(TenantId("bench"), GATE, pin, clock_text(local), 0),
+        terminal=GATE,
+        pin=pin,
+        local_time=local,
+        instant=instant,
+        state=0,
+        verify=1,
+        work_code=0,
+        drift=None,
+        received_at=instant,
+        channel=Channel.PULL,
+    )
