@@ -1,0 +1,21 @@
+"""Attendance logs for the ZK benchmarks: 500 people, one punch after the other, every date possible."""
+
+from biometric_flow.zk.wire.records import AttlogLayout, AttlogRecord
+from biometric_flow.zk.wire.timecode import TerminalTime
+
+PEOPLE = 500
+START = TerminalTime.from_text("2024-01-01 00:00:00")
+
+
+def rows(layout: AttlogLayout, count: int) -> bytes:
+    """`count` rows; days 29 to 31 are left out, since pyzk loses a whole log for one 31 February."""
+    return b"".join(
+        layout.encode(AttlogRecord(i % PEOPLE + 1, str(i % PEOPLE + 1), 1, i % 2, _time(i), 0, b""))
+        for i in range(count)
+    )
+
+
+def _time(number: int) -> TerminalTime:
+    days, second = divmod(number * 397, 86_400)
+    months, day = divmod(days, 28)
+    return TerminalTime(START + months * 31 * 86_400 + day * 86_400 + second)
