@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.web.bootstrap import load_config_options
 
 from biometric_flow import __version__
@@ -46,13 +47,16 @@ def run(config: Path, environment: Mapping[str, str], host: str | None = None, p
 def create_app(settings: DashboardSettings) -> ASGIApp:
     """Everything this process is made of. Once per process: Streamlit's options and runtime are process-wide."""
     load_config_options(_flat(tomllib.loads(OPTIONS.read_text("utf-8"))))
+    # Streamlit takes the modules beside the script for pages of its own until `st.navigation` has run once.
+    PagesManager.uses_pages_directory = False
     clock = SystemClock()
     cookie_name = "__Host-biometric-flow" if settings.has_secure_cookies else "biometric-flow"
     client = GatewayClient(settings.gateway_url)
     logins = Logins(client, clock, settings.idle, settings.total)
     install(logins, cookie_name)
     sign_in = SignIn(logins, cookie_name, is_secure=settings.has_secure_cookies)
-    stream = LiveStream(logins, clock)
+    stream_client = GatewayClient(settings.gateway_url)
+    stream = LiveStream(logins, stream_client)
     bundle, assets = Files(BUNDLE / "static"), Files(ASSETS)
 
     async def page(request: Request) -> Response:
@@ -86,6 +90,7 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
         sweeper.cancel()
         with suppress(asyncio.CancelledError):
             await sweeper
+        await stream_client.close()
         await client.close()
 
     streamlit_app = st.App(SCRIPT)

@@ -88,6 +88,10 @@ class Logins:
         """Its person did something; timers and live streams do not count."""
         login.used = self._clock.now()
 
+    def moment(self) -> float:
+        """Seconds that only go forward, for comparing what this process did when."""
+        return self._clock.monotonic()
+
     def close(self, login: Login) -> None:
         """End a login: its pages, sockets and streams stop at once."""
         for key, other in list(self._logins.items()):
@@ -134,7 +138,7 @@ class Logins:
     def ask(self, login: Login, key: Hashable, question: Callable[[GatewayClient, str], Awaitable[T]]) -> T:
         """The gateway's answer for this login, from a page's thread; kept for two seconds under `key`.
 
-        Raises what the client raises, SignedOut, or TimeoutError.
+        An answer without a key is not kept. Raises what the client raises, SignedOut, or TimeoutError.
         """
         if self._loop is None:
             raise SignedOut
@@ -154,7 +158,7 @@ class Logins:
                 raise SignedOut from error
             raise
         login.cache = {old: entry for old, entry in login.cache.items() if entry[0] > now}
-        if len(login.cache) < MAX_CACHED:
+        if key is not None and len(login.cache) < MAX_CACHED:
             login.cache[key] = (self._clock.monotonic() + CACHE_SECONDS, value)
         return value
 

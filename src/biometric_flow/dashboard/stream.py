@@ -2,92 +2,97 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Mapping
-from contextlib import aclosing
 from typing import Any, Final
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
-from biometric_flow.api.clients import GatewayProblem, GatewayUnreachable, StreamEvent
+from biometric_flow.api.clients import GatewayClient, GatewayError, StreamEvent
 from biometric_flow.api.gateway import GatewayPunch, Kpis, TerminalStatus
 from biometric_flow.dashboard.login import Login, Logins, SignedOut
 from biometric_flow.dashboard.views.devices import device
 from biometric_flow.dashboard.views.feed import feed_row
 from biometric_flow.dashboard.views.overview import shared_weekday, tiles
 from biometric_flow.dashboard.words import _
-from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.web import dumps
 
 log = structlog.get_logger()
 
 MAX_STREAMS: Final = 8
 """Open streams of one login; a browser tab needs one, and only while it is visible."""
+MAX_ALL_STREAMS: Final = 90
+"""Of all logins: the stream client's pool holds a hundred connections."""
 BEAT_SECONDS: Final = 5.0
-"""At least this often the browser hears that the gateway is there; its pill counts from the last word."""
+"""This often the browser hears that the line to the gateway stands; its pill counts from the last word."""
 
 
 class LiveStream:
-    """The route, bound to one store of logins."""
+    """The route. Its client is not the one that pages ask with, so open streams never use up the pages' connections."""
 
-    def __init__(self, logins: Logins, clock: Clock) -> None:
-        self._logins, self._clock = logins, clock
+    def __init__(self, logins: Logins, client: GatewayClient) -> None:
+        self._logins, self._client = logins, client
+        self._open = 0
 
     async def respond(self, request: Request) -> Response:
-        """Open the gateway's stream first, so that its refusal becomes our status and not an empty stream."""
+        """The stream, or a status that says why not: 401 signed out, 429 too many, 503 try again."""
         login: Login = request.state.login
-        if login.streams >= MAX_STREAMS:
+        if login.streams >= MAX_STREAMS or self._open >= MAX_ALL_STREAMS:
             return PlainTextResponse(_("Too many open pages"), 429)
-        last_id = request.headers.get("last-event-id", "")[:40]
+        last_id = request.headers.get("last-event-id", "")[:20]
         try:
             token = await self._logins.token(login)
-            places = await self._logins.client.places(token)
+            places = await self._client.places(token)
         except SignedOut:
             return PlainTextResponse(_("Signed out"), 401)
-        except GatewayProblem as error:
-            return PlainTextResponse(error.code, 401 if error.status == 401 else 503)
-        except GatewayUnreachable:
+        except GatewayError as error:
+            log.info("live_stream_refused", reason=str(error))
             return PlainTextResponse(_("The gateway does not answer"), 503)
         shape = Shaper({place.id: place.name for place in places}, {place.zone for place in places})
-        events = self._logins.client.stream(token, last_id or None)
-        return StreamingResponse(
-            self._lines(login, events, shape), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
-        )
+        events = self._client.stream(token, last_id if last_id.isdecimal() else None)
+        hello = {"is_resumed": last_id.isdecimal()}
+        lines = self._lines(login, events, shape, hello)
+        return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
     async def _lines(
-        self, login: Login, events: AsyncGenerator[StreamEvent, None], shape: "Shaper"
+        self, login: Login, events: AsyncGenerator[StreamEvent, None], shape: "Shaper", hello: dict[str, bool]
     ) -> AsyncIterator[str]:
+        """Server-sent events; the first says when the stream began, so that the page can tell a gap before it."""
         login.streams += 1
+        self._open += 1
+        ended = asyncio.ensure_future(login.ended.wait())
+        following = asyncio.ensure_future(anext(events, None))
         try:
-            async with aclosing(events):
-                yield ": hello\n\n"
-                beaten = -BEAT_SECONDS
-                while (event := await self._next(login, events)) is not None:
-                    view = shape(event)
-                    now = self._clock.monotonic()
-                    if view is not None:
-                        name = f"id: {event.id}\n" if event.id else ""
-                        yield f"{name}event: {event.event}\ndata: {dumps(view)}\n\n"
-                    elif now - beaten >= BEAT_SECONDS:
-                        yield "event: beat\ndata: {}\n\n"
-                    beaten = now
-        except (GatewayProblem, GatewayUnreachable) as error:
+            while True:
+                await asyncio.wait((following, ended), timeout=BEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+                if ended.done():
+                    return
+                if not following.done():
+                    yield "event: beat\ndata: {}\n\n"
+                    continue
+                event = following.result()
+                if event is None:
+                    return
+                if hello:
+                    # The gateway's first word (the tiles) comes after it has joined us to the feed: no punch is missed.
+                    yield f"event: hello\ndata: {dumps({**hello, 'at': self._logins.moment()})}\n\n"
+                    hello = {}
+                if event.event == "terminal":
+                    login.cache.clear()
+                view = shape(event)
+                if view is not None:
+                    name = f"id: {event.id}\n" if event.id else ""
+                    yield f"{name}event: {event.event}\ndata: {dumps(view)}\n\n"
+                following = asyncio.ensure_future(anext(events, None))
+        except GatewayError as error:
             log.info("live_stream_ended", reason=str(error))
         finally:
             login.streams -= 1
-
-    async def _next(self, login: Login, events: AsyncGenerator[StreamEvent, None]) -> StreamEvent | None:
-        """The next event; None at the end of the stream or of the login."""
-        following = asyncio.ensure_future(anext(events, None))
-        ended = asyncio.ensure_future(login.ended.wait())
-        try:
-            await asyncio.wait((following, ended), return_when=asyncio.FIRST_COMPLETED)
-            return None if ended.done() else following.result()
-        finally:
+            self._open -= 1
             ended.cancel()
-            if not following.done():
-                following.cancel()
-                await asyncio.wait((following,))
+            following.cancel()
+            await asyncio.gather(following, return_exceptions=True)
+            await events.aclose()
 
 
 class Shaper:
@@ -107,5 +112,7 @@ class Shaper:
                 return feed_row(punch, self._places.get(punch.place, punch.place))
             case "terminal":
                 return device(TerminalStatus.model_validate_json(event.data), self._places)
+            case "reset":
+                return {}
             case _:
                 return None

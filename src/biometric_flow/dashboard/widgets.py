@@ -28,7 +28,11 @@ _region = st.components.v2.component(
 
 def draw(kind: str, data: Any, key: str | None = None) -> None:
     """Draw one region by `assets/regions.js`. `data` is text and numbers; the script never takes it for HTML."""
-    _region(data={"kind": kind, "view": data}, key=key or kind)
+    _region(data={"kind": kind, "view": data}, key=key or kind, on_refresh_change=_run_again)
+
+
+def _run_again() -> None:
+    """A region asked for fresh answers; that its fragment runs again is all it takes."""
 
 
 def current_login() -> Login | None:
@@ -46,8 +50,16 @@ def current_login() -> Login | None:
     return login
 
 
+def moment() -> float:
+    """Seconds on this process's own clock, the one that live streams name their beginning by."""
+    return installed()[0].moment()
+
+
 def ask(key: Hashable, question: Callable[[GatewayClient, str], Awaitable[T]]) -> T | None:
-    """The gateway's answer. Without one, says why and gives the last answer of this tab, or None if there is none."""
+    """The gateway's answer, at most two seconds old; under no key, fresh.
+
+    Without an answer, says why and gives the last one that this tab had, or None.
+    """
     logins, cookie_name = installed()
     login = logins.find(st.context.cookies.get(cookie_name))
     if login is None:
@@ -88,14 +100,38 @@ def _failed(error: Exception, title: str, request_id: str | None, *, has_kept: b
     )
 
 
-def scope_bar(places: Mapping[str, str]) -> list[str]:
+def locations(places: Mapping[str, str]) -> list[str]:
     """The Location(s) filter, kept in the URL as `?loc=cairo,dhaka`; none chosen means all."""
-    chosen = st.multiselect(
-        _("Locations"),
-        options=list(places),
-        format_func=lambda key: places.get(key, key),
-        placeholder=_("All locations"),
-        key="loc",
-        bind="query-params",
-    )
-    return [key for key in chosen if key in places]
+    return choices("loc", _("Locations"), places, _("All locations"))
+
+
+def choices(name: str, label: str, options: Mapping[str, str], none: str) -> list[str]:
+    """Several of these options, kept in the URL by their keys; what the URL names and nobody offers is dropped."""
+    written = st.query_params.get(name, "")
+    _follow_url(name, written, [key for key in written.split(",") if key in options])
+    chosen = st.multiselect(label, list(options), format_func=lambda key: options[key], placeholder=none, key=name)
+    _write_url(name, ",".join(chosen))
+    return chosen
+
+
+def words(name: str, label: str, none: str) -> str:
+    """A text to search for, kept in the URL."""
+    written = st.query_params.get(name, "")[:100]
+    _follow_url(name, written, written)
+    text = st.text_input(label, placeholder=none, key=name, max_chars=100)
+    _write_url(name, text)
+    return text
+
+
+def _follow_url(name: str, written: str, value: object) -> None:
+    """A link or the back button changed the URL: the widget follows. (`bind` would write labels, not keys.)"""
+    if name not in st.session_state or st.session_state.get(f"url {name}") != written:
+        st.session_state[name] = value
+
+
+def _write_url(name: str, text: str) -> None:
+    st.session_state[f"url {name}"] = text
+    if text:
+        st.query_params[name] = text
+    elif name in st.query_params:
+        del st.query_params[name]

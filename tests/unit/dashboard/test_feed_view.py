@@ -50,7 +50,7 @@ def test_a_name_that_looks_like_markup_is_passed_on_unchanged() -> None:
 
 
 def test_the_feed_keeps_the_order_it_is_given() -> None:
-    view = feed([punch(position=2), punch(position=1)], {"cairo": "Cairo head office"}, ["cairo"])
+    view = feed([punch(position=2), punch(position=1)], {"cairo": "Cairo head office"}, ["cairo"], 12.5)
 
     assert [row["position"] for row in view["rows"]] == [2, 1]
     assert view["rows"][0]["place_name"] == "Cairo head office"

@@ -1,10 +1,10 @@
 // The feed of punches: newest first; while someone reads it, nothing moves.
 import { h, icon } from "./dom.js";
-import { on, recent } from "./live.js";
+import { on, recent, since } from "./live.js";
 
 const SUMMARY_MS = 30_000;
 
-export function feed(root, view) {
+export function feed(root, view, refresh) {
   const wanted = new Set(view.places);
   const rows = new Map();
   let waiting = [];
@@ -37,10 +37,10 @@ export function feed(root, view) {
   function release() {
     const fresh = waiting;
     waiting = [];
-    reading = false;
     scroller()?.scrollTo({ top: 0 });
     show(fresh);
-    say();
+    button.blur();
+    look();
   }
 
   function say() {
@@ -56,12 +56,12 @@ export function feed(root, view) {
     say();
   }
 
-  const scrolled = () => pause(list.matches(":hover") || list.contains(document.activeElement));
-  list.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && pause(true));
-  list.addEventListener("pointerleave", () => pause(list.contains(document.activeElement)));
-  list.addEventListener("focusin", () => pause(true));
-  list.addEventListener("focusout", () => setTimeout(scrolled));
-  requestAnimationFrame(() => scroller()?.addEventListener("scroll", scrolled, { passive: true }));
+  const look = () => pause(root.matches(":hover") || root.contains(document.activeElement));
+  root.addEventListener("pointerenter", (event) => event.pointerType !== "touch" && pause(true));
+  root.addEventListener("pointerleave", () => pause(root.contains(document.activeElement)));
+  root.addEventListener("focusin", () => pause(true));
+  root.addEventListener("focusout", () => setTimeout(look));
+  requestAnimationFrame(() => scroller()?.addEventListener("scroll", look, { passive: true }));
 
   const stop = on("punch", (punch) => {
     if (wanted.size && !wanted.has(punch.place)) return;
@@ -75,6 +75,9 @@ export function feed(root, view) {
     }
     say();
   });
+  // Punches between the page's answer and the beginning of the stream would be missing: then the page asks again.
+  const fill = () => since() !== null && since() > view.asked_at && refresh();
+  const stopFilling = on("hello", fill);
   const timer = setInterval(() => {
     if (unsaid) summary.textContent = view.summary.replace("{n}", unsaid);
     unsaid = 0;
@@ -83,10 +86,12 @@ export function feed(root, view) {
   show(view.rows);
   show(recent().filter((punch) => !wanted.size || wanted.has(punch.place)));
   say();
+  fill();
   return () => {
     stop();
+    stopFilling();
     clearInterval(timer);
-    scroller()?.removeEventListener("scroll", scrolled);
+    scroller()?.removeEventListener("scroll", look);
   };
 }
 

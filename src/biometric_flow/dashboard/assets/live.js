@@ -4,7 +4,7 @@ import { at } from "./dom.js";
 const KEPT = 200;
 const listeners = new Map();
 const kept = [];
-const status = { heard: Date.now(), state: "connecting", signedOut: false };
+const status = { heard: Date.now(), since: null, signedOut: false };
 let lastId = "";
 let abort = null;
 
@@ -20,6 +20,11 @@ export function recent() {
 }
 
 function tell(event, view) {
+  if (event === "hello" && !view.is_resumed) status.since = view.at;
+  if (event === "reset") {
+    lastId = ""; // more was missed than is sent again: begin afresh
+    abort.abort();
+  }
   if (event === "punch") {
     kept.push(view);
     if (kept.length > KEPT) kept.shift();
@@ -71,7 +76,6 @@ async function run() {
       if (response.ok) {
         pause = 500;
         status.heard = Date.now();
-        tell("connected", null);
         await read(response);
       }
     } catch {
@@ -82,9 +86,9 @@ async function run() {
   }
 }
 
-// Streamlit runs the page again for its own address, as it does when somebody goes back to it.
-export function rerun() {
-  dispatchEvent(new PopStateEvent("popstate"));
+// When the unbroken line of punches that this tab has seen began, on the server's clock; null before the first word.
+export function since() {
+  return status.since;
 }
 
 export function leave() {

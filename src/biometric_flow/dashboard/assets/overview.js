@@ -2,6 +2,9 @@
 import { h, since, spark, svg } from "./dom.js";
 import { on } from "./live.js";
 
+// A terminal changed: ask again once its neighbours had time to follow, and past the age of kept answers.
+const CALM_MS = 2500;
+
 export function tiles(root, view) {
   const banner = h("div", { class: "bf-banners" });
   const row = h("ul", { class: "bf-tiles" });
@@ -49,7 +52,7 @@ function missing(place) {
     place.since ? [" ", since(place.since)] : null, `. ${place.rest}`);
 }
 
-export function attention(root, view) {
+export function attention(root, view, refresh) {
   const list = h("ul", { class: "bf-attention" }, view.rows.map((row) =>
     h("li", null,
       h("span", { class: "bf-badge", "data-tone": row.tone }, `${row.shape} ${row.word}`),
@@ -57,9 +60,17 @@ export function attention(root, view) {
       h("span", { class: "bf-quiet" }, row.since ? since(row.since) : ""),
       h("a", { class: "bf-button", href: row.href }, row.action))));
   root.append(h("h2", null, view.title), view.rows.length ? list : h("p", { class: "bf-calm" }, `● ${view.empty}`));
+  let due = null;
+  const stop = on("terminal", () => {
+    due ??= setTimeout(refresh, CALM_MS);
+  });
+  return () => {
+    stop();
+    clearTimeout(due);
+  };
 }
 
-export function arrivals(root, view, state) {
+export function arrivals(root, view, refresh, state) {
   const { chart } = view;
   const head = h("div", { class: "bf-card-head" }, h("h2", null, view.title));
   root.append(head);

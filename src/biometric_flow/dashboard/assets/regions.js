@@ -1,6 +1,6 @@
 // What a page is made of: `draw(parent, kind, view)` draws one region and answers how to stop it.
 import { h } from "./dom.js";
-import { leave, on, rerun } from "./live.js";
+import { leave, on } from "./live.js";
 import { arrivals, attention, places, tiles } from "./overview.js";
 import { feed } from "./feed.js";
 import { devices } from "./devices.js";
@@ -8,7 +8,7 @@ import { devices } from "./devices.js";
 const regions = { heading, tiles, attention, arrivals, places, feed, devices, empty, failed, signed_out: signedOut };
 const drawn = new WeakMap();
 
-export function draw(parent, kind, view) {
+export function draw(parent, kind, view, refresh) {
   style();
   const text = JSON.stringify([kind, view]);
   const before = drawn.get(parent);
@@ -17,11 +17,12 @@ export function draw(parent, kind, view) {
     return before.release;
   }
   if (before) before.stop();
+  const state = before ? before.state : {};
   const root = h("div", { class: `bf-region bf-r-${kind.replace("_", "-")}` });
-  const stop = regions[kind](root, view, before ? before.state : {}) || (() => {});
+  const stop = regions[kind](root, view, refresh, state) || (() => {});
   for (const old of parent.querySelectorAll(":scope > .bf-region")) old.remove();
   parent.append(root);
-  const entry = { text, stop, users: 1, state: (before && before.state) || {} };
+  const entry = { text, stop, users: 1, state };
   entry.release = () => {
     entry.users -= 1;
     setTimeout(() => {
@@ -49,15 +50,15 @@ function empty(root, view) {
   root.append(h("h2", null, view.title), h("p", null, view.text));
 }
 
-function failed(root, view) {
+function failed(root, view, refresh) {
   root.setAttribute("role", "alert");
   root.append(
     h("h2", null, "▲ ", view.title),
-    view.text.map((sentence) => h("p", null, sentence)),
+    ...view.text.map((sentence) => h("p", null, sentence)),
     h("p", { class: "bf-quiet" }, `${view.error_label} `, h("code", null, view.error_id)),
-    h("button", { type: "button", class: "bf-button", onclick: rerun }, view.again),
+    h("button", { type: "button", class: "bf-button", onclick: refresh }, view.again),
   );
-  return on("connected", rerun);
+  return on("hello", refresh);
 }
 
 function signedOut() {

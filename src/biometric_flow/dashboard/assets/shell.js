@@ -18,6 +18,8 @@ document.addEventListener("click", (event) => {
   const isOurs = target.origin === location.origin && pages.has(target.pathname) && !link.target;
   if (!isOurs || link.hash || !document.querySelector("[data-testid='stMain']")) return;
   event.preventDefault();
+  const scope = new URLSearchParams(location.search).get("loc");
+  if (scope && link.closest(".bf-nav")) target.searchParams.set("loc", scope); // the scope moves along
   history.pushState({}, "", target);
   dispatchEvent(new PopStateEvent("popstate")); // Streamlit runs the page of the new address.
   document.querySelector("[data-testid='stMain']").scrollTo(0, 0);

@@ -8,33 +8,26 @@ from biometric_flow.dashboard.words import _
 
 
 def draw() -> None:
-    """The heading, the filters and one card or row per terminal."""
+    """The heading, the filters and the terminals."""
     widgets.draw("heading", {"title": _("Devices"), "text": _("Is each terminal talking to us?")})
+    _list()
+
+
+@st.fragment(run_every=widgets.REFRESH_SECONDS)
+def _list() -> None:
     places = widgets.ask("places", lambda client, token: client.places(token))
     if places is None:
         return
     names = {place.id: place.name for place in places}
-    left, middle, right = st.columns([2, 2, 2])
+    left, middle, right = st.columns(3)
     with left:
-        wanted = widgets.scope_bar(names)
+        wanted = widgets.locations(names)
     with middle:
-        states = st.multiselect(
-            _("State"),
-            options=list(STATES),
-            format_func=lambda s: _(STATES[s][1]),
-            key="state",
-            placeholder=_("Any state"),
-            bind="query-params",
-        )
+        words = {str(state): _(word) for state, (_shape, word, _tone) in STATES.items()}
+        states = widgets.choices("state", _("State"), words, _("Any state"))
     with right:
-        text = st.text_input(_("Search"), key="q", placeholder=_("Name, serial or address"), bind="query-params")
-    _list(names, wanted, states, text)
-
-
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
-def _list(names: dict[str, str], wanted: list[str], states: list[str], text: str) -> None:
+        text = widgets.words("q", _("Search"), _("Name, serial or address"))
     terminals = widgets.ask("terminals", lambda client, token: client.terminals(token))
-    if terminals is None:
-        return
-    scoped = [terminal for terminal in terminals if not wanted or terminal.place in wanted]
-    widgets.draw("devices", devices(scoped, names, states, text))
+    if terminals is not None:
+        scoped = [terminal for terminal in terminals if not wanted or terminal.place in wanted]
+        widgets.draw("devices", devices(scoped, names, states, text))

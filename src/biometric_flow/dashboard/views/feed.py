@@ -36,11 +36,14 @@ SHOWN: Final = 60
 """Rows of the feed; older ones leave at the bottom."""
 
 
-def feed(punches: Iterable[GatewayPunch], names: Mapping[str, str], wanted: Collection[str]) -> dict[str, Any]:
-    """The feed as it opens, and the words it needs later."""
+def feed(
+    punches: Iterable[GatewayPunch], names: Mapping[str, str], wanted: Collection[str], asked_at: float
+) -> dict[str, Any]:
+    """The feed as it opens, when it was asked for, and the words it needs later."""
     return {
         "title": _("Punches, newest first"),
         "rows": [feed_row(punch, names.get(punch.place, punch.place)) for punch in punches],
+        "asked_at": asked_at,
         "limit": SHOWN,
         "places": list(wanted),
         "running": _("Newest first. Point at the list or scroll to hold it still."),

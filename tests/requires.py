@@ -1,0 +1,45 @@
+"""What some tests need from the machine: absent, the test is skipped by name, or fails where all tests are required."""
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+ALL_TESTS_VARIABLE = "BIOMETRIC_FLOW_REQUIRE_ALL_TESTS"
+"""Set to 1, nothing may be skipped for want of a program: an absence is a failure."""
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def require(is_there: bool, what: str, command: str) -> None:
+    """Go on, or skip the test by name with the command that would make it run."""
+    if is_there:
+        return
+    message = f"{what} is not installed; to run this test: {command}"
+    if os.environ.get(ALL_TESTS_VARIABLE) == "1":
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+def chromium() -> str:
+    """The path of a Chromium; one is installed from the system's packages when this account may do that."""
+    path = _found()
+    if path is None and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update", "-q"], check=False, capture_output=True, timeout=120)
+        install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium"]
+        subprocess.run(
+            install,
+            check=False,
+            capture_output=True,
+            timeout=600,
+            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )
+        path = _found()
+    require(path is not None, "chromium", "sudo apt-get install chromium")
+    assert path is not None
+    return path
+
+
+def _found() -> str | None:
+    return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
