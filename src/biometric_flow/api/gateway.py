@@ -1,7 +1,7 @@
 """What the gateway says over HTTP, to people's programs and to places."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
@@ -28,7 +28,10 @@ class PasswordGrant(BaseModel):
 class RefreshGrant(BaseModel):
     """Trade a refresh token, once, for the next pair."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"grant_type": "refresh_token", "refresh_token": "bfr_" + "x" * 43}]},
+    )
 
     grant_type: Literal["refresh_token"]
     refresh_token: SecretStr = Field(min_length=20, max_length=200)
@@ -102,8 +105,30 @@ class PersonPage(BaseModel):
     next_cursor: str | None = None
 
 
+PUNCH_EXAMPLE: Final = {
+    "id": "5f0c6cd1c5f2b0e4a1d9d7b4c3e2f1a05f0c6cd1c5f2b0e4a1d9d7b4c3e2f1a0",
+    "place": "cairo",
+    "zone": "Africa/Cairo",
+    "terminal": "CJ9X201234567",
+    "terminal_name": "Main gate",
+    "pin": "42",
+    "name": "Amina Hassan",
+    "local_time": "2026-11-22T10:00:00",
+    "instant": "2026-11-22T08:00:00Z",
+    "state": 0,
+    "verify": 1,
+    "work_code": 0,
+    "drift_ms": 1500,
+    "received_at": "2026-11-22T08:00:01Z",
+    "channel": "live",
+    "position": 4711,
+}
+
+
 class GatewayPunch(PunchView):
     """One punch with its place, the person's name as the terminals know it, and the place's zone."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [PUNCH_EXAMPLE]})
 
     place: str
     zone: str
@@ -121,6 +146,8 @@ class GatewayPunchPage(BaseModel):
 
 class PunchCount(BaseModel):
     """How many punches match, and per place."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"count": 9, "places": {"cairo": 7, "leeds": 2}}]})
 
     count: int
     places: dict[str, int]
@@ -207,7 +234,7 @@ class EntriesUpload(BaseModel):
 class Acknowledged(BaseModel):
     """How far the gateway holds a place's ledger, durably."""
 
-    position: int
+    position: int = Field(examples=[23648])
 
 
 class PlaceReport(BaseModel):
