@@ -1,7 +1,7 @@
 """What the gateway says over HTTP, to people's programs and to places."""
 
 from datetime import date, datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
@@ -105,7 +105,7 @@ class PersonPage(BaseModel):
     next_cursor: str | None = None
 
 
-PUNCH_EXAMPLE: Final = {
+PUNCH_EXAMPLE: Final[dict[str, Any]] = {
     "id": "5f0c6cd1c5f2b0e4a1d9d7b4c3e2f1a05f0c6cd1c5f2b0e4a1d9d7b4c3e2f1a0",
     "place": "cairo",
     "zone": "Africa/Cairo",

@@ -100,7 +100,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
 
 def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:
     """Serve until told to stop. Raises StartRefused with one clear line when it cannot start."""
-    settings = load_settings(GatewaySettings, "gateway", config, environment, host=host, port=port)
+    settings = load_settings(GatewaySettings, "gateway", config, environment, "gateway", host=host, port=port)
     places = read_places(config)
     configure_logging("gateway")
     listener = bind(settings.host, settings.port, "BIOMETRIC_FLOW_GATEWAY_PORT")
