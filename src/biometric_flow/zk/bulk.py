@@ -17,9 +17,9 @@ async def read_bulk(channel: Channel, source: BulkSource, rows: int) -> bytearra
     """
     first = await _prepare(channel, source, rows)
     answer = await _fetch(channel, source, first) if isinstance(first, Prepared) else first
-    if not answer and rows > 0:
-        raise TransferIncomplete(f"expected {rows} rows of {source.title}, got an empty answer; read again")
     unwrap_rows(answer, source.title)
+    if not answer and rows > 0:
+        raise TransferIncomplete(f"expected {rows} rows of {source.title}, got none; read again")
     return answer
 
 

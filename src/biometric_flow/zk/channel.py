@@ -37,9 +37,9 @@ class Channel:
         """Connect. Raises TerminalUnreachable."""
         try:
             reader, writer = await asyncio.open_connection(host, port, limit=_READ_SIZE)
-        except OSError as problem:
+        except (OSError, UnicodeError) as problem:  # UnicodeError: a host name that cannot be one
             raise TerminalUnreachable(
-                f"expected a terminal at {host} port {port}, got: {problem.strerror or problem}; "
+                f"expected a terminal at {host} port {port}, got: {getattr(problem, 'strerror', None) or problem}; "
                 "check address, power and network"
             ) from problem
         return cls(reader, writer, encoding)

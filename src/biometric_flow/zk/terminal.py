@@ -1,6 +1,7 @@
 """The client of one terminal: `async with open_terminal(host) as terminal:`."""
 
 import asyncio
+import codecs
 import contextlib
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -15,16 +16,16 @@ from biometric_flow.zk.errors import (
     BadIdentity,
     CorruptFrame,
     ProtocolViolation,
-    PullRefused,
     TerminalRefused,
     TerminalTimedOut,
     TerminalUnauthorised,
     TransferIncomplete,
     ZkError,
 )
+from biometric_flow.zk.sign_in import OK_REPLIES, intact, sign_in
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.commands import Command, EventMask, Reply
-from biometric_flow.zk.wire.commkey import KEY_MAX, scramble
+from biometric_flow.zk.wire.commkey import KEY_MAX
 from biometric_flow.zk.wire.connection import Oddities
 from biometric_flow.zk.wire.events import Event
 from biometric_flow.zk.wire.frame import Packet
@@ -48,7 +49,7 @@ _INFO_OPTIONS: Final = {
     "fingerprint_version": "~ZKFPVersion",
     "face_version": "ZKFaceVersion",
 }
-_OK: Final = frozenset((2000, 2002))
+_DISABLED_SECONDS_MAX: Final = 3600
 _TIDY_UP: Final = (Command.FREE_DATA, Command.ENABLE)
 
 
@@ -83,7 +84,12 @@ async def open_terminal(
     """
     if not 0 <= comm_key <= KEY_MAX:
         raise ValueError(f"expected a comm key from 0 to {KEY_MAX}, got one outside this range")
-    "".encode(encoding)
+    if not 1 <= port <= 65_535:
+        raise ValueError(f"expected a port from 1 to 65535, got {port}")
+    try:
+        codecs.lookup(encoding)
+    except LookupError:
+        raise ValueError(f"expected an encoding such as utf-8 or gbk, got {encoding!r}") from None
     terminal = await _connect(host, port, comm_key, timeout, encoding)
     try:
         yield terminal
@@ -124,7 +130,9 @@ class Terminal:
                     f"expected a serial number of 4 to 32 letters, digits, _ or -, got {serial[:64]!r}; "
                     "set one on the terminal, or replace the terminal"
                 )
-            firmware = decode_text((await self._ask(Command.READ_VERSION)).data)
+            firmware = ""
+            with contextlib.suppress(TerminalRefused):
+                firmware = decode_text((await self._ask(Command.READ_VERSION)).data)
             options = {field: await self._option(name) or "" for field, name in _INFO_OPTIONS.items()}
             return TerminalInfo(serial=serial, firmware=firmware, **options)
 
@@ -233,34 +241,14 @@ class Terminal:
                     await self._try(Command.EXIT)
         await self._channel.close()
 
-    async def _sign_in(self, comm_key: int) -> None:
-        """CONNECT, and AUTH when asked for it; once, since trying again with the same key cannot help."""
-        answer = await self._channel.ask(Command.CONNECT, b"", _intact)
-        if answer.command == Reply.UNAUTHORISED:
-            self.asked_for_comm_key = True
-            if comm_key == 0:
-                raise TerminalUnauthorised("expected no comm key to be needed, the terminal asks for one; configure it")
-            proof = scramble(comm_key, self._channel.connection.session)
-            answer = await self._channel.ask(Command.AUTH, proof, _intact)
-            if answer.command == Reply.UNAUTHORISED:
-                raise TerminalUnauthorised(
-                    "expected the terminal to take the comm key, it did not; compare it with the terminal's menu"
-                )
-        if answer.command == Reply.PULL_REFUSED:
-            raise PullRefused(
-                "expected a login, got 6001: this firmware refuses to be read over this protocol; "
-                "set the terminal up to push to us instead",
-                answer.command,
-            )
-        if answer.command not in _OK:
-            raise refusal(answer.command, "signing in")
-
     async def _read_bulk(
         self, source: BulkSource, deadline: float, count: Callable[[Capacity], int]
     ) -> tuple[bytearray, Capacity]:
         async with self._operation(f"reading {source.title}", deadline, farewell=_TIDY_UP):
-            capacity = await self._capacity()
-            await self._try(Command.DISABLE, ceil(deadline).to_bytes(4, "little"))
+            capacity = Capacity()
+            with contextlib.suppress(TerminalRefused):
+                capacity = await self._capacity()
+            await self._try(Command.DISABLE, min(ceil(deadline), _DISABLED_SECONDS_MAX).to_bytes(4, "little"))
             try:
                 blob = await read_bulk(self._channel, source, count(capacity))
             except (TerminalRefused, CorruptFrame, TransferIncomplete):
@@ -282,14 +270,16 @@ class Terminal:
             answer = await self._ask(Command.READ_OPTION, request)
         except TerminalRefused:
             return None
+        if not decode_text(answer.data):
+            return None
         got, value = decode_option(answer.data)
-        if got.strip() != name:
+        if got.strip().lstrip("~").lower() != name.lstrip("~").lower():
             raise ProtocolViolation(f"expected option {name}, got {got[:40]!r}; reconnect")
         return value
 
     async def _ask(self, command: Command, data: bytes = b"") -> Packet:
-        answer = await self._channel.ask(command, data, _intact)
-        if answer.command in _OK:
+        answer = await self._channel.ask(command, data, intact)
+        if answer.command in OK_REPLIES:
             return answer
         doing = command.name.lower().replace("_", " ")
         if answer.command == Reply.UNAUTHORISED:
@@ -331,7 +321,7 @@ async def _connect(host: str, port: int, comm_key: int, seconds: float, encoding
         async with asyncio.timeout(seconds):
             channel = await Channel.open(host, port, encoding)
             terminal = Terminal(channel, seconds, encoding)
-            await terminal._sign_in(comm_key)
+            terminal.asked_for_comm_key = await sign_in(channel, comm_key)
             return terminal
     except BaseException as problem:
         if channel is not None:
@@ -342,9 +332,3 @@ async def _connect(host: str, port: int, comm_key: int, seconds: float, encoding
                 "check address and network, and that no other client is connected"
             ) from None
         raise
-
-
-def _intact(packet: Packet) -> Packet:
-    if not packet.intact:
-        raise CorruptFrame("expected an answer with a fitting checksum, got a corrupt frame; ask again")
-    return packet

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -206,8 +207,17 @@ async def test_a_layout_can_be_pinned(start: Start) -> None:
             await terminal.attendance(layout="41")
 
 
-@pytest.mark.parametrize("comm_key", [-1, 2**32])
-async def test_our_own_mistakes_are_value_errors(comm_key: int) -> None:
-    with pytest.raises(ValueError, match="comm key"):
-        async with open_terminal("127.0.0.1", 1, comm_key=comm_key):
+@pytest.mark.parametrize(
+    "given", [{"comm_key": -1}, {"comm_key": 2**32}, {"port": 0}, {"port": 70_000}, {"encoding": "klingon"}]
+)
+async def test_our_own_mistakes_are_value_errors(given: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="expected"):
+        async with open_terminal("127.0.0.1", **given):
+            pass
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 300])
+async def test_a_host_name_that_leads_nowhere_is_unreachable(host: str) -> None:
+    with pytest.raises(TerminalUnreachable):
+        async with open_terminal(host):
             pass
