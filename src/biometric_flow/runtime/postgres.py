@@ -1,5 +1,6 @@
 """A PostgreSQL of our own: the server from the wheel in a data folder, on a Unix socket, found again after a crash."""
 
+import contextlib
 import getpass
 import hashlib
 import importlib.util
@@ -120,6 +121,9 @@ class EmbeddedPostgres:
         if self._process is not None:
             self._process.poll()
             self._process = None
+        if self.socket_folder.parent != self.folder:
+            with contextlib.suppress(OSError):
+                self.socket_folder.rmdir()
 
     def dsn(self, user: str, database: str) -> str:
         """The address for one role and database; the server must run under the expected account (`requirepeer`)."""

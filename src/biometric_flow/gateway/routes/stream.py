@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from typing import Annotated, Final
 
+import structlog
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
@@ -14,6 +15,8 @@ from biometric_flow.gateway.hub import Hub, OpenStream
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.runtime.clock import Clock
+
+log = structlog.get_logger()
 
 LAST_SECONDS: Final = 1.0
 _EXAMPLE: Final = 'id: 4711\nevent: punch\ndata: {"place":"cairo","pin":"42","position":4711}\n\n'
@@ -42,6 +45,9 @@ class EventStream(Response):
         ends = (asyncio.create_task(_left(receive)), asyncio.create_task(self._stream.dropped.wait()))
         try:
             await asyncio.wait((sending, *ends), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The server stops and waits for nobody: the listener gets a clean end and comes back with its last id.
+            log.debug("stream_cut")
         finally:
             is_cut = any(end.done() for end in ends)
             for task in (sending, *ends):
