@@ -1,6 +1,6 @@
 """Durable punches per second of a place's store at 1, 20 and 200 a commit, against bare SQLite rows.
 
-Both sides write to a file with WAL and synchronous=FULL, in commits of the same size. The anchor inserts one row a punch
+Both sides write to a file with WAL and synchronous=FULL, in commits of one size. The anchor inserts one row a punch
 and nothing else; the subject adds identity look-up, sealed ledger entry, outbox row and cursor.
 """
 

@@ -79,7 +79,8 @@ class Demo:
         with contextlib.suppress(OSError, ValueError):
             file = next((self.folder / "gateway").glob("postgres/**/postmaster.pid"), None)
             if file is not None:
-                return [int(file.read_text().splitlines()[0])]
+                number = int(file.read_text().splitlines()[0])
+                return [number] if _is_postgres(number) else []
         return []
 
     async def stop(self) -> float:
@@ -189,6 +190,14 @@ async def eventually(client: BlockingGatewayClient, count: int, seconds: float) 
 
 def local_minute(text: str) -> str:
     return datetime.fromisoformat(text).strftime("%Y-%m-%d %H:%M")
+
+
+def _is_postgres(number: int) -> bool:
+    try:
+        process = psutil.Process(number)
+        return process.name() == "postgres" and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
 
 
 def _is_ours(process: psutil.Process, folder: str) -> bool:

@@ -1,6 +1,5 @@
 """What people's programs read: pages, counts, directory, overview."""
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -174,25 +173,6 @@ async def test_the_overview_counts_each_place_by_its_own_clock_and_names_who_is_
     assert sum(quarter.today for quarter in overview.arrivals) == 2
     [place] = [place for place in overview.places if place.id == "cairo"]
     assert (place.present, place.trend[-1]) == (1, 2)
-
-
-async def test_the_overview_of_four_busy_weeks_answers_at_once(gateway: RunningGateway) -> None:
-    chain, uplink = Chain(), gateway.uplink()
-    first = datetime.now(UTC).replace(microsecond=0)
-    for day in range(28):
-        for pin in range(50):
-            for hour in (8, 12, 13, 17):
-                moment = first - timedelta(days=day, hours=hour, seconds=pin)
-                chain.add(PunchRecorded(punch(str(pin + 1), moment)))
-    position = 0
-    while position < len(chain.entries):
-        position = await uplink.upload(position, chain.entries[position : position + 1000])
-    await gateway.client.overview(gateway.token)
-    began = time.perf_counter()
-    await gateway.client.overview(gateway.token)
-    milliseconds = (time.perf_counter() - began) * 1000
-    print(f"overview of {position} punches: {milliseconds:.0f} ms")
-    assert milliseconds < 500
 
 
 async def test_problems_and_documents_describe_themselves(gateway: RunningGateway) -> None:

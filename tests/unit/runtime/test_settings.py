@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from pydantic import Field, SecretStr
 
+from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.runtime.errors import SettingsInvalid
 from biometric_flow.runtime.places import find_place, read_places
 from biometric_flow.runtime.settings import Settings, StrongSecret, load_settings
@@ -65,6 +66,17 @@ def test_a_default_or_short_secret_is_refused_and_not_repeated(tmp_path: Path, w
         load(tmp_path, {"BIOMETRIC_FLOW_SAMPLE_KEY": weak})
     assert weak not in str(refused.value)
     assert "BIOMETRIC_FLOW_SAMPLE_KEY" in str(refused.value)
+
+
+def test_a_rule_over_several_keys_shows_none_of_their_values(tmp_path: Path) -> None:
+    environment = {
+        "BIOMETRIC_FLOW_PLACE_API_KEY": STRONG,
+        "BIOMETRIC_FLOW_PLACE_GATEWAY_URL": "http://gateway.example",
+    }
+    with pytest.raises(SettingsInvalid) as refused:
+        load_settings(PlaceSettings, "place", tmp_path, environment, id="cairo")
+    assert "expected gateway_credential beside gateway_url" in str(refused.value)
+    assert STRONG not in str(refused.value)
 
 
 PLACE = {
