@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from browser_stack import Stack, running_stack, sign_in
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.requires import chromium
 
@@ -49,9 +49,24 @@ async def stranger(browser: Browser) -> AsyncIterator[Page]:
     await context.close()
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def member(browser: Browser, stack: Stack) -> AsyncIterator[BrowserContext]:
+    """The browser of a person who signed in once and keeps coming back."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(15_000)
+    first = await context.new_page()
+    await sign_in(first, stack.url)
+    await first.wait_for_selector("[data-tile=present]")
+    await first.close()
+    yield context
+    await context.close()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(stranger: Page, stack: Stack) -> Page:
-    """A page of a person who has just signed in, on the Overview."""
-    await sign_in(stranger, stack.url)
-    await stranger.wait_for_selector("[data-tile=present]")
-    return stranger
+async def page(member: BrowserContext, stack: Stack) -> AsyncIterator[Page]:
+    """That person's new tab, on the Overview."""
+    tab = await member.new_page()
+    await tab.goto(stack.url)
+    await tab.wait_for_selector("[data-tile=present]")
+    yield tab
+    await tab.close()

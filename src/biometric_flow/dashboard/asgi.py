@@ -1,13 +1,15 @@
 """The dashboard as one ASGI application: the gate outside, our routes and Streamlit inside."""
 
 import asyncio
+import logging
 import tomllib
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
+import streamlit.logger
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
@@ -23,7 +25,16 @@ from biometric_flow.dashboard.gate import Gate
 from biometric_flow.dashboard.login import Logins, install
 from biometric_flow.dashboard.settings import DashboardSettings
 from biometric_flow.dashboard.sign_in import SignIn
-from biometric_flow.dashboard.static import ASSETS, ASSETS_URL, BUNDLE, PAGES, Files, document, message_page
+from biometric_flow.dashboard.static import (
+    ASSETS,
+    ASSETS_URL,
+    BUNDLE,
+    FIRST_FILES,
+    PAGES,
+    Files,
+    document,
+    message_page,
+)
 from biometric_flow.dashboard.stream import LiveStream
 from biometric_flow.dashboard.words import _
 from biometric_flow.runtime.clock import SystemClock
@@ -46,6 +57,7 @@ def run(config: Path, environment: Mapping[str, str], host: str | None = None, p
 
 def create_app(settings: DashboardSettings) -> ASGIApp:
     """Everything this process is made of. Once per process: Streamlit's options and runtime are process-wide."""
+    _log_as_we_do()
     load_config_options(_flat(tomllib.loads(OPTIONS.read_text("utf-8"))))
     # Streamlit takes the modules beside the script for pages of its own until `st.navigation` has run once.
     PagesManager.uses_pages_directory = False
@@ -84,12 +96,12 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         logins.attach(asyncio.get_running_loop())
-        sweeper = asyncio.create_task(logins.keep_sweeping())
+        tasks = [asyncio.create_task(logins.keep_sweeping()), asyncio.create_task(bundle.prepare(FIRST_FILES))]
         async with streamlit_lifespan(app):
             yield
-        sweeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeper
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await stream_client.close()
         await client.close()
 
@@ -118,6 +130,17 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
 
 def _forbidden(me: Me) -> str:
     return _("This account may not open this page. Ask an administrator of {tenant}.", tenant=me.tenant_name)
+
+
+def _log_as_we_do() -> None:
+    """Streamlit gives each of its loggers a handler and a format of its own; without them ours takes the lines."""
+
+    def propagate(logger: logging.Logger) -> None:
+        logger.handlers.clear()
+        logger.propagate = True
+
+    streamlit.logger.setup_formatter = propagate
+    streamlit.logger.update_formatter()
 
 
 def _flat(tables: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -110,10 +110,11 @@ def _outline(rows: Sequence[Arrivals], step: float, y: Any) -> str:
 
 
 def _nice(value: float) -> float:
+    """The top of the axis: round, and even so that its half is a whole number too."""
     if value <= 4:
         return 4
     magnitude = 10 ** math.floor(math.log10(value))
-    return next(float(factor * magnitude) for factor in (1, 2, 4, 5, 6, 8, 10) if factor * magnitude >= value)
+    return next(float(factor * magnitude) for factor in (1, 1.2, 1.6, 2, 4, 6, 8, 10) if factor * magnitude >= value)
 
 
 def _finding(rows: Sequence[Arrivals]) -> str:

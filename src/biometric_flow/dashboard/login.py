@@ -98,10 +98,6 @@ class Logins:
             if other is login:
                 self._end(key)
 
-    async def leave(self, login: Login) -> None:
-        """Sign out."""
-        self.close(login)
-
     def sweep(self) -> None:
         """End the logins whose time is over."""
         for key, login in list(self._logins.items()):

@@ -5,6 +5,7 @@ import hashlib
 import mimetypes
 import re
 from base64 import b64encode
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -50,13 +51,23 @@ class Files:
         """The file, or 404. Names that are not in the folder's listing never reach the disk."""
         if name not in self._names:
             return PlainTextResponse(_("Not found"), 404)
-        file = self._kept.get(name)
-        if file is None:
-            file = self._kept[name] = await to_thread.run_sync(_read, self._folder / name)
+        file = await self._file(name)
         headers = {"Cache-Control": FOR_EVER, "Vary": "Accept-Encoding"}
         if file.zipped is not None and "gzip" in request.headers.get("accept-encoding", ""):
             return Response(file.zipped, 200, {**headers, "Content-Encoding": "gzip"}, file.media_type)
         return Response(file.plain, 200, headers, file.media_type)
+
+    async def prepare(self, names: Iterable[str]) -> None:
+        """Compress these before the first visitor asks for them."""
+        for name in names:
+            if name in self._names:
+                await self._file(name)
+
+    async def _file(self, name: str) -> File:
+        file = self._kept.get(name)
+        if file is None:
+            file = self._kept[name] = await to_thread.run_sync(_read, self._folder / name)
+        return file
 
 
 def _read(path: Path) -> File:
@@ -64,7 +75,7 @@ def _read(path: Path) -> File:
     media_type = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
     if path.suffix == ".js":
         media_type = "text/javascript"
-    zipped = gzip.compress(plain, 9, mtime=0) if media_type.startswith(_TEXT_TYPES) and len(plain) > 500 else None
+    zipped = gzip.compress(plain, 6, mtime=0) if media_type.startswith(_TEXT_TYPES) and len(plain) > 500 else None
     return File(media_type, plain, zipped)
 
 
@@ -94,6 +105,9 @@ PRELOADS: Final = "\n".join(
 """Lets the sign-in page fetch the bundle while the person types."""
 
 # Without the base URL Streamlit would look for its server below the page's own path first.
+FIRST_FILES: Final = re.findall(r'"/static/([^"]+)"', "".join(_BUNDLE_TAGS))
+"""What every page loads, by name in the bundle's folder."""
+
 _BOOT: Final = 'window.prerenderReady = false; window.__streamlit = {BACKEND_BASE_URL: location.origin + "/"}'
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (

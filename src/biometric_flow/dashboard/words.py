@@ -1,7 +1,5 @@
 """Every text a person reads goes through `_`, so that catalogues can come later without touching the pages."""
 
-from collections.abc import Callable
-
 
 def _(text: str, **values: object) -> str:
     """The text in the reader's language, with its named `{places}` filled. Never join two results into a sentence."""
@@ -16,6 +14,3 @@ def counted(count: int, one: str, many: str) -> str:
 def number(value: float) -> str:
     """A count as people read it: grouped digits, no fraction."""
     return f"{round(value):,}"
-
-
-translate: Callable[..., str] = _

@@ -78,3 +78,12 @@ def test_a_sparkline_of_nobody_is_flat_and_of_nothing_is_absent() -> None:
     assert flat is not None
     assert {height for *_, height in flat["bars"]} == {1.0}
     assert sparkline([]) is None
+
+
+def test_the_axis_is_labelled_with_whole_numbers_just_above_the_longest_bar() -> None:
+    for most, top in ((1, "4"), (5, "6"), (13, "16"), (21, "40"), (110, "120")):
+        chart = arrivals(day({32: most}))
+        assert chart is not None
+        low, half, high = (line["label"] for line in chart["grid"])
+        assert (low, high) == ("0", top)
+        assert int(half) * 2 == int(high)

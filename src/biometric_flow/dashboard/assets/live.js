@@ -107,6 +107,7 @@ function show() {
   else if (!navigator.onLine) [state, text] = ["offline", `Offline since ${at(status.heard)}`];
   else if (age > 60) [state, text] = ["stale", `Stale since ${at(status.heard)}`];
   else if (age > 15) [state, text] = ["delayed", `Delayed ${age} s`];
+  else if (status.since === null) [state, text] = ["connecting", "Connecting"];
   if (pill && pill.textContent !== text) pill.textContent = text;
   if (pill) pill.dataset.state = state;
   document.body.classList.toggle("bf-stale", state === "stale" || state === "offline");
