@@ -1,5 +1,6 @@
 """Reading a bulk answer over a channel: buffered, and directly where the terminal has no buffer (zk-protocol 5)."""
 
+from collections.abc import Callable
 from typing import Final
 
 from biometric_flow.zk.channel import Channel
@@ -7,16 +8,19 @@ from biometric_flow.zk.errors import CorruptFrame, NotSupported, ProtocolViolati
 from biometric_flow.zk.wire.commands import Command, Reply
 from biometric_flow.zk.wire.transfer import BulkAnswer, BulkSource, Prepared, unwrap_rows, window_request
 
+Progress = Callable[[int, int], None]
+"""Told after each piece of a buffered read: bytes so far, bytes in all."""
+
 _TRIES: Final = 3
 
 
-async def read_bulk(channel: Channel, source: BulkSource, rows: int) -> bytearray:
+async def read_bulk(channel: Channel, source: BulkSource, rows: int, progress: Progress | None = None) -> bytearray:
     """All rows of `source` without their leading length, exactly, or an error.
 
     `rows` is how many the terminal says it has; it only tells an empty log from a failure.
     """
     first = await _prepare(channel, source, rows)
-    answer = await _fetch(channel, source, first) if isinstance(first, Prepared) else first
+    answer = await _fetch(channel, source, first, progress) if isinstance(first, Prepared) else first
     unwrap_rows(answer, source.title)
     if not answer and rows > 0:
         raise TransferIncomplete(f"expected {rows} rows of {source.title}, got none; read again")
@@ -37,7 +41,7 @@ async def _prepare(channel: Channel, source: BulkSource, rows: int) -> bytearray
     return await _ask(channel, source, source.command, source.direct_request())
 
 
-async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared) -> bytearray:
+async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared, progress: Progress | None) -> bytearray:
     """Every chunk of a prepared buffer, in order."""
     collected = bytearray()
     for offset, size in prepared.windows():
@@ -45,6 +49,8 @@ async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared) -> by
         if isinstance(piece, Prepared):
             raise ProtocolViolation(f"expected {size} bytes of {source.title}, got an announcement; reconnect")
         collected += piece
+        if progress:
+            progress(len(collected), prepared.size)
     return collected
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from math import ceil
 from typing import Final
 
-from biometric_flow.zk.bulk import read_bulk
+from biometric_flow.zk.bulk import Progress, read_bulk
 from biometric_flow.zk.channel import Channel
 from biometric_flow.zk.errors import (
     BadIdentity,
@@ -106,6 +106,8 @@ class Terminal:
     def __init__(self, channel: Channel, timeout: float, encoding: str) -> None:
         self.asked_for_comm_key = False
         """Whether the terminal wanted a key at all; a key that nobody asks for protects nothing."""
+        self.progress: Progress | None = None
+        """Who is told how far a bulk read is."""
         self._channel = channel
         self._timeout = timeout
         self._encoding = encoding
@@ -250,7 +252,7 @@ class Terminal:
                 capacity = await self._capacity()
             await self._try(Command.DISABLE, min(ceil(deadline), _DISABLED_SECONDS_MAX).to_bytes(4, "little"))
             try:
-                blob = await read_bulk(self._channel, source, count(capacity))
+                blob = await read_bulk(self._channel, source, count(capacity), self.progress)
             except (TerminalRefused, CorruptFrame, TransferIncomplete):
                 await self._tidy_up()
                 raise
