@@ -1,0 +1,119 @@
+"""OPERLOG and BIODATA uploads: operations, people and templates in one body (zk-push-protocol 5.2, 5.3)."""
+
+import gzip
+import io
+import tarfile
+import zlib
+from dataclasses import dataclass
+from typing import Final
+
+from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.push.attlog import read_time
+from biometric_flow.zk.push.people import TEMPLATE_TAGS, PushedUser, TemplateLine
+from biometric_flow.zk.push.text import (
+    BODY_MAX,
+    CONTENT_LINE_MAX,
+    LINE_MAX,
+    Fields,
+    Lines,
+    decode_text,
+    read_fields,
+    read_lines,
+    value_text,
+    whole_number,
+)
+from biometric_flow.zk.wire.timecode import TerminalTime
+
+_ARCHIVE_MEMBERS_MAX: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Something done at the terminal itself, as OPLOG numbers it (zk-push-protocol 9)."""
+
+    code: int
+    operator: str
+    time: TerminalTime
+    objects: tuple[str, ...] = ()
+
+    def line(self) -> str:
+        """The line a terminal sends."""
+        time = self.time.text().replace("T", " ")
+        objects = [value_text(item, "object") for item in self.objects]
+        return "\t".join((f"OPLOG {self.code}", value_text(self.operator, "operator"), time, *objects))
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalFault:
+    """An ERRORLOG line: something the terminal could not do."""
+
+    code: str
+    message: str
+    origin: str
+
+
+OperlogRecord = Operation | PushedUser | TemplateLine | TerminalFault
+
+
+def read_operlog(body: bytes) -> Lines[OperlogRecord]:
+    """The lines of an OPERLOG, BIODATA or ERRORLOG upload. Raises ProtocolViolation for a body beyond all bounds."""
+    return read_lines(body, operlog_line, CONTENT_LINE_MAX)
+
+
+def operlog_line(line: bytes) -> OperlogRecord:
+    """One line by its first word. Raises ProtocolViolation."""
+    text = decode_text(line).strip()
+    tag, _, rest = text.partition("\t" if "\t" in text.partition(" ")[0] else " ")
+    tag = tag.upper()
+    if tag in TEMPLATE_TAGS:
+        return TemplateLine.of(tag, read_fields(rest))
+    if len(line) > LINE_MAX:
+        raise ProtocolViolation(f"expected a {tag[:20]} line of at most {LINE_MAX} bytes, got {len(line)}")
+    if tag == "OPLOG":
+        return _operation(rest)
+    if tag == "USER":
+        return PushedUser.of(read_fields(rest))
+    if tag == "ERRORLOG":
+        return _fault(read_fields(rest))
+    raise ProtocolViolation(f"expected OPLOG, USER, ERRORLOG, {', '.join(TEMPLATE_TAGS)}, got {tag[:40]!r}")
+
+
+def unpack_archive(body: bytes) -> bytes:
+    """The lines of an upload that came as one tgz, in the order of its members.
+
+    Raises ProtocolViolation for what is no such archive, and for more than 8 MiB or 1,000 members (security-design P5).
+    """
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
+            plain = stream.read(BODY_MAX + 1)
+        if len(plain) > BODY_MAX:
+            raise ProtocolViolation(f"expected an archive of at most {BODY_MAX} bytes unpacked, got more")
+        pieces = []
+        with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
+            for number, member in enumerate(archive):
+                if number >= _ARCHIVE_MEMBERS_MAX:
+                    raise ProtocolViolation(f"expected at most {_ARCHIVE_MEMBERS_MAX} members in an archive, got more")
+                if member.isfile() and (content := archive.extractfile(member)) is not None:
+                    pieces.append(content.read())
+    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError) as problem:
+        raise ProtocolViolation(f"expected a gzipped tar archive, got {len(body)} other bytes") from problem
+    return b"\n".join(pieces)
+
+
+def _operation(rest: str) -> Operation:
+    cells = [cell.strip() for cell in rest.split("\t")]
+    if len(cells) < 3:
+        raise ProtocolViolation(f"expected OPLOG code, operator and time with tabs between, got {len(cells)} columns")
+    return Operation(
+        code=whole_number(cells[0], "an operation", 65_535),
+        operator=cells[1][:24],
+        time=read_time(cells[2]),
+        objects=tuple(cell[:64] for cell in cells[3:7]),
+    )
+
+
+def _fault(fields: Fields) -> TerminalFault:
+    code = fields.first("errcode")
+    if not code:
+        raise ProtocolViolation("expected ErrCode in an ERRORLOG line, got none")
+    return TerminalFault(code[:16], fields.first("errmsg")[:200], fields.first("dataorigin")[:16])

@@ -1,0 +1,139 @@
+"""People as terminals upload them: USER lines, user tables, and the templates and pictures beside them."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.push.text import Fields, pin_text, value_text, whole_number
+
+CARD_MAX: Final = 2**64 - 1
+_CARD_BYTES: Final = re.compile(r"\[([0-9A-Fa-f]{2,16})\]")
+
+TEMPLATE_TAGS: Final = ("FP", "FACE", "FVEIN", "USERPIC", "BIOPHOTO", "BIODATA")
+
+
+@dataclass(frozen=True, slots=True)
+class PushedUser:
+    """One person as a terminal knows them. The password never shows in a text."""
+
+    pin: str
+    name: str = ""
+    privilege: int = 0
+    """0 user, 2 enroller, 6 manager, 10 custom, 14 super administrator: the numbers of the pull protocol."""
+    password: str = field(default="", repr=False)
+    card: int = 0
+    group: int = 0
+    timezones: str = ""
+    """16 hexadecimal digits in groups of 4 as they came, empty for the group's own."""
+    verify: int = 0
+
+    @classmethod
+    def of(cls, fields: Fields) -> "PushedUser":
+        """From the fields of a USER line or a user table of either protocol. Raises ProtocolViolation."""
+        return cls(
+            pin=pin_text(fields.first("pin")),
+            name=fields.first("name")[:72],
+            privilege=whole_number(fields.first("pri", "privilege"), "a privilege", 255, 0),
+            password=fields.first("passwd", "password"),
+            card=read_card(fields.first("card", "cardno")),
+            group=whole_number(fields.first("grp", "group"), "a group", 65_535, 0),
+            timezones=fields.first("tz")[:32],
+            verify=_verify(fields.first("verify")),
+        )
+
+    def fields(self) -> list[str]:
+        """`key=value` texts as a USER line carries them. Raises ValueError for a value that cannot stand there."""
+        card = str(self.card) if self.card else ""
+        values = {
+            "PIN": self.pin, "Name": self.name, "Pri": self.privilege, "Passwd": self.password, "Card": card,
+            "Grp": self.group, "TZ": self.timezones, "Verify": self.verify,
+        }  # fmt: skip
+        return [f"{key}={value_text(value, key)}" for key, value in values.items()]
+
+    def table_fields(self) -> list[str]:
+        """The same as the user table of the Security protocol carries them. Raises ValueError."""
+        card = str(self.card) if self.card else ""
+        values = {
+            "CardNo": card, "Pin": self.pin, "Password": self.password, "Group": self.group,
+            "Name": self.name, "Privilege": self.privilege,
+        }  # fmt: skip
+        return [f"{key}={value_text(value, key)}" for key, value in values.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateLine:
+    """A template or picture of one person. Its content never shows in a text (security-design E5)."""
+
+    tag: str
+    pin: str
+    number: int = 0
+    """Finger, eye or hand."""
+    index: int = 0
+    type: int = 0
+    """What it is of, as BIODATA numbers it: 1 finger, 2 and 9 face, 4 iris, 6, 8 and 10 palm, 7 finger vein."""
+    version: str = ""
+    is_valid: bool = True
+    is_duress: bool = False
+    size: int = 0
+    content: str = field(default="", repr=False)
+
+    @classmethod
+    def of(cls, tag: str, fields: Fields) -> "TemplateLine":
+        """From the fields of an FP, FACE, FVEIN, USERPIC, BIOPHOTO or BIODATA line. Raises ProtocolViolation."""
+        content = fields.first("tmp", "template", "content")
+        size = whole_number(fields.first("size"), "a size", 1_048_576, len(content))
+        if size != len(content):
+            raise ProtocolViolation(f"expected {size} characters of {tag} content, got {len(content)}")
+        valid = whole_number(fields.first("valid"), "a validity", 255, 1)
+        major, minor = fields.first("majorver"), fields.first("minorver")
+        return cls(
+            tag=tag,
+            pin=pin_text(fields.first("pin")),
+            number=whole_number(fields.first("fid", "fingerid", "no"), "a number", 255, 0),
+            index=whole_number(fields.first("index"), "an index", 255, 0),
+            type=whole_number(fields.first("type"), "a type", 255, _TYPES.get(tag, 0)),
+            version=f"{major}.{minor or 0}"[:16] if major else "",
+            is_valid=valid != 0,
+            is_duress=valid == 3 or fields.first("duress") == "1",
+            size=size,
+            content=content,
+        )
+
+    def line(self) -> str:
+        """The line a terminal sends. Raises ValueError for values that cannot stand there."""
+        content = value_text(self.content, "content") if len(self.content) < 4096 else self.content
+        pin = value_text(self.pin, "PIN")
+        valid = 3 if self.is_duress else int(self.is_valid)
+        if self.tag == "BIODATA":
+            major, _, minor = self.version.partition(".")
+            return "\t".join((
+                f"BIODATA Pin={pin}", f"No={self.number}", f"Index={self.index}", f"Valid={int(self.is_valid)}",
+                f"Duress={int(self.is_duress)}", f"Type={self.type}", f"MajorVer={major}", f"MinorVer={minor}",
+                "Format=0", f"Tmp={content}",
+            ))  # fmt: skip
+        if self.tag in ("USERPIC", "BIOPHOTO"):
+            return "\t".join((f"{self.tag} PIN={pin}", f"Type={self.type}", f"Size={self.size}", f"Content={content}"))
+        return "\t".join((
+            f"{self.tag} PIN={pin}", f"FID={self.number}", f"Index={self.index}", f"Size={self.size}",
+            f"Valid={valid}", f"TMP={content}",
+        ))  # fmt: skip
+
+
+_TYPES: Final = {"FP": 1, "FACE": 2, "FVEIN": 7, "BIOPHOTO": 9}
+
+
+def read_card(text: str) -> int:
+    """A card number, 0 for none: decimal, or its bytes in hexadecimal in brackets, lowest first.
+
+    Raises ProtocolViolation.
+    """
+    match = _CARD_BYTES.fullmatch(text)
+    if match and len(match[1]) % 2 == 0:
+        return int.from_bytes(bytes.fromhex(match[1]), "little")
+    return whole_number(text, "a card number", CARD_MAX, 0)
+
+
+def _verify(text: str) -> int:
+    # -1 stands for the group's own mode.
+    return 0 if text == "-1" else whole_number(text, "a verify mode", 65_535, 0)
