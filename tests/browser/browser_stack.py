@@ -267,7 +267,7 @@ async def running_stack(folder: Path) -> AsyncIterator[Stack]:
             "DATA": str(folder / "gateway"),
             "ADMIN_EMAIL": EMAIL,
             "ADMIN_PASSWORD": PASSWORD,
-            "REPORT_LIMIT_SECONDS": "4",
+            "REPORT_LIMIT_SECONDS": "3",
             "ACCESS_SECONDS": "45",
         },
     )

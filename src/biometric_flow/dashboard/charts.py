@@ -12,7 +12,7 @@ from biometric_flow.dashboard.words import _, number
 
 SPARK_WIDTH: Final = 112.0
 SPARK_HEIGHT: Final = 28.0
-CHART_WIDTH: Final = 720.0
+CHART_WIDTH: Final = 840.0
 CHART_HEIGHT: Final = 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 36.0, 8.0, 10.0, 26.0
 MIN_SLOTS: Final = 16

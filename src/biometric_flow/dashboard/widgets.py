@@ -109,7 +109,9 @@ def choices(name: str, label: str, options: Mapping[str, str], none: str) -> lis
     """Several of these options, kept in the URL by their keys; what the URL names and nobody offers is dropped."""
     written = st.query_params.get(name, "")
     _follow_url(name, written, [key for key in written.split(",") if key in options])
-    chosen = st.multiselect(label, list(options), format_func=lambda key: options[key], placeholder=none, key=name)
+    chosen = st.multiselect(
+        label, list(options), format_func=lambda key: options[key], placeholder=none, key=name, on_change=_in_use
+    )
     _write_url(name, ",".join(chosen))
     return chosen
 
@@ -118,9 +120,17 @@ def words(name: str, label: str, none: str) -> str:
     """A text to search for, kept in the URL."""
     written = st.query_params.get(name, "")[:100]
     _follow_url(name, written, written)
-    text = st.text_input(label, placeholder=none, key=name, max_chars=100)
+    text = st.text_input(label, placeholder=none, key=name, max_chars=100, on_change=_in_use)
     _write_url(name, text)
     return text
+
+
+def _in_use() -> None:
+    """A filter was changed by a person: their login is in use, though only a fragment runs."""
+    logins, cookie_name = installed()
+    login = logins.find(st.context.cookies.get(cookie_name))
+    if login is not None:
+        logins.touch(login)
 
 
 def _follow_url(name: str, written: str, value: object) -> None:
