@@ -10,6 +10,8 @@ from biometric_flow.model.punch import Channel, QuarantineReason
 from biometric_flow.model.terminal import TerminalState
 
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
+ClockRule = Literal["off", "above", "nightly"]
+"""When a terminal's clock is set right: never, when it is off by more than a limit, or at three in the night."""
 Serial = Annotated[str, StringConstraints(pattern=f"^{SERIAL.pattern}$")]
 
 
@@ -54,6 +56,8 @@ class TerminalView(BaseModel):
     last_punch: datetime | None = None
     drift_ms: int | None = Field(None, description="Terminal clock minus true time, at the last measurement.")
     has_comm_key: bool = False
+    clock: ClockRule = "off"
+    clock_above_seconds: int = 30
     counters: Counters = Counters()
     capacity: Capacity = Capacity()
 
@@ -70,6 +74,8 @@ class TerminalCreate(BaseModel):
     comm_key: SecretStr | None = Field(None, description="1-6 digits as set on the terminal; leave out for none.")
     encoding: str = Field("utf-8", description="How the terminal writes names.", max_length=32)
     is_enabled: bool = True
+    clock: ClockRule = "off"
+    clock_above_seconds: int = Field(30, ge=2, le=86_400, description="The drift that the rule `above` tolerates.")
 
 
 class TerminalChange(BaseModel):
@@ -83,6 +89,8 @@ class TerminalChange(BaseModel):
     comm_key: SecretStr | None = None
     encoding: str | None = Field(None, max_length=32)
     is_enabled: bool | None = None
+    clock: ClockRule | None = None
+    clock_above_seconds: int | None = Field(None, ge=2, le=86_400)
     serial: Serial | None = Field(None, description="Confirms that the machine at this address was exchanged.")
 
 

@@ -119,6 +119,8 @@ class Health:
             last_punch=last_punch,
             drift_ms=None if condition.drift is None else round(condition.drift / timedelta(milliseconds=1)),
             has_comm_key=bool(entry.comm_key),
+            clock=entry.clock,
+            clock_above_seconds=entry.clock_above_seconds,
             counters=Counters(received=received, accepted=accepted, quarantined=quarantined, duplicate=duplicate),
             capacity=condition.capacity,
         )

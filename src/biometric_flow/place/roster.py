@@ -3,13 +3,13 @@
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from biometric_flow.api.place import Slug
+from biometric_flow.api.place import ClockRule, Slug
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import TerminalExists, TerminalUnknown
 from biometric_flow.runtime.settings import FileModel, read_json
@@ -43,6 +43,8 @@ class TerminalConfig(FileModel):
     comm_key: Annotated[SecretStr, AfterValidator(comm_key_digits)] | None = None
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
     is_enabled: bool = True
+    clock: ClockRule = "off"
+    clock_above_seconds: int = Field(30, ge=2, le=86_400)
 
 
 class DevicesFile(FileModel):
@@ -81,6 +83,12 @@ class RosterEntry:
     is_enabled: bool
     serial: str = ""
     origin: Literal["file", "api"] = "file"
+    clock: ClockRule = "off"
+    """When its clock is set right."""
+    clock_above_seconds: int = 30
+    """The drift that `above` tolerates."""
+    firmware: str = ""
+    """What it said last, to notice a change; empty before first contact."""
 
 
 class Roster:
@@ -88,7 +96,7 @@ class Roster:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        rows = connection.execute("SELECT * FROM terminal")
+        rows = connection.execute(f"SELECT {_COLUMNS} FROM terminal")  # noqa: S608 - our own names
         self._entries = {entry.key: entry for entry in map(_entry, rows)}
 
     def __iter__(self) -> Iterator[RosterEntry]:
@@ -108,7 +116,7 @@ class Roster:
         for terminal in file.terminals:
             known = self._entries.get(terminal.key)
             if known is None or known.origin == "file":
-                self._save(_from_file(terminal, known.serial if known else ""))
+                self._save(_from_file(terminal, known))
         for entry in list(self._entries.values()):
             if entry.origin == "file" and entry.key not in listed and entry.is_enabled:
                 self._save(replace(entry, is_enabled=False))
@@ -130,34 +138,31 @@ class Roster:
         """Remember what the terminal said it is at first contact."""
         return self._save(replace(self.get(key), serial=serial))
 
+    def pin_firmware(self, key: str, firmware: str) -> RosterEntry:
+        """Remember which firmware it runs."""
+        return self._save(replace(self.get(key), firmware=firmware))
+
     def _refuse_shared_address(self, entry: RosterEntry) -> None:
         for other in self._entries.values():
             if other.key != entry.key and (other.host, other.port) == (entry.host, entry.port):
                 raise TerminalExists(f"{entry.host}:{entry.port} is already the address of {other.key!r}")
 
     def _save(self, entry: RosterEntry) -> RosterEntry:
+        values = asdict(entry) | {"comm_key": str(entry.comm_key) if entry.comm_key else ""}
         try:
-            self._connection.execute(
-                "INSERT OR REPLACE INTO terminal VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    entry.key,
-                    entry.name,
-                    entry.host,
-                    entry.port,
-                    str(entry.comm_key) if entry.comm_key else "",
-                    entry.encoding,
-                    entry.is_enabled,
-                    entry.serial,
-                    entry.origin,
-                ),
-            )
+            self._connection.execute(f"INSERT OR REPLACE INTO terminal ({_COLUMNS}) VALUES ({_MARKS})", values)  # noqa: S608
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the terminal was not saved: {error}") from error
         self._entries[entry.key] = entry
         return entry
 
 
-def _from_file(terminal: TerminalConfig, serial: str) -> RosterEntry:
+_FIELDS: Final = [field.name for field in fields(RosterEntry)]
+_COLUMNS: Final = ", ".join(_FIELDS)
+_MARKS: Final = ", ".join(f":{name}" for name in _FIELDS)
+
+
+def _from_file(terminal: TerminalConfig, known: RosterEntry | None) -> RosterEntry:
     key = terminal.comm_key
     return RosterEntry(
         key=terminal.key,
@@ -167,10 +172,14 @@ def _from_file(terminal: TerminalConfig, serial: str) -> RosterEntry:
         comm_key=int(key.get_secret_value()) if key else 0,
         encoding=terminal.encoding,
         is_enabled=terminal.is_enabled,
-        serial=serial,
+        serial=known.serial if known else "",
+        clock=terminal.clock,
+        clock_above_seconds=terminal.clock_above_seconds,
+        firmware=known.firmware if known else "",
     )
 
 
-def _entry(row: tuple[str, str, str, int, str, str, int, str, Literal["file", "api"]]) -> RosterEntry:
-    key, name, host, port, comm_key, encoding, is_enabled, serial, origin = row
-    return RosterEntry(key, name, host, port, int(comm_key or 0), encoding, bool(is_enabled), serial, origin)
+def _entry(row: tuple[Any, ...]) -> RosterEntry:
+    values = dict(zip(_FIELDS, row, strict=True))
+    values |= {"comm_key": int(values["comm_key"] or 0), "is_enabled": bool(values["is_enabled"])}
+    return RosterEntry(**values)

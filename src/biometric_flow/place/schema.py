@@ -7,9 +7,7 @@ from typing import Final
 from biometric_flow.ledger import sqlite as ledger_sqlite
 from biometric_flow.runtime.errors import FolderUnusable
 
-VERSION: Final = 1
-
-SCHEMA: Final = """
+_FIRST: Final = """
 CREATE TABLE punch (
     sequence    INTEGER PRIMARY KEY REFERENCES ledger_entry,
     id          BLOB NOT NULL UNIQUE,
@@ -71,6 +69,52 @@ CREATE TABLE terminal (
 ) STRICT, WITHOUT ROWID;
 """
 
+_COMMANDS: Final = """
+ALTER TABLE terminal ADD COLUMN clock TEXT NOT NULL DEFAULT 'off';
+ALTER TABLE terminal ADD COLUMN clock_above_seconds INTEGER NOT NULL DEFAULT 30;
+ALTER TABLE terminal ADD COLUMN firmware TEXT NOT NULL DEFAULT '';
+
+-- The last rows of the log as they came, so that the next read can begin behind them.
+ALTER TABLE cursor ADD COLUMN mark_layout TEXT NOT NULL DEFAULT '';
+ALTER TABLE cursor ADD COLUMN mark_rows INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE cursor ADD COLUMN mark_tail BLOB NOT NULL DEFAULT x'';
+
+CREATE TABLE incident (                    -- something that happened once and stays until a person has seen it
+    terminal TEXT NOT NULL,                -- key
+    code     TEXT NOT NULL,
+    text     TEXT NOT NULL,
+    at       TEXT NOT NULL,
+    PRIMARY KEY (terminal, code)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE job (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    terminal   TEXT NOT NULL,              -- key
+    body       TEXT NOT NULL,              -- what to do, as JSON; its `kind` says which
+    state      TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'confirmed', 'failed', 'timed_out')),
+    detail     TEXT NOT NULL DEFAULT '',
+    created_at TEXT NOT NULL,
+    expires_at TEXT NOT NULL,
+    changed_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX job_by_terminal ON job (terminal, number);
+
+CREATE TABLE enrolment (
+    terminal  TEXT NOT NULL,               -- key
+    pin       TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    privilege INTEGER NOT NULL,
+    group_no  INTEGER NOT NULL,
+    card      INTEGER NOT NULL,
+    password  TEXT NOT NULL,               -- empty for none; never leaves this file but to the terminal
+    is_wanted INTEGER NOT NULL,            -- 0: to be removed from the terminal
+    PRIMARY KEY (terminal, pin)
+) STRICT, WITHOUT ROWID;
+"""
+
+STEPS: Final = (ledger_sqlite.SCHEMA + _FIRST, _COMMANDS)
+"""What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
+
 
 def open_database(path: Path) -> sqlite3.Connection:
     """A durable connection to a place's file, created or checked. One writer only; readers use `open_reader`."""
@@ -80,14 +124,14 @@ def open_database(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            connection.executescript(
-                f"BEGIN IMMEDIATE; {ledger_sqlite.SCHEMA} {SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
-            )
+        for number, step in enumerate(STEPS[version:], version + 1):
+            connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
     except sqlite3.Error as error:
         raise FolderUnusable(f"cannot use the database {path}: {error}; check the disk, or restore a backup") from None
-    if version > VERSION:
-        raise FolderUnusable(f"{path} was written by a newer version (schema {version}); this program knows {VERSION}")
+    if version > len(STEPS):
+        raise FolderUnusable(
+            f"{path} was written by a newer version (schema {version}); this program knows {len(STEPS)}"
+        )
     return connection
 
 

@@ -200,7 +200,9 @@ class PlaceStore:
 
     def _move_cursor(self, batch: Batch, recorded: Recorded) -> None:
         generation = batch.generation.generation if batch.generation else 1
-        self._connection.execute("INSERT OR IGNORE INTO cursor VALUES (?, ?, 0, NULL, 0, 0, 0, 0)", (batch.terminal, 1))
+        self._connection.execute(
+            "INSERT OR IGNORE INTO cursor (terminal, generation, rows) VALUES (?, 1, 0)", (batch.terminal,)
+        )
         if batch.generation:
             self._connection.execute(
                 "UPDATE cursor SET generation = ?, rows = 0, read_at = NULL WHERE terminal = ?",

@@ -33,6 +33,8 @@ async def add_terminal(new: TerminalCreate, state: State) -> TerminalView:
         comm_key=_digits(new.comm_key),
         encoding=new.encoding,
         is_enabled=new.is_enabled,
+        clock=new.clock,
+        clock_above_seconds=new.clock_above_seconds,
     )
     added = await state.writer.call(state.roster.add, entry)
     await state.collectors.apply(added)
