@@ -27,6 +27,9 @@ class Channel(StrEnum):
 
     LIVE = "live"
     PULL = "pull"
+    PUSH = "push"
+    IMPORT = "import"
+    """From a file that somebody carried over on a USB stick."""
 
 
 class QuarantineReason(StrEnum):
