@@ -27,25 +27,33 @@ async def read_bulk(channel: Channel, source: BulkSource, rows: int, progress: P
     return answer
 
 
+async def read_answer(channel: Channel, title: str, command: Command, data: bytes) -> bytearray:
+    """One answer of bulk size without a leading length; a corrupt or short one is asked for again, twice."""
+    answer = await _ask(channel, title, command, data)
+    if isinstance(answer, Prepared):
+        raise ProtocolViolation(f"expected {title}, got an announcement; reconnect")
+    return answer
+
+
 async def _prepare(channel: Channel, source: BulkSource, rows: int) -> bytearray | Prepared:
     """Ask for the buffer; refused twice, ask without one."""
     for _ in range(2):
         try:
-            return await _ask(channel, source, Command.PREPARE_BUFFER, source.buffered_request())
+            return await _ask(channel, source.title, Command.PREPARE_BUFFER, source.buffered_request())
         except NotSupported:
             break
         except TerminalRefused as no:
             if no.reply == Reply.ALLOCATION_FAILED and rows == 0:
                 return bytearray()
             await channel.ask(Command.FREE_DATA, b"", lambda packet: packet)
-    return await _ask(channel, source, source.command, source.direct_request())
+    return await _ask(channel, source.title, source.command, source.direct_request())
 
 
 async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared, progress: Progress | None) -> bytearray:
     """Every chunk of a prepared buffer, in order."""
     collected = bytearray()
     for offset, size in prepared.windows():
-        piece = await _ask(channel, source, Command.READ_BUFFER, window_request(offset, size), size)
+        piece = await _ask(channel, source.title, Command.READ_BUFFER, window_request(offset, size), size)
         if isinstance(piece, Prepared):
             raise ProtocolViolation(f"expected {size} bytes of {source.title}, got an announcement; reconnect")
         collected += piece
@@ -55,12 +63,12 @@ async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared, progr
 
 
 async def _ask(
-    channel: Channel, source: BulkSource, command: Command, data: bytes, size: int | None = None
+    channel: Channel, title: str, command: Command, data: bytes, size: int | None = None
 ) -> bytearray | Prepared:
     """One bulk answer; a corrupt or short one is asked for again, twice."""
     for tries_left in reversed(range(_TRIES)):
         try:
-            return await channel.ask(command, data, BulkAnswer(source.title, size=size).take)
+            return await channel.ask(command, data, BulkAnswer(title, size=size).take)
         except (CorruptFrame, TransferIncomplete):
             if not tries_left:
                 raise

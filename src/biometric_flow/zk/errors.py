@@ -7,7 +7,8 @@ ZkError
 ├── TerminalUnauthorised   it wants a comm key that we do not have
 ├── TerminalRefused        it understood and said no
 │   ├── PullRefused        firmware of 2025 that speaks push only (6001)
-│   └── NotSupported       it does not know this command
+│   ├── NotSupported       it does not know this command, or this channel has no public layout
+│   └── NotConfirmed       it said yes, and does not hold what was written
 ├── ProtocolViolation      what it sent cannot be right
 │   ├── CorruptFrame       a checksum does not fit
 │   ├── TransferIncomplete a bulk answer is shorter than announced
@@ -76,6 +77,13 @@ class NotSupported(TerminalRefused):
     """The terminal does not know this command, or this channel has no public layout for it."""
 
     code = "terminal.not_supported"
+
+
+class NotConfirmed(TerminalRefused):
+    """The terminal said ok, but reading back shows something else; some firmware drops writes until it restarts."""
+
+    code = "terminal.not_confirmed"
+    retryable = True
 
 
 class ProtocolViolation(ZkError):

@@ -4,42 +4,32 @@ import asyncio
 import codecs
 import contextlib
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from math import ceil
 from typing import Final
 
-from biometric_flow.zk.bulk import Progress, read_bulk
 from biometric_flow.zk.channel import Channel
 from biometric_flow.zk.errors import (
     BadIdentity,
-    CorruptFrame,
     ProtocolViolation,
     TerminalRefused,
     TerminalTimedOut,
-    TerminalUnauthorised,
-    TransferIncomplete,
-    ZkError,
 )
-from biometric_flow.zk.sign_in import OK_REPLIES, intact, sign_in
+from biometric_flow.zk.requests import BULK_SECONDS
+from biometric_flow.zk.sign_in import sign_in
+from biometric_flow.zk.templates import Templates
 from biometric_flow.zk.wire.capacity import Capacity
-from biometric_flow.zk.wire.commands import Command, EventMask, Reply
+from biometric_flow.zk.wire.commands import Command, EventMask
 from biometric_flow.zk.wire.commkey import KEY_MAX
-from biometric_flow.zk.wire.connection import Oddities
 from biometric_flow.zk.wire.events import Event
-from biometric_flow.zk.wire.frame import Packet
-from biometric_flow.zk.wire.layouts import attlog_layout, user_layout
-from biometric_flow.zk.wire.options import decode_option, decode_text, encode_name, encode_option
+from biometric_flow.zk.wire.layouts import attlog_layout
+from biometric_flow.zk.wire.options import decode_text, encode_option
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS, AttendanceLog
 from biometric_flow.zk.wire.timecode import TerminalTime
-from biometric_flow.zk.wire.transfer import ATTLOG, USERS, BulkSource, refusal
-from biometric_flow.zk.wire.users import UserList
+from biometric_flow.zk.wire.transfer import ATTLOG
 
 DEFAULT_PORT: Final = 4370
-BULK_SECONDS: Final = 300.0
-"""The deadline of reading a whole log, if the caller names none."""
-
 _SERIAL: Final = re.compile(r"[A-Za-z0-9_-]{4,32}")
 _INFO_OPTIONS: Final = {
     "model": "~DeviceName",
@@ -49,8 +39,6 @@ _INFO_OPTIONS: Final = {
     "fingerprint_version": "~ZKFPVersion",
     "face_version": "ZKFaceVersion",
 }
-_DISABLED_SECONDS_MAX: Final = 3600
-_TIDY_UP: Final = (Command.FREE_DATA, Command.ENABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,31 +85,11 @@ async def open_terminal(
         await terminal.close()
 
 
-class Terminal:
+class Terminal(Templates):
     """One connected terminal. Operations wait for each other; each has one deadline, after which it is closed.
 
     Every operation raises TerminalTimedOut, TerminalClosed, ProtocolViolation or TerminalRefused.
     """
-
-    def __init__(self, channel: Channel, timeout: float, encoding: str) -> None:
-        self.asked_for_comm_key = False
-        """Whether the terminal wanted a key at all; a key that nobody asks for protects nothing."""
-        self.progress: Progress | None = None
-        """Who is told how far a bulk read is."""
-        self._channel = channel
-        self._timeout = timeout
-        self._encoding = encoding
-        self._busy = asyncio.Lock()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the connection still stands, as far as we know."""
-        return self._channel.is_open
-
-    @property
-    def oddities(self) -> Oddities:
-        """Counts of what came that should not have come."""
-        return self._channel.connection.oddities
 
     async def info(self) -> TerminalInfo:
         """Who this terminal is. Raises BadIdentity for a serial number that is none."""
@@ -195,13 +163,6 @@ class Terminal:
         async with self._operation("freeing the buffer"):
             await self._ask(Command.FREE_DATA)
 
-    async def users(self, *, deadline: float = BULK_SECONDS) -> UserList:
-        """Everybody it knows. Raises LayoutUnknown for records of an unknown family."""
-        blob, capacity = await self._read_bulk(USERS, deadline, lambda capacity: capacity.users)
-        if not blob:
-            return UserList([], [], None)
-        return UserList.decode(blob, user_layout(blob, capacity.users), self._encoding)
-
     async def attendance(self, *, layout: str | None = None, deadline: float = BULK_SECONDS) -> AttendanceLog:
         """The whole attendance log, all rows or an error.
 
@@ -234,86 +195,6 @@ class Terminal:
                 return await self._channel.next_event()
         except TimeoutError:
             return None
-
-    async def close(self) -> None:
-        """Say goodbye and close; never raises a ZkError."""
-        if self._channel.is_open and not self._busy.locked():
-            with contextlib.suppress(ZkError):
-                async with self._operation("saying goodbye", min(1.0, self._timeout)):
-                    await self._try(Command.EXIT)
-        await self._channel.close()
-
-    async def _read_bulk(
-        self, source: BulkSource, deadline: float, count: Callable[[Capacity], int]
-    ) -> tuple[bytearray, Capacity]:
-        async with self._operation(f"reading {source.title}", deadline, farewell=_TIDY_UP):
-            capacity = Capacity()
-            with contextlib.suppress(TerminalRefused):
-                capacity = await self._capacity()
-            await self._try(Command.DISABLE, min(ceil(deadline), _DISABLED_SECONDS_MAX).to_bytes(4, "little"))
-            try:
-                blob = await read_bulk(self._channel, source, count(capacity), self.progress)
-            except (TerminalRefused, CorruptFrame, TransferIncomplete):
-                await self._tidy_up()
-                raise
-            await self._tidy_up()
-            return blob, capacity
-
-    async def _tidy_up(self) -> None:
-        for command in _TIDY_UP:
-            await self._try(command)
-
-    async def _capacity(self) -> Capacity:
-        return Capacity.decode((await self._ask(Command.READ_CAPACITY)).data)
-
-    async def _option(self, name: str) -> str | None:
-        request = encode_name(name)
-        try:
-            answer = await self._ask(Command.READ_OPTION, request)
-        except TerminalRefused:
-            return None
-        if not decode_text(answer.data):
-            return None
-        got, value = decode_option(answer.data)
-        if got.strip().lstrip("~").lower() != name.lstrip("~").lower():
-            raise ProtocolViolation(f"expected option {name}, got {got[:40]!r}; reconnect")
-        return value
-
-    async def _ask(self, command: Command, data: bytes = b"") -> Packet:
-        answer = await self._channel.ask(command, data, intact)
-        if answer.command in OK_REPLIES:
-            return answer
-        doing = command.name.lower().replace("_", " ")
-        if answer.command == Reply.UNAUTHORISED:
-            raise TerminalUnauthorised(f"expected to be signed in for {doing}, the terminal says no; connect again")
-        raise refusal(answer.command, f"asking for {doing}")
-
-    async def _try(self, command: Command, data: bytes = b"") -> None:
-        """Ask for something that may be refused without harm."""
-        with contextlib.suppress(TerminalRefused):
-            await self._ask(command, data)
-
-    @contextlib.asynccontextmanager
-    async def _operation(
-        self, doing: str, seconds: float | None = None, farewell: Sequence[Command] = ()
-    ) -> AsyncIterator[None]:
-        """One operation at a time, under one deadline. A connection that may hold half an answer is closed."""
-        seconds = self._timeout if seconds is None else seconds
-        async with self._busy:
-            try:
-                async with asyncio.timeout(seconds):
-                    yield
-            except TimeoutError:
-                self._channel.abort(farewell)
-                raise TerminalTimedOut(
-                    f"expected {doing} to take at most {seconds:g} seconds, it took longer; "
-                    "the connection was closed, try again"
-                ) from None
-            except (TerminalRefused, CorruptFrame, TransferIncomplete, BadIdentity):
-                raise
-            except (ProtocolViolation, asyncio.CancelledError):
-                self._channel.abort(farewell)
-                raise
 
 
 async def _connect(host: str, port: int, comm_key: int, seconds: float, encoding: str) -> Terminal:

@@ -52,6 +52,8 @@ class FaultKind(StrEnum):
     """Send more bulk data than announced."""
     LIE = "lie"
     """Announce a wrong size: `value` is zero, short, long, huge, negative or inner."""
+    FORGET = "forget"
+    """Say ok to a write and keep nothing of it."""
     COUNT = "count"
     """Tell `value` attendance rows in the capacity block."""
 

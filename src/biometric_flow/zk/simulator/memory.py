@@ -1,7 +1,7 @@
 """What a simulated terminal remembers: people, punches, options and a clock that may be wrong."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from biometric_flow.zk.simulator.profiles import Profile
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.events import AttendanceEvent, encode_attendance
 from biometric_flow.zk.wire.records import AttlogRecord
+from biometric_flow.zk.wire.templates import Template
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
 
@@ -46,8 +47,12 @@ class TerminalClock:
 class TerminalMemory:
     """People and punches in the layouts of one profile."""
 
-    def __init__(self, profile: Profile, serial: str, users: Iterable[UserRecord] = ()) -> None:
+    def __init__(
+        self, profile: Profile, serial: str, users: Iterable[UserRecord] = (), encoding: str = "utf-8"
+    ) -> None:
         self.profile = profile
+        self.encoding = encoding
+        """The code page of names; terminals do not tell theirs."""
         self.punches: list[StoredPunch] = []
         self.options = {
             "~SerialNumber": serial,
@@ -63,7 +68,11 @@ class TerminalMemory:
             "WorkCode": "0",
             "SDKBuild": "0",
         }
+        self.templates: dict[tuple[int, int], Template] = {}
+        """Fingerprints by uid and finger."""
         self._users: dict[str, UserRecord] = {}
+        self._as_written: dict[int, bytes] = {}
+        """Records as clients wrote them; what was written reads back to the byte."""
         self._uids: set[int] = set()
         self._next_uid = 1
         self._rows = bytearray()
@@ -102,10 +111,46 @@ class TerminalMemory:
             base.own_timezones,
             base.timezones,
         )
-        self.profile.users.encode(record)
+        self.profile.users.encode(record, self.encoding)
+        self._as_written.pop(uid, None)
         self._users[pin] = record
         self._uids.add(uid)
         return record
+
+    def write_user(self, row: bytes) -> bool:
+        """Store a record as a client wrote it; False when its user id has another uid. Raises ProtocolViolation."""
+        user = self.profile.users.decode(row, self.encoding)
+        known = self._users.get(user.user_id)
+        if not user.uid or not user.user_id or (known and known.uid != user.uid):
+            return False
+        self._users = {pin: other for pin, other in self._users.items() if other.uid != user.uid or pin == user.user_id}
+        self._users[user.user_id] = user
+        self._uids.add(user.uid)
+        self._as_written[user.uid] = row
+        return True
+
+    def delete_user(self, uid: int) -> bool:
+        """Forget a person with everything that is theirs, punches apart."""
+        if uid not in self._uids:
+            return False
+        self._users = {pin: user for pin, user in self._users.items() if user.uid != uid}
+        self._uids.discard(uid)
+        self._as_written.pop(uid, None)
+        self.templates = {place: template for place, template in self.templates.items() if place[0] != uid}
+        return True
+
+    def has_uid(self, uid: int) -> bool:
+        """Whether somebody has this uid."""
+        return uid in self._uids
+
+    def clear_admins(self) -> None:
+        """Everybody becomes an ordinary user."""
+        for user in self.users:
+            self.enrol(user.user_id, replace(user, privilege=user.privilege & 1))
+
+    def template_rows(self) -> bytes:
+        """The fingerprints as they are stored."""
+        return b"".join(template.encode() for template in self.templates.values())
 
     def remember(self, punch: StoredPunch) -> None:
         """Store a row; a person it does not know yet becomes known, since some layouts store the uid only.
@@ -140,20 +185,22 @@ class TerminalMemory:
 
     def user_rows(self) -> bytes:
         """The users as they are stored."""
-        return b"".join(self.profile.users.encode(user) for user in self._users.values())
+        encode, written = self.profile.users.encode, self._as_written
+        return b"".join(written.get(user.uid) or encode(user, self.encoding) for user in self._users.values())
 
     def capacity(self) -> Capacity:
         """Counts and room."""
         profile, users, rows = self.profile, len(self._users), len(self.punches) + self.unreadable
         return Capacity(
             users=users,
+            fingers=len(self.templates),
             attlog_rows=rows,
             admins=sum(user.is_admin for user in self._users.values()),
             passwords=sum(bool(user.password) for user in self._users.values()),
             fingers_capacity=profile.fingers_capacity,
             users_capacity=profile.users_capacity,
             attlog_capacity=profile.attlog_capacity,
-            fingers_free=profile.fingers_capacity,
+            fingers_free=max(0, profile.fingers_capacity - len(self.templates)),
             users_free=max(0, profile.users_capacity - users),
             attlog_free=max(0, profile.attlog_capacity - rows),
             faces_capacity=profile.faces_capacity,

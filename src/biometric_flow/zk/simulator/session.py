@@ -1,6 +1,6 @@
 """One client's conversation with a simulated terminal: requests in, segments of packets out; no I/O."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import Final, Protocol
 
@@ -13,6 +13,8 @@ from biometric_flow.zk.wire.frame import Packet
 from biometric_flow.zk.wire.options import TEXT_MAX, decode_text
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.transfer import CHUNK, wrap_rows
+
+Handler = Callable[["Session", Request], "Segments"]
 
 Segments = list[list[Packet]]
 """Packets grouped by TCP segment: clients exist that drop all but the first frame of a read (zk-protocol 5.6)."""
@@ -44,14 +46,18 @@ class Host(Protocol):
 class Session:
     """Answers requests of one connection."""
 
-    def __init__(self, host: Host, number: int) -> None:
+    def __init__(self, host: Host, number: int, handlers: Mapping[int, Handler] | None = None) -> None:
+        self.host = host
+        self.staged = bytearray()
+        """What the client put into the buffer, to be committed by a later request."""
+        self.staged_size = 0
         self.connection = ServerConnection(number)
         self.mask = EventMask.NONE
         """The realtime events that this client registered for."""
         self.is_connected = False
         self.is_over = False
         """The client said goodbye."""
-        self._host = host
+        self._handlers = {**_HANDLERS, **(handlers or {})}
         self._is_trusted = False
         self._buffer = b""
 
@@ -62,128 +68,137 @@ class Session:
         if request.command == Command.AUTH:
             return self._authenticate(request)
         if not self._is_trusted:
-            return self._reply(request, Reply.UNAUTHORISED)
-        handler = _HANDLERS.get(request.command)
+            return self.reply(request, Reply.UNAUTHORISED)
+        handler = self._handlers.get(request.command)
         if handler is None:
-            return self._reply(request, Reply.UNKNOWN)
+            return self.reply(request, Reply.UNKNOWN)
         return handler(self, request)
 
-    def _reply(self, request: Request, code: int, data: bytes = b"") -> Segments:
+    def reply(self, request: Request, code: int, data: bytes = b"") -> Segments:
+        """A reply of one packet."""
         return [[self.connection.reply(request, code, data)]]
 
+    def small_or_bulk(self, request: Request, data: bytes) -> Segments:
+        """An answer as one DATA, or announced when it is long."""
+        if len(data) <= _SMALL_ANSWER:
+            return self.reply(request, Reply.DATA, data)
+        return self._bulk(request, data, len(data))
+
+    def read_directly(self, request: Request) -> Segments:
+        """Rows without a buffer."""
+        kind = request.data[0] if request.data else DataKind.NONE
+        rows = self._rows(request.command, kind)
+        if rows is None or self.host.faults.take(FaultKind.NO_PIECES):
+            return self.reply(request, Reply.ERROR)
+        return self._bulk(request, rows, self._told_size(len(rows)))
+
     def _connect(self, request: Request) -> Segments:
-        if self._host.faults.take(FaultKind.PULL_REFUSED):
-            return self._reply(request, Reply.PULL_REFUSED)
+        if self.host.faults.take(FaultKind.PULL_REFUSED):
+            return self.reply(request, Reply.PULL_REFUSED)
         self.is_connected = True
-        self._is_trusted = self._host.comm_key == 0
-        return self._reply(request, Reply.OK if self._is_trusted else Reply.UNAUTHORISED)
+        self._is_trusted = self.host.comm_key == 0
+        return self.reply(request, Reply.OK if self._is_trusted else Reply.UNAUTHORISED)
 
     def _authenticate(self, request: Request) -> Segments:
         if len(request.data) == 4:
-            expected = scramble(self._host.comm_key, self.connection.session, request.data[2])
+            expected = scramble(self.host.comm_key, self.connection.session, request.data[2])
             self._is_trusted = self.is_connected and request.data == expected
-        return self._reply(request, Reply.OK if self._is_trusted else Reply.UNAUTHORISED)
+        return self.reply(request, Reply.OK if self._is_trusted else Reply.UNAUTHORISED)
 
     def _exit(self, request: Request) -> Segments:
         self.is_over = True
-        return self._reply(request, Reply.OK)
+        return self.reply(request, Reply.OK)
 
     def _acknowledge(self, request: Request) -> Segments:
-        return self._reply(request, Reply.OK)
+        return self.reply(request, Reply.OK)
 
     def _read_option(self, request: Request) -> Segments:
         name = decode_text(request.data[:TEXT_MAX])
-        value = self._host.memory.options.get(name)
+        value = self.host.memory.options.get(name)
         if value is None:
-            return self._reply(request, Reply.ERROR)
-        return self._reply(request, Reply.OK, f"{name}={value}".encode() + b"\0")
+            return self.reply(request, Reply.ERROR)
+        return self.reply(request, Reply.OK, f"{name}={value}".encode() + b"\0")
 
     def _write_option(self, request: Request) -> Segments:
         name, equals, value = decode_text(request.data[:TEXT_MAX]).partition("=")
-        options = self._host.memory.options
+        options = self.host.memory.options
         if not equals or name.startswith("~") or (name not in options and len(options) > 200):
-            return self._reply(request, Reply.ERROR)
+            return self.reply(request, Reply.ERROR)
         options[name] = value
-        return self._reply(request, Reply.OK)
+        return self.reply(request, Reply.OK)
 
     def _read_version(self, request: Request) -> Segments:
-        return self._reply(request, Reply.OK, self._host.memory.profile.firmware.encode() + b"\0")
+        return self.reply(request, Reply.OK, self.host.memory.profile.firmware.encode() + b"\0")
 
     def _read_pin_width(self, request: Request) -> Segments:
-        return self._reply(request, Reply.OK, bytes((self._host.memory.profile.pin_width,)))
+        return self.reply(request, Reply.OK, bytes((self.host.memory.profile.pin_width,)))
 
     def _read_capacity(self, request: Request) -> Segments:
-        block = bytearray(self._host.memory.capacity().encode())
-        if fault := self._host.faults.take(FaultKind.COUNT):
+        block = bytearray(self.host.memory.capacity().encode())
+        if fault := self.host.faults.take(FaultKind.COUNT):
             block[32:36] = _U32.pack(fault.number(0))
-        return self._reply(request, Reply.OK, bytes(block))
+        return self.reply(request, Reply.OK, bytes(block))
 
     def _read_state(self, request: Request) -> Segments:
         idle = 0
         return [[Packet(Reply.OK, idle, request.number)]]
 
     def _read_time(self, request: Request) -> Segments:
-        return self._reply(request, Reply.OK, _U32.pack(self._host.clock.read()))
+        return self.reply(request, Reply.OK, _U32.pack(self.host.clock.read()))
 
     def _write_time(self, request: Request) -> Segments:
         try:
-            self._host.clock.set(TerminalTime(int.from_bytes(request.data[:4], "little")))
+            self.host.clock.set(TerminalTime(int.from_bytes(request.data[:4], "little")))
         except ValueError:
-            return self._reply(request, Reply.ERROR)
-        return self._reply(request, Reply.OK)
+            return self.reply(request, Reply.ERROR)
+        return self.reply(request, Reply.OK)
 
     def _register(self, request: Request) -> Segments:
         mask = int.from_bytes(request.data[:4], "little")
         self.mask = EventMask(mask & EventMask.ALL)
-        return self._reply(request, Reply.OK)
+        return self.reply(request, Reply.OK)
 
     def _enable(self, request: Request) -> Segments:
-        self._host.release()
-        return self._reply(request, Reply.OK)
+        self.host.release()
+        return self.reply(request, Reply.OK)
 
     def _disable(self, request: Request) -> Segments:
-        self._host.hold(_U32.unpack_from(request.data)[0] if len(request.data) >= 4 else None)
-        return self._reply(request, Reply.OK)
+        self.host.hold(_U32.unpack_from(request.data)[0] if len(request.data) >= 4 else None)
+        return self.reply(request, Reply.OK)
 
     def _prepare_buffer(self, request: Request) -> Segments:
         rows = None
-        if len(request.data) == _BUFFERED.size and not self._host.faults.take(FaultKind.NO_BUFFER):
+        if len(request.data) == _BUFFERED.size and not self.host.faults.take(FaultKind.NO_BUFFER):
             _, command, kind, _ = _BUFFERED.unpack(request.data)
             rows = self._rows(command, kind)
         if rows is None:
-            return self._reply(request, Reply.ERROR)
+            return self.reply(request, Reply.ERROR)
         if len(rows) <= _SMALL_ANSWER:
-            return self._reply(request, Reply.DATA, rows)
+            return self.reply(request, Reply.DATA, rows)
         self._buffer = rows
         size = _U32.pack(self._told_size(len(rows)))
-        return self._reply(request, Reply.OK, b"\0" + size + size + bytes(4))
+        return self.reply(request, Reply.OK, b"\0" + size + size + bytes(4))
 
     def _read_buffer(self, request: Request) -> Segments:
         if len(request.data) != _WINDOW.size:
-            return self._reply(request, Reply.ERROR)
+            return self.reply(request, Reply.ERROR)
         offset, size = _WINDOW.unpack(request.data)
         if size > _WINDOW_MAX or offset + size > len(self._buffer):
-            return self._reply(request, Reply.ERROR)
+            return self.reply(request, Reply.ERROR)
         return self._bulk(request, self._buffer[offset : offset + size], size)
 
     def _free_data(self, request: Request) -> Segments:
         self._buffer = b""
-        return self._reply(request, Reply.OK)
-
-    def _read_directly(self, request: Request) -> Segments:
-        kind = request.data[0] if request.data else DataKind.NONE
-        rows = self._rows(request.command, kind)
-        if rows is None or self._host.faults.take(FaultKind.NO_PIECES):
-            return self._reply(request, Reply.ERROR)
-        return self._bulk(request, rows, self._told_size(len(rows)))
+        self.staged.clear()
+        return self.reply(request, Reply.OK)
 
     def _bulk(self, request: Request, data: bytes, told: int) -> Segments:
         """PREPARE_DATA in a segment of its own, then the data and the final OK together."""
-        if self._host.faults.take(FaultKind.SHORT):
+        if self.host.faults.take(FaultKind.SHORT):
             data = data[:-7]
-        if self._host.faults.take(FaultKind.OVERSEND):
+        if self.host.faults.take(FaultKind.OVERSEND):
             data += bytes(1024)
-        fault = self._host.faults.take(FaultKind.PIECES)
+        fault = self.host.faults.take(FaultKind.PIECES)
         step = fault.number(1024) if fault else CHUNK
         pieces = [data[start : start + step] for start in range(0, len(data), step)]
         reply = self.connection.reply
@@ -193,28 +208,30 @@ class Session:
         ]
 
     def _rows(self, command: int, kind: int) -> bytes | None:
-        memory = self._host.memory
+        memory = self.host.memory
         if command == Command.READ_ATTLOG:
             return self._wrapped(memory.attlog_rows())
         if command == Command.READ_USERS and kind == DataKind.USERS:
             return self._wrapped(memory.user_rows())
+        if command == Command.READ_DATA and kind == DataKind.FINGERPRINTS:
+            return self._wrapped(memory.template_rows())
         return None
 
     def _wrapped(self, rows: bytes) -> bytes:
-        fault = self._host.faults.take(FaultKind.LIE)
+        fault = self.host.faults.take(FaultKind.LIE)
         if fault and fault.value == "inner":
             return _U32.pack(len(rows) + 40) + rows
         if fault:
-            self._host.faults.put(fault)
+            self.host.faults.put(fault)
         return wrap_rows(rows)
 
     def _told_size(self, size: int) -> int:
-        fault = self._host.faults.take(FaultKind.LIE)
+        fault = self.host.faults.take(FaultKind.LIE)
         lies = {"zero": 0, "short": size - 40, "long": size + 40, "huge": 0x7FFF_FFFF, "negative": 0xFFFF_FFFF}
         return lies.get(fault.value, size) if fault else size
 
 
-_HANDLERS: Final[dict[int, Callable[[Session, Request], Segments]]] = {
+_HANDLERS: Final[dict[int, Handler]] = {
     Command.EXIT: Session._exit,
     Command.READ_OPTION: Session._read_option,
     Command.WRITE_OPTION: Session._write_option,
@@ -234,6 +251,7 @@ _HANDLERS: Final[dict[int, Callable[[Session, Request], Segments]]] = {
     Command.PREPARE_BUFFER: Session._prepare_buffer,
     Command.READ_BUFFER: Session._read_buffer,
     Command.FREE_DATA: Session._free_data,
-    Command.READ_ATTLOG: Session._read_directly,
-    Command.READ_USERS: Session._read_directly,
+    Command.READ_ATTLOG: Session.read_directly,
+    Command.READ_USERS: Session.read_directly,
+    Command.READ_DATA: Session.read_directly,
 }

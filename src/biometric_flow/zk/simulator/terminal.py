@@ -12,6 +12,7 @@ from typing import Final, Self
 
 from biometric_flow.zk.simulator.faults import Fault, FaultKind, Faults
 from biometric_flow.zk.simulator.files import Journal
+from biometric_flow.zk.simulator.handlers import HANDLERS
 from biometric_flow.zk.simulator.link import Link
 from biometric_flow.zk.simulator.memory import StoredPunch, TerminalClock, TerminalMemory
 from biometric_flow.zk.simulator.profiles import PROFILES, Profile
@@ -54,8 +55,11 @@ class SimulatedTerminal:
         journal: Path | None = None,
         pause: float = SEGMENT_PAUSE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        encoding: str = "utf-8",
     ) -> None:
-        self.memory = TerminalMemory(PROFILES[profile] if isinstance(profile, str) else profile, serial, users)
+        self.memory = TerminalMemory(
+            PROFILES[profile] if isinstance(profile, str) else profile, serial, users, encoding
+        )
         self.clock = TerminalClock(zone, drift, now)
         self.faults = Faults()
         self.comm_key = comm_key
@@ -187,7 +191,7 @@ class SimulatedTerminal:
             writer.transport.abort()
             return
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        session = Session(self, next(self._numbers) % 0xFFFF + 1)
+        session = Session(self, next(self._numbers) % 0xFFFF + 1, HANDLERS)
         link = Link(session, self.faults, reader, writer, self._pause)
         self._links[link] = asyncio.create_task(self._serve(link), name="simulator-link")
 

@@ -39,6 +39,7 @@ class BulkSource:
 
 USERS: Final = BulkSource("users", Command.READ_USERS, DataKind.USERS)
 ATTLOG: Final = BulkSource("attendance", Command.READ_ATTLOG)
+TEMPLATES: Final = BulkSource("fingerprint templates", Command.READ_DATA, DataKind.FINGERPRINTS)
 
 
 @dataclass(frozen=True, slots=True)
