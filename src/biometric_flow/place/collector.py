@@ -258,7 +258,7 @@ class Collectors:
         """Start, restart or stop the collector of a terminal, as its entry now says."""
         await self._stop(entry.key)
         self._at.health.switched(entry.key, self._at.clock.now())
-        if entry.is_enabled:
+        if entry.is_enabled and entry.protocol == "pull":
             self._tasks[entry.key] = asyncio.create_task(
                 Collector(entry, self._at).run(), name=f"collector {entry.key}"
             )

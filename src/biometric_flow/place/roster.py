@@ -1,20 +1,28 @@
 """Which terminals this place has: `config/devices/<place>.json` at start, changed at run time, kept in the database."""
 
+import hashlib
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from biometric_flow.api.place import ClockRule, Slug
+from biometric_flow.api.place import ClockRule, Serial, Slug
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import TerminalExists, TerminalUnknown
 from biometric_flow.runtime.settings import FileModel, read_json
 
 COMM_KEY_LIMIT: Final = 999_999
+
+Protocol = Literal["pull", "push"]
+"""Who dials: we the terminal, or the terminal us. One that is pulled may push as well when it has a push secret."""
+
+_PUSH_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
 
 def comm_key_digits(secret: SecretStr) -> SecretStr:
@@ -23,6 +31,20 @@ def comm_key_digits(secret: SecretStr) -> SecretStr:
     if not text.isascii() or not text.isdigit() or int(text) > COMM_KEY_LIMIT:
         raise ValueError("1 to 6 digits, as set on the terminal under Comm. key")
     return secret
+
+
+def push_secret_text(secret: SecretStr) -> SecretStr:
+    """A push terminal's secret: at least 128 bits that can stand in a path. Raises ValueError without showing it."""
+    if not _PUSH_SECRET.fullmatch(secret.get_secret_value()):
+        raise ValueError(
+            "22 to 128 letters, digits, - and _, for it stands in the address; `biometric-flow secret` makes one"
+        )
+    return secret
+
+
+def network_text(text: str) -> str:
+    """A network as 192.0.2.0/24, or one address. Raises ValueError."""
+    return str(ip_network(text.strip(), strict=False))
 
 
 def _encoding(name: str) -> str:
@@ -38,13 +60,25 @@ class TerminalConfig(FileModel):
 
     key: Slug
     name: str = Field(min_length=1, max_length=80)
-    host: str = Field(min_length=1, max_length=253)
+    protocol: Protocol = "pull"
+    host: str = Field("", max_length=253)
     port: int = Field(4370, ge=1, le=65535)
     comm_key: Annotated[SecretStr, AfterValidator(comm_key_digits)] | None = None
+    serial: Serial | None = None
+    push_secret: Annotated[SecretStr, AfterValidator(push_secret_text)] | None = None
+    push_networks: tuple[Annotated[str, AfterValidator(network_text)], ...] = ()
     encoding: Annotated[str, AfterValidator(_encoding)] = "utf-8"
     is_enabled: bool = True
     clock: ClockRule = "off"
     clock_above_seconds: int = Field(30, ge=2, le=86_400)
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.protocol == "pull" and not self.host:
+            raise ValueError("a host for a terminal that is pulled")
+        if self.protocol == "push" and not (self.serial and self.push_secret):
+            raise ValueError("serial and push_secret for a terminal that pushes")
+        return self
 
 
 class DevicesFile(FileModel):
@@ -56,7 +90,8 @@ class DevicesFile(FileModel):
     def _different(self) -> Self:
         for what, names in (
             ("keys", [terminal.key for terminal in self.terminals]),
-            ("addresses", [f"{terminal.host}:{terminal.port}" for terminal in self.terminals]),
+            ("addresses", [f"{terminal.host}:{terminal.port}" for terminal in self.terminals if terminal.host]),
+            ("serial numbers", [terminal.serial for terminal in self.terminals if terminal.serial]),
         ):
             twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
@@ -68,6 +103,11 @@ def read_devices(config: Path, place: str) -> DevicesFile:
     """The devices file of a place; a place without one begins with no terminals."""
     path = config / "devices" / f"{place}.json"
     return read_json(path, DevicesFile) if path.exists() else DevicesFile()
+
+
+def secret_digest(secret: str) -> str:
+    """What is kept of a push secret: it is long and random, so that a plain hash does not help to guess it."""
+    return hashlib.sha256(b"push/1\0" + secret.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +129,13 @@ class RosterEntry:
     """The drift that `above` tolerates."""
     firmware: str = ""
     """What it said last, to notice a change; empty before first contact."""
+    protocol: Protocol = "pull"
+    push_secret: str = ""
+    """Digest of the secret it dials with; empty where it may not push."""
+    push_networks: str = ""
+    """Networks it may dial from, with commas between; empty for any."""
+    push_version: str = ""
+    """The newest push version to announce to it, where the usual one does not do."""
 
 
 class Roster:
@@ -144,8 +191,12 @@ class Roster:
 
     def _refuse_shared_address(self, entry: RosterEntry) -> None:
         for other in self._entries.values():
-            if other.key != entry.key and (other.host, other.port) == (entry.host, entry.port):
+            if other.key == entry.key:
+                continue
+            if entry.host and (other.host, other.port) == (entry.host, entry.port):
                 raise TerminalExists(f"{entry.host}:{entry.port} is already the address of {other.key!r}")
+            if entry.push_secret and other.serial == entry.serial:
+                raise TerminalExists(f"{entry.serial} is already the serial number of {other.key!r}")
 
     def _save(self, entry: RosterEntry) -> RosterEntry:
         values = asdict(entry) | {"comm_key": str(entry.comm_key) if entry.comm_key else ""}
@@ -172,10 +223,13 @@ def _from_file(terminal: TerminalConfig, known: RosterEntry | None) -> RosterEnt
         comm_key=int(key.get_secret_value()) if key else 0,
         encoding=terminal.encoding,
         is_enabled=terminal.is_enabled,
-        serial=known.serial if known else "",
+        serial=terminal.serial or (known.serial if known else ""),
         clock=terminal.clock,
         clock_above_seconds=terminal.clock_above_seconds,
         firmware=known.firmware if known else "",
+        protocol=terminal.protocol,
+        push_secret=secret_digest(terminal.push_secret.get_secret_value()) if terminal.push_secret else "",
+        push_networks=",".join(terminal.push_networks),
     )
 
 

@@ -15,6 +15,7 @@ from biometric_flow.ledger.sqlite import SqliteLedgerStore
 from biometric_flow.model.ids import PlaceId, PunchId, TerminalSerial
 from biometric_flow.model.punch import Punch, QuarantineReason
 from biometric_flow.place.normalise import Quarantined
+from biometric_flow.place.push.tables import PushNotes, keep_notes
 
 LOOKUP_STEP = 500
 """Ids in one lookup; SQLite takes at least 999 parameters everywhere."""
@@ -31,6 +32,8 @@ class Batch:
     generation: GenerationStarted | None = None
     holds: int | None = None
     """Rows that the terminal holds, when its whole log has just been read; live rows add to it."""
+    notes: PushNotes | None = None
+    """What a push terminal told beside."""
 
 
 @dataclass(slots=True)
@@ -116,6 +119,8 @@ class PlaceStore:
         self._insert_quarantine(aside, batch.received_at)
         self._insert_people(batch.people)
         self._move_cursor(batch, recorded)
+        if batch.notes is not None:
+            keep_notes(self._connection, batch.terminal, batch.notes, batch.received_at)
         recorded.head = self.ledger.head().sequence
         return recorded
 
@@ -214,7 +219,7 @@ class PlaceStore:
                 (batch.holds, batch.received_at.isoformat(), batch.terminal),
             )
         else:
-            live = sum(punch.channel == "live" for _, punch in recorded.accepted)
+            live = sum(punch.channel in ("live", "push") for _, punch in recorded.accepted)
             self._connection.execute("UPDATE cursor SET rows = rows + ? WHERE terminal = ?", (live, batch.terminal))
         self._connection.execute(
             "UPDATE cursor SET received = received + ?, accepted = accepted + ?, quarantined = quarantined + ?,"

@@ -1,0 +1,1 @@
+"""The `/iclock` server: terminals that dial this place, in both push protocols."""

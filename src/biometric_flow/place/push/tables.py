@@ -1,0 +1,152 @@
+"""What only push terminals need in a place's file: stamps, events, commands. Written in the writer's thread."""
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from biometric_flow.model.ids import TerminalSerial
+
+EVENTS_KEPT: Final = 10_000
+"""Newest events kept of one terminal; punches are elsewhere and kept for ever."""
+
+SCHEMA: Final = """
+CREATE TABLE push_stamp (                  -- opaque text, given back to the terminal at its next handshake
+    terminal TEXT NOT NULL,                -- serial number
+    name     TEXT NOT NULL,                -- the table it is for; 'protocol' for the protocol the terminal speaks
+    stamp    TEXT NOT NULL,
+    PRIMARY KEY (terminal, name)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE terminal_event (              -- what happened at a terminal and is no punch
+    id         BLOB PRIMARY KEY,
+    terminal   TEXT NOT NULL,              -- serial number
+    kind       TEXT NOT NULL,
+    code       INTEGER NOT NULL,
+    pin        TEXT NOT NULL,
+    local_time TEXT NOT NULL,
+    detail     TEXT NOT NULL,
+    first_seen TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX terminal_event_by_time ON terminal_event (terminal, local_time);
+
+CREATE TABLE push_command (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,   -- never reused, so that a late result cannot meet another command
+    terminal   TEXT NOT NULL,              -- key
+    body       TEXT NOT NULL,              -- JSON
+    state      TEXT NOT NULL CHECK (state IN ('queued', 'sent', 'confirmed', 'failed', 'timed_out')),
+    attempts   INTEGER NOT NULL DEFAULT 0,
+    code       INTEGER,                    -- what the terminal returned
+    detail     TEXT NOT NULL DEFAULT '',
+    created_at TEXT NOT NULL,
+    sent_at    TEXT,
+    changed_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX push_command_by_terminal ON push_command (terminal, id);
+CREATE INDEX push_command_open ON push_command (terminal) WHERE state IN ('queued', 'sent');
+"""
+
+
+class EventKind(StrEnum):
+    """What kind of thing happened."""
+
+    REFUSED = "refused"
+    """Somebody was not let in; never a punch, though it may carry a PIN."""
+    ALARM = "alarm"
+    DOOR = "door"
+    """A normal event without a person."""
+    OPERATION = "operation"
+    """Something done in the terminal's menu."""
+    FAULT = "fault"
+    """Something the terminal could not do."""
+
+
+@dataclass(frozen=True, slots=True)
+class TerminalEvent:
+    """One thing that happened at a terminal and is no punch."""
+
+    terminal: TerminalSerial
+    kind: EventKind
+    code: int
+    pin: str
+    local_time: str
+    """By the terminal's clock, `YYYY-MM-DDTHH:MM:SS`."""
+    detail: str = ""
+
+    @property
+    def id(self) -> bytes:
+        """Computed from its contents, so that an upload that comes twice is kept once."""
+        parts = (self.terminal, self.kind, str(self.code), self.pin, self.local_time, self.detail)
+        return hashlib.sha256("\0".join(("event/1", *parts)).encode("utf-8", "surrogatepass")).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class PushNotes:
+    """What an upload brought beside punches and people; kept in the same transaction as they."""
+
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    events: Sequence[TerminalEvent] = ()
+
+
+def keep_notes(connection: sqlite3.Connection, terminal: TerminalSerial, notes: PushNotes, now: datetime) -> None:
+    """Write stamps and events inside the caller's transaction."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO push_stamp VALUES (?, ?, ?)",
+        [(terminal, name, stamp) for name, stamp in notes.stamps.items()],
+    )
+    if notes.events:
+        connection.executemany(
+            "INSERT OR IGNORE INTO terminal_event VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    event.id,
+                    event.terminal,
+                    event.kind,
+                    event.code,
+                    event.pin,
+                    event.local_time,
+                    event.detail,
+                    now.isoformat(),
+                )
+                for event in notes.events
+            ],
+        )
+        connection.execute(
+            "DELETE FROM terminal_event WHERE terminal = ? AND id NOT IN"
+            " (SELECT id FROM terminal_event WHERE terminal = ? ORDER BY local_time DESC LIMIT ?)",
+            (terminal, terminal, EVENTS_KEPT),
+        )
+
+
+class PushReader:
+    """Queries beside the writer, over a read-only connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def stamps(self, terminal: TerminalSerial) -> dict[str, str]:
+        """Table -> last stamp that was kept together with its rows."""
+        return dict(self._connection.execute("SELECT name, stamp FROM push_stamp WHERE terminal = ?", (terminal,)))
+
+    def events(self, terminal: TerminalSerial, limit: int) -> list[tuple[TerminalEvent, datetime]]:
+        """Events and when they were first seen, newest first."""
+        query = (
+            "SELECT kind, code, pin, local_time, detail, first_seen FROM terminal_event"
+            " WHERE terminal = ? ORDER BY local_time DESC, id LIMIT ?"
+        )
+        return [
+            (
+                TerminalEvent(terminal, EventKind(kind), code, pin, time, detail),
+                datetime.fromisoformat(seen).astimezone(UTC),
+            )
+            for kind, code, pin, time, detail, seen in self._connection.execute(query, (terminal, limit))
+        ]
+
+    def punches_between(self, terminal: TerminalSerial, start: str, end: str) -> int:
+        """Punches of a terminal whose local time lies between two texts `YYYY-MM-DDTHH:MM:SS`, both included."""
+        query = "SELECT count(*) FROM punch WHERE terminal = ? AND local_time BETWEEN ? AND ?"
+        (count,) = self._connection.execute(query, (terminal, start, end)).fetchone()
+        return int(count)
