@@ -77,7 +77,8 @@ def check(place: PlaceId, head: Head, leaf: bytes, record: bytes, opened: bytes)
         raise ChainBroken(sequence, f"expected sequence {sequence}, got {leaf_sequence!r}")
     if previous != head.hash:
         raise ChainBroken(sequence, "the previous leaf hash differs: an earlier entry was altered or left out")
-    if version != LEAF_VERSION or _leaf(place, sequence, head.hash, day, kind, commitment) != leaf:
+    is_text = isinstance(day, str) and isinstance(kind, str)
+    if version != LEAF_VERSION or not is_text or _leaf(place, sequence, head.hash, day, kind, commitment) != leaf:
         raise ChainBroken(sequence, "the leaf is not in canonical form")
     if not hmac.compare_digest(hmac.digest(opened, record, "sha256"), commitment):
         raise ChainBroken(sequence, "the record does not match the leaf's commitment")
