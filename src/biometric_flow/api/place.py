@@ -37,6 +37,18 @@ class Capacity(BaseModel):
     punches_limit: int = 0
 
 
+Severity = Literal["info", "warning", "alarm"]
+
+
+class Finding(BaseModel):
+    """Something about a terminal that needs a person."""
+
+    code: str = Field(description="Stable; programs decide by it.", examples=["no_comm_key"])
+    severity: Severity
+    text: str = Field(description="What is wrong and what to do, in words.")
+    since: datetime | None = Field(default=None, description="When it happened; null for a state that lasts.")
+
+
 class TerminalView(BaseModel):
     """One terminal as its place sees it."""
 
@@ -60,6 +72,7 @@ class TerminalView(BaseModel):
     clock_above_seconds: int = 30
     counters: Counters = Counters()
     capacity: Capacity = Capacity()
+    findings: list[Finding] = []
 
 
 class TerminalCreate(BaseModel):

@@ -19,6 +19,8 @@ STATUS: Final[dict[str, int]] = {
     "terminal.unknown": 404,
     "terminal.exists": 409,
     "terminal.exchanged": 409,
+    "terminal.clock_not_corrected": 409,
+    "finding.unknown": 404,
     "place.unknown": 404,
     "person.unknown": 404,
     "cursor.invalid": 400,

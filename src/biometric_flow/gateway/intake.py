@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, assert_never
 
 import cbor2
 from sqlalchemy import text
@@ -16,7 +16,7 @@ from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.store import ledger, people, places, punches, terminals
 from biometric_flow.ledger.chain import Head, SealedEntry, check
 from biometric_flow.ledger.errors import ChainBroken, LedgerError
-from biometric_flow.ledger.events import PersonEnrolled, PunchRecorded, decode
+from biometric_flow.ledger.events import ClockCorrected, GenerationStarted, PersonEnrolled, PunchRecorded, decode
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import SERIAL, PlaceId, TenantId, canonical_pin
 from biometric_flow.model.punch import Punch, clock_text, punch_id
@@ -112,8 +112,10 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
             case PersonEnrolled():
                 _check_person(head.sequence, event)
                 found.enrolments.append(event)
+            case GenerationStarted() | ClockCorrected():
+                _check_serial(head.sequence, event.terminal)
             case _:
-                pass
+                assert_never(event)
     return found
 
 
@@ -145,14 +147,18 @@ def _check_person(sequence: int, event: PersonEnrolled) -> None:
 
 
 def _check_words(sequence: int, terminal: str, pin: str) -> None:
-    if not SERIAL.fullmatch(terminal):
-        raise ChainBroken(sequence, f"expected a terminal's serial number, got {terminal[:40]!r}")
+    _check_serial(sequence, terminal)
     try:
         is_canonical = canonical_pin(pin) == pin
     except ValueError:
         is_canonical = False
     if not is_canonical:
         raise ChainBroken(sequence, "expected a PIN in canonical form")
+
+
+def _check_serial(sequence: int, terminal: str) -> None:
+    if not SERIAL.fullmatch(terminal):
+        raise ChainBroken(sequence, f"expected a terminal's serial number, got {terminal[:40]!r}")
 
 
 async def _head(connection: AsyncConnection, place: PlaceId, *, lock: bool = False) -> Head:

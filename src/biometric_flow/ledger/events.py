@@ -70,7 +70,25 @@ class GenerationStarted:
         return None
 
 
-Event = PunchRecorded | PersonEnrolled | GenerationStarted
+@dataclass(frozen=True, slots=True)
+class ClockCorrected:
+    """A terminal's clock was set right by its place (security-design I6)."""
+
+    kind: ClassVar[str] = "clock_corrected"
+    version: ClassVar[int] = 1
+
+    terminal: TerminalSerial
+    drift: timedelta
+    """How far it was off just before: terminal clock minus true time."""
+    set_at: datetime
+
+    @property
+    def subject(self) -> str | None:
+        """Nobody's: the place's own key hides it."""
+        return None
+
+
+Event = PunchRecorded | PersonEnrolled | GenerationStarted | ClockCorrected
 
 
 def encode(event: Event) -> bytes:
@@ -109,6 +127,12 @@ def encode(event: Event) -> bytes:
                 "platform": event.platform,
                 "rows": event.rows,
                 "seen_at": _instant(event.seen_at),
+            }
+        case ClockCorrected():
+            body = {
+                "terminal": event.terminal,
+                "drift_ms": round(event.drift / timedelta(milliseconds=1)),
+                "set_at": _instant(event.set_at),
             }
     return cbor2.dumps({"kind": event.kind, "version": event.version, **body}, canonical=True)
 
@@ -172,10 +196,19 @@ def _generation_started(body: Mapping[str, Any]) -> GenerationStarted:
     )
 
 
+def _clock_corrected(body: Mapping[str, Any]) -> ClockCorrected:
+    return ClockCorrected(
+        terminal=TerminalSerial(_text(body["terminal"])),
+        drift=timedelta(milliseconds=body["drift_ms"]),
+        set_at=datetime.fromisoformat(body["set_at"]),
+    )
+
+
 _DECODERS: Mapping[tuple[str, int], Callable[[Mapping[str, Any]], Event]] = {
     (PunchRecorded.kind, 1): _punch_recorded,
     (PersonEnrolled.kind, 1): _person_enrolled,
     (GenerationStarted.kind, 1): _generation_started,
+    (ClockCorrected.kind, 1): _clock_corrected,
 }
 
 

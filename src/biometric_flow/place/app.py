@@ -18,9 +18,10 @@ from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.place import Place
-from biometric_flow.place.collector import Collectors, Workplace
+from biometric_flow.place.collector import Collectors
 from biometric_flow.place.feed import Feed, Message
 from biometric_flow.place.health import Health
+from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.roster import DevicesFile, Roster, RosterEntry, read_devices
 from biometric_flow.place.routes import health as health_routes
 from biometric_flow.place.routes import ledger, people, punches, stream, terminals
@@ -30,6 +31,7 @@ from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.state import PlaceState
 from biometric_flow.place.store import PlaceReader, PlaceStore, Recorded
 from biometric_flow.place.uplink import Uplink
+from biometric_flow.place.workplace import Workplace
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.errors import FolderUnusable
@@ -74,6 +76,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     reader = PlaceReader(open_reader(folder / "place.sqlite3"))
     roster = Roster(connection)
     roster.seed(devices)
+    incidents = Incidents(connection)
     feed = Feed()
 
     def recorded(batch: Recorded) -> None:
@@ -100,12 +103,19 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     async def pin_serial(key: str, serial: str) -> RosterEntry:
         return await writer.call(roster.pin_serial, key, serial)
 
-    collectors = Collectors(Workplace(place, settings, store, writer, health, clock, pin_serial))
+    async def pin_firmware(key: str, firmware: str) -> RosterEntry:
+        return await writer.call(roster.pin_firmware, key, firmware)
+
+    collectors = Collectors(
+        Workplace(place, settings, store, writer, health, incidents, clock, pin_serial, pin_firmware)
+    )
     uplink = None
     if settings.gateway_url is not None and settings.gateway_credential is not None:
         client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
         uplink = Uplink(client, settings, reader, store, writer, clock, report)
-    state = PlaceState(place, settings, clock.now(), clock, roster, collectors, health, writer, reader, feed, uplink)
+    state = PlaceState(
+        place, settings, clock.now(), clock, roster, incidents, collectors, health, writer, reader, feed, uplink
+    )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

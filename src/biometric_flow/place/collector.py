@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
@@ -14,16 +14,14 @@ from biometric_flow.api.place import Capacity
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import GenerationStarted
 from biometric_flow.model.ids import TerminalSerial
-from biometric_flow.model.place import Place
 from biometric_flow.model.punch import Channel, Punch
 from biometric_flow.place.errors import TerminalExchanged
-from biometric_flow.place.health import Health
-from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, person_of, put_aside, row_of
+from biometric_flow.place.normalise import Quarantined, Reading, normalise, person_of, put_aside, row_of
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.settings import PlaceSettings
-from biometric_flow.place.store import Batch, Cursor, PlaceStore
-from biometric_flow.place.writer import Writer
-from biometric_flow.runtime.clock import Clock
+from biometric_flow.place.store import Batch, Cursor
+from biometric_flow.place.timekeeper import Timekeeper
+from biometric_flow.place.workplace import Workplace
 from biometric_flow.zk.errors import (
     NotATerminal,
     PullRefused,
@@ -44,19 +42,6 @@ CHUNK: Final = 2000
 NEEDS_AN_OPERATOR: Final = (TerminalUnauthorised, PullRefused, NotATerminal, TerminalExchanged)
 
 
-@dataclass(frozen=True, slots=True)
-class Workplace:
-    """What every collector of a place shares."""
-
-    place: Place
-    settings: PlaceSettings
-    store: PlaceStore
-    writer: Writer
-    health: Health
-    clock: Clock
-    pin_serial: Callable[[str, str], Awaitable[RosterEntry]]
-
-
 class Collector:
     """Collects from one terminal until cancelled."""
 
@@ -66,7 +51,7 @@ class Collector:
         self._info = TerminalInfo(serial="", firmware="")
         self._pins: dict[int, str] = {}
         self._user_count = -1
-        self._drift: timedelta | None = None
+        self._timekeeper = Timekeeper(entry, workplace)
         self._previous: datetime | None = None
         self._cursor = Cursor(0, 0, None)
         self._log = log.bind(terminal=entry.key)
@@ -79,15 +64,18 @@ class Collector:
             try:
                 await self._one_connection()
             except NEEDS_AN_OPERATOR as error:
-                self._at.health.blocked(self._entry.key, self._at.clock.now(), str(error))
+                self._at.health.blocked(self._entry.key, self._at.clock.now(), str(error), error.code)
                 self._log.warning("terminal_blocked", code=error.code, reason=str(error))
                 await self._at.clock.sleep(self._at.settings.blocked_retry_seconds)
                 continue
             except (ZkError, StorageUnavailable, OSError) as error:
-                self._at.health.lost(self._entry.key, self._at.clock.now(), str(error))
-                self._log.info("terminal_lost", code=getattr(error, "code", "os"), reason=str(error))
+                code = getattr(error, "code", "os")
+                self._at.health.lost(self._entry.key, self._at.clock.now(), str(error), code)
+                self._log.info("terminal_lost", code=code, reason=str(error))
             except Exception as error:  # noqa: BLE001 - the outermost loop of a task: log and go on
-                self._at.health.lost(self._entry.key, self._at.clock.now(), "an internal error; see the log")
+                self._at.health.lost(
+                    self._entry.key, self._at.clock.now(), "an internal error; see the log", "internal"
+                )
                 self._log.exception("collector_failed", error=type(error).__name__)
             if self._at.clock.monotonic() - connected_at > self._at.settings.backoff_max_seconds:
                 attempt = 0
@@ -102,20 +90,26 @@ class Collector:
             await self._recognise(terminal)
             # Live events are asked for before the log is read: a punch in between comes twice, never not at all.
             await terminal.listen()
-            await self._measure_drift(terminal)
+            await self._timekeeper.measure(terminal)
             await self._reconcile(terminal)
+            # After the log was read: its rows were written by the clock as it was.
+            await self._timekeeper.keep(terminal, self._serial)
             self._at.health.online(entry.key, self._at.clock.now())
             await self._listen(terminal)
 
     async def _recognise(self, terminal: Terminal) -> None:
         info = self._info = await terminal.info()
+        self._at.health.contacted(self._entry.key, self._at.clock.now(), asked_for_comm_key=terminal.asked_for_comm_key)
         if self._entry.serial and info.serial != self._entry.serial:
+            text = f"Another machine answers at its address: {info.serial} instead of {self._entry.serial}."
+            await self._at.note(self._entry.key, "serial_changed", text)
             raise TerminalExchanged(
                 f"expected the terminal {self._entry.serial} at this address, found {info.serial}; "
                 "if it was exchanged on purpose, confirm the new serial number"
             )
         if not self._entry.serial:
             self._entry = await self._at.pin_serial(self._entry.key, info.serial)
+        await self._notice_firmware(info)
         self._at.health.contacted(
             self._entry.key,
             self._at.clock.now(),
@@ -128,19 +122,18 @@ class Collector:
         self._cursor = stored or Cursor(0, 0, None)
         self._previous = await self._at.writer.call(self._at.store.last_instant, serial)
 
+    async def _notice_firmware(self, info: TerminalInfo) -> None:
+        before = self._entry.firmware
+        if info.firmware == before:
+            return
+        if before:
+            text = f"Its firmware changed from {before[:80]} to {info.firmware[:80]}."
+            await self._at.note(self._entry.key, "firmware_changed", text)
+        self._entry = await self._at.pin_firmware(self._entry.key, info.firmware)
+
     @property
     def _serial(self) -> TerminalSerial:
         return TerminalSerial(self._entry.serial)
-
-    async def _measure_drift(self, terminal: Terminal) -> None:
-        asked = self._at.clock.now()
-        told = await terminal.time()
-        now = self._at.clock.now()
-        try:
-            self._drift = drift_of(told.to_datetime(), self._at.place.zone, asked + (now - asked) / 2)
-        except ValueError:
-            self._drift = None
-        self._at.health.contacted(self._entry.key, now, drift=self._drift)
 
     async def _reconcile(self, terminal: Terminal) -> None:
         """Compare counters with what was read; read people or the whole log again where they differ or are old."""
@@ -176,6 +169,9 @@ class Collector:
         await self._at.writer.record(Batch(self._serial, now, generation=started))
         self._cursor = Cursor(generation, 0, None)
         self._log.info("generation_started", generation=generation, rows=rows)
+        if generation > 1:
+            text = f"Its list of punches began anew with {rows} rows: it was cleared, reset or exchanged."
+            await self._at.note(self._entry.key, "generation_started", text)
 
     async def _read_people(self, terminal: Terminal) -> None:
         users = await terminal.users()
@@ -212,7 +208,8 @@ class Collector:
             if events:
                 await self._take_live(terminal, events)
             else:
-                await self._measure_drift(terminal)
+                await self._timekeeper.measure(terminal)
+                await self._timekeeper.keep(terminal, self._serial)
             if clock.monotonic() >= reconcile_at:
                 await self._reconcile(terminal)
                 reconcile_at = clock.monotonic() + settings.reconcile_seconds
@@ -239,7 +236,7 @@ class Collector:
             tenant=self._at.place.tenant,
             terminal=self._serial,
             zone=self._at.place.zone,
-            drift=self._drift,
+            drift=self._timekeeper.drift,
             received_at=self._at.clock.now(),
             channel=channel,
             pins=self._pins,

@@ -15,6 +15,12 @@ class TerminalExists(BiometricFlowError):
     code = "terminal.exists"
 
 
+class FindingUnknown(BiometricFlowError):
+    """No incident of this kind waits for a person at this terminal."""
+
+    code = "finding.unknown"
+
+
 class CursorInvalid(BiometricFlowError):
     """A page cursor that this service did not make."""
 
@@ -25,6 +31,12 @@ class TerminalExchanged(BiometricFlowError):
     """The machine at this address is not the one that was enrolled; an operator must confirm (security-design D3)."""
 
     code = "terminal.exchanged"
+
+
+class ClockNotCorrected(BiometricFlowError):
+    """A terminal took a new time and still shows another."""
+
+    code = "terminal.clock_not_corrected"
 
 
 class RestoredFromOlderCopy(BiometricFlowError):

@@ -1,11 +1,12 @@
 """What is known of each terminal right now, and the one word that says it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from biometric_flow.api.place import Capacity, Counters, TerminalView
 from biometric_flow.model.terminal import TerminalState
+from biometric_flow.place.findings import Facts, Incident, findings
 from biometric_flow.place.roster import RosterEntry
 
 
@@ -24,6 +25,11 @@ class Condition:
     last_contact: datetime | None = None
     drift: timedelta | None = None
     capacity: Capacity = field(default_factory=Capacity)
+    asked_for_comm_key: bool | None = None
+    latency: timedelta | None = None
+    """How long its answer to a short question took."""
+    errors: Mapping[str, int] = field(default_factory=dict)
+    """How often it was lost or blocked since this process started, by the error's code."""
 
 
 def state_of(entry: RosterEntry, condition: Condition, now: datetime, offline_after: timedelta) -> TerminalState:
@@ -56,19 +62,21 @@ class Health:
         before = self.condition(key, now)
         after = replace(before, last_contact=now, **facts)  # type: ignore[arg-type]
         self._conditions[key] = after
-        if replace(after, last_contact=before.last_contact, drift=before.drift) != before:
+        if replace(after, last_contact=before.last_contact, drift=before.drift, latency=before.latency) != before:
             self._changed(key)
 
     def online(self, key: str, now: datetime) -> None:
         """It is connected and caught up."""
         self._turn(key, now, is_connected=True, is_blocked=False, reason="")
 
-    def lost(self, key: str, now: datetime, reason: str) -> None:
+    def lost(self, key: str, now: datetime, reason: str, code: str) -> None:
         """It cannot be reached; trying again."""
+        self._count(key, now, code)
         self._turn(key, now, is_connected=False, is_blocked=False, reason=reason)
 
-    def blocked(self, key: str, now: datetime, reason: str) -> None:
+    def blocked(self, key: str, now: datetime, reason: str, code: str) -> None:
         """It answers, but not as it should; an operator must act."""
+        self._count(key, now, code)
         self._turn(key, now, is_connected=False, is_blocked=True, reason=reason)
 
     def switched(self, key: str, now: datetime) -> None:
@@ -77,6 +85,15 @@ class Health:
             self.condition(key, now), since=now, is_connected=False, is_blocked=False, reason=""
         )
         self._changed(key)
+
+    def noted(self, key: str) -> None:
+        """Something else than its condition changed that a person would see."""
+        self._changed(key)
+
+    def _count(self, key: str, now: datetime, code: str) -> None:
+        before = self.condition(key, now)
+        errors = {**before.errors, code: before.errors.get(code, 0) + 1}
+        self._conditions[key] = replace(before, errors=errors)
 
     def _turn(self, key: str, now: datetime, *, is_connected: bool, is_blocked: bool, reason: str) -> None:
         before = self.condition(key, now)
@@ -93,11 +110,18 @@ class Health:
             self._changed(key)
 
     def view(
-        self, entry: RosterEntry, now: datetime, counters: tuple[int, int, int, int], last_punch: datetime | None
+        self,
+        entry: RosterEntry,
+        now: datetime,
+        counters: tuple[int, int, int, int],
+        last_punch: datetime | None,
+        incidents: Sequence[Incident],
     ) -> TerminalView:
         """The terminal as the place's API shows it. `counters` are received, accepted, quarantined, duplicate."""
         condition = self.condition(entry.key, now)
         received, accepted, quarantined, duplicate = counters
+        counted = Counters(received=received, accepted=accepted, quarantined=quarantined, duplicate=duplicate)
+        facts = Facts(bool(entry.comm_key), condition.asked_for_comm_key, condition.drift, condition.capacity, counted)
         state = state_of(entry, condition, now, self._offline_after)
         since = condition.since
         if state is TerminalState.OFFLINE and condition.last_contact:
@@ -121,6 +145,7 @@ class Health:
             has_comm_key=bool(entry.comm_key),
             clock=entry.clock,
             clock_above_seconds=entry.clock_above_seconds,
-            counters=Counters(received=received, accepted=accepted, quarantined=quarantined, duplicate=duplicate),
+            counters=counted,
             capacity=condition.capacity,
+            findings=findings(facts, incidents),
         )

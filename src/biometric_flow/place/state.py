@@ -11,6 +11,7 @@ from biometric_flow.model.place import Place
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.feed import Feed
 from biometric_flow.place.health import Health
+from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceReader
@@ -28,6 +29,7 @@ class PlaceState:
     started_at: datetime
     clock: Clock
     roster: Roster
+    incidents: Incidents
     collectors: Collectors
     health: Health
     writer: Writer
@@ -39,7 +41,13 @@ class PlaceState:
         """All terminals as they are now, by key."""
         now, counters, last = self.clock.now(), self.reader.counters(), self.reader.last_punches()
         return [
-            self.health.view(entry, now, counters.get(entry.serial, (0, 0, 0, 0)), last.get(entry.serial))
+            self.health.view(
+                entry,
+                now,
+                counters.get(entry.serial, (0, 0, 0, 0)),
+                last.get(entry.serial),
+                self.incidents.of(entry.key),
+            )
             for entry in self.roster
         ]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from biometric_flow.ledger.chain import SealedEntry
 from biometric_flow.ledger.errors import StorageUnavailable
-from biometric_flow.ledger.events import Event, GenerationStarted, PersonEnrolled, PunchRecorded
+from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PersonEnrolled, PunchRecorded
 from biometric_flow.ledger.ledger import Ledger
 from biometric_flow.ledger.sqlite import SqliteLedgerStore
 from biometric_flow.model.ids import PlaceId, PunchId, TerminalSerial
@@ -30,6 +30,7 @@ class Batch:
     rows: Sequence[Punch | Quarantined] = ()
     people: Sequence[PersonEnrolled] = ()
     generation: GenerationStarted | None = None
+    corrected: ClockCorrected | None = None
     holds: int | None = None
     """Rows that the terminal holds, when its whole log has just been read; live rows add to it."""
     notes: PushNotes | None = None
@@ -111,7 +112,7 @@ class PlaceStore:
     def _record_one(self, batch: Batch) -> Recorded:
         recorded = Recorded()
         fresh, aside = self._sort_out(batch.rows, recorded)
-        news: list[Event] = [] if batch.generation is None else [batch.generation]
+        news: list[Event] = [event for event in (batch.generation, batch.corrected) if event is not None]
         news += self._changed(batch.people)
         sealed = self.ledger.append([*news, *map(PunchRecorded, fresh)], batch.received_at.date().isoformat())
         recorded.accepted = [(entry.sequence, punch) for entry, punch in zip(sealed[len(news) :], fresh, strict=True)]

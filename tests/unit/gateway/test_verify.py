@@ -1,7 +1,7 @@
 """Entries checked without a database: only an unaltered continuation is taken."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import assume, given
@@ -11,9 +11,9 @@ from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.intake import verify
 from biometric_flow.ledger.chain import EMPTY, Head, seal
 from biometric_flow.ledger.errors import ChainBroken, LedgerError
-from biometric_flow.ledger.events import Event, PunchRecorded
+from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PunchRecorded
 from biometric_flow.model.ids import Pin, PlaceId, TerminalSerial
-from tests.builders import TENANT, person, punch
+from tests.builders import GATE, MOMENT, TENANT, person, punch
 
 CAIRO = PlaceId("cairo")
 
@@ -80,3 +80,17 @@ def test_another_places_entries_are_refused() -> None:
 def test_a_record_that_lies_about_itself_is_refused(lie: object) -> None:
     with pytest.raises(LedgerError):
         verify(TENANT, CAIRO, EMPTY, sealed(PunchRecorded(lie)))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [GenerationStarted(GATE, 1, "6.60", "ZMM220", 3, MOMENT), ClockCorrected(GATE, timedelta(seconds=95), MOMENT)],
+    ids=lambda event: event.kind,
+)
+def test_events_about_a_terminal_are_kept_and_their_serial_is_checked(
+    event: GenerationStarted | ClockCorrected,
+) -> None:
+    found = verify(TENANT, CAIRO, EMPTY, sealed(event, PunchRecorded(punch("7"))))
+    assert (len(found.entries), len(found.punches)) == (2, 1)
+    with pytest.raises(ChainBroken, match="serial number"):
+        verify(TENANT, CAIRO, EMPTY, sealed(replace(event, terminal=TerminalSerial("no serial!"))))

@@ -6,7 +6,15 @@ from hypothesis import strategies as st
 
 from biometric_flow.ledger.chain import EMPTY, Head, check, leaf_hash, opening, seal
 from biometric_flow.ledger.errors import ChainBroken, EventUnreadable
-from biometric_flow.ledger.events import Event, GenerationStarted, PersonEnrolled, PunchRecorded, decode, encode
+from biometric_flow.ledger.events import (
+    ClockCorrected,
+    Event,
+    GenerationStarted,
+    PersonEnrolled,
+    PunchRecorded,
+    decode,
+    encode,
+)
 from biometric_flow.ledger.ledger import Ledger
 from biometric_flow.ledger.memory import MemoryLedgerStore
 from biometric_flow.model.ids import Pin, PlaceId, PunchId, TerminalSerial
@@ -52,6 +60,12 @@ events: st.SearchStrategy[Event] = st.one_of(
         platform=texts,
         rows=st.integers(0, 500_000),
         seen_at=instants,
+    ),
+    st.builds(
+        ClockCorrected,
+        terminal=texts.map(TerminalSerial),
+        drift=st.integers(-(10**13), 10**13).map(lambda ms: timedelta(milliseconds=ms)),
+        set_at=instants,
     ),
 )
 

@@ -4,6 +4,7 @@ from fastapi import APIRouter
 from pydantic import SecretStr
 
 from biometric_flow.api.place import TerminalChange, TerminalCreate, TerminalView
+from biometric_flow.place.errors import FindingUnknown
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.state import State
 
@@ -50,6 +51,15 @@ async def change_terminal(key: str, change: TerminalChange, state: State) -> Ter
     changed = await state.writer.call(lambda: state.roster.change(key, **changes))
     await state.collectors.apply(changed)
     return state.terminal_view(changed)
+
+
+@router.delete("/{key}/findings/{code}", status_code=204)
+async def dismiss_finding(key: str, code: str, state: State) -> None:
+    """A person has seen an incident. What lasts, such as a missing comm key, goes away when it is mended."""
+    entry = state.roster.get(key)
+    if not await state.writer.call(state.incidents.dismiss, entry.key, code):
+        raise FindingUnknown(f"expected the code of an incident of {key!r} that waits, got {code!r}")
+    state.health.noted(key)
 
 
 def _digits(comm_key: SecretStr | None) -> int:

@@ -1,0 +1,34 @@
+"""What everything that works on one terminal shares with the rest of its place."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from biometric_flow.model.place import Place
+from biometric_flow.place.findings import Incident
+from biometric_flow.place.health import Health
+from biometric_flow.place.incidents import Incidents
+from biometric_flow.place.roster import RosterEntry
+from biometric_flow.place.settings import PlaceSettings
+from biometric_flow.place.store import PlaceStore
+from biometric_flow.place.writer import Writer
+from biometric_flow.runtime.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The objects of `create_app` that collectors use."""
+
+    place: Place
+    settings: PlaceSettings
+    store: PlaceStore
+    writer: Writer
+    health: Health
+    incidents: Incidents
+    clock: Clock
+    pin_serial: Callable[[str, str], Awaitable[RosterEntry]]
+    pin_firmware: Callable[[str, str], Awaitable[RosterEntry]]
+
+    async def note(self, key: str, code: str, text: str) -> None:
+        """Keep an incident of a terminal, and tell whoever watches."""
+        await self.writer.call(self.incidents.note, key, Incident(code, text, self.clock.now()))
+        self.health.noted(key)
