@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from biometric_flow import __version__
+from biometric_flow.commands import terminal as terminal_commands
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.process import watch_supervisor
 from biometric_flow.supervisor.ports import Ports
@@ -71,6 +72,9 @@ def _parser() -> argparse.ArgumentParser:
     simulate = commands.add_parser("simulate", help="a ZK terminal made of software (:4370)")
     simulator.add_arguments(simulate)
     simulate.set_defaults(command=simulator.run)
+
+    terminal_commands.add_terminal(commands.add_parser("terminal", help="ask or change one ZK terminal"))
+    terminal_commands.add_discover(commands.add_parser("discover", help="find the ZK terminals of a network"))
 
     secret = commands.add_parser("secret", help="print a new secret and its SHA-256, for places.json")
     secret.set_defaults(command=_secret)

@@ -1,0 +1,254 @@
+"""`biometric-flow terminal info|users|attendance|time|watch|options|capacity`: asking a terminal."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from biometric_flow.commands.connection import connected
+from biometric_flow.commands.screen import Screen
+from biometric_flow.commands.text import shown
+from biometric_flow.runtime.clock import SystemClock
+from biometric_flow.zk.terminal import Terminal
+from biometric_flow.zk.wire.events import AttendanceEvent, Event
+from biometric_flow.zk.wire.records import AttlogRecord
+from biometric_flow.zk.wire.rows import RejectedRow
+from biometric_flow.zk.wire.users import UserRecord
+
+DONE: Final = 0
+NOT_THERE: Final = 1
+
+USUAL_OPTIONS: Final = (
+    "~SerialNumber", "~DeviceName", "~Platform", "~OS", "~OEMVendor", "~ProductTime", "~ZKFPVersion", "ZKFaceVersion",
+    "~PIN2Width", "FaceFunOn", "FingerFunOn", "~RFCardOn", "~IsOnlyRFMachine", "WorkCode", "Language", "MAC",
+    "IPAddress", "NetMask", "GATEIPAddress", "DeviceID", "TCPPort", "UDPPort", "LockOn", "AntiPassbackOn", "VoiceOn",
+    "VOLUME", "IdleMinute", "AlarmAttLog", "AlarmOpLog", "AlarmReRec", "SDKBuild",
+)  # fmt: skip
+"""Asked for when no name is given (zk-protocol 9)."""
+
+STATES: Final = {0: "in", 1: "out", 2: "break-out", 3: "break-in", 4: "ot-in", 5: "ot-out", 255: "-"}
+VERIFY_MODES: Final = {0: "password", 1: "finger", 2: "card", 15: "face", 25: "palm"}
+PRIVILEGES: Final = {0: "user", 1: "enroller", 3: "manager", 7: "admin"}
+
+EVENTS: Final = {
+    2: "finger", 4: "user enrolled", 8: "finger enrolled", 16: "button", 32: "unlocked", 128: "verified",
+    256: "finger quality", 512: "alarm",
+}  # fmt: skip
+
+_TICK: Final = 30.0
+"""A connection may be dead and look quiet: ask for the time this often while watching."""
+
+
+async def info(given: argparse.Namespace, screen: Screen) -> int:
+    """What the terminal says about itself."""
+    async with connected(given, screen) as terminal:
+        told = await terminal.info()
+        asked = terminal.asked_for_comm_key
+    if screen.as_json:
+        screen.document({**asdict(told), "asked_for_comm_key": asked})
+        return DONE
+    facts = {name.replace("_", " "): value or "-" for name, value in asdict(told).items()}
+    screen.facts({**facts, "comm key": "asked for" if asked else "none: whoever reaches it gets in"})
+    return DONE
+
+
+async def capacity(given: argparse.Namespace, screen: Screen) -> int:
+    """How much it holds and could hold."""
+    async with connected(given, screen) as terminal:
+        block = await terminal.capacity()
+    if screen.as_json:
+        screen.document(asdict(block))
+        return DONE
+    held = (
+        ("users", block.users, block.users_capacity),
+        ("fingerprints", block.fingers, block.fingers_capacity),
+        ("faces", block.faces, block.faces_capacity),
+        ("attendance", block.attlog_rows, block.attlog_capacity),
+        ("operations", block.oplog_rows, 0),
+        ("administrators", block.admins, 0),
+        ("passwords", block.passwords, 0),
+    )
+    rows = [(name, str(has), str(most or "-"), f"{has / most:.0%}" if most else "-") for name, has, most in held]
+    screen.table(("", "HELD", "CAPACITY", "FULL"), rows, right=(1, 2, 3))
+    return DONE
+
+
+async def users(given: argparse.Namespace, screen: Screen) -> int:
+    """Everybody it knows; passwords are told as there or not."""
+    async with connected(given, screen) as terminal:
+        with screen.progress("reading users") as terminal.progress:
+            listed = await terminal.users()
+    layout = listed.layout.name if listed.layout else None
+    if screen.as_json:
+        head = {"layout": layout, "rejected": [_refusal(row) for row in listed.rejected]}
+        screen.long_document(head, "users", map(user_fields, listed.records))
+    else:
+        screen.table(("PIN", "UID", "PRIVILEGE", "CARD", "GROUP", "PASSWORD", "NAME"), map(_user_row, listed.records))
+        _tell_rejected(screen, listed.rejected)
+    return DONE
+
+
+async def attendance(given: argparse.Namespace, screen: Screen) -> int:
+    """The attendance log in the order of the terminal."""
+    async with connected(given, screen) as terminal:
+        with screen.progress("reading attendance") as terminal.progress:
+            log = await terminal.attendance(layout=given.layout)
+    rows: Sequence[AttlogRecord] = log.records
+    if given.last is not None:
+        rows = rows[max(0, len(rows) - given.last) :]
+    layout = log.layout.name if log.layout else None
+    if screen.as_json:
+        head = {"layout": layout, "announced": log.announced, "rejected": [_refusal(row) for row in log.rejected]}
+        screen.long_document(head, "rows", map(_punch_fields, rows))
+    else:
+        screen.table(("TIME", "PIN", "UID", "STATE", "VERIFY", "WORK CODE"), map(_punch_row, rows), right=(2,))
+        _tell_rejected(screen, log.rejected)
+    return DONE
+
+
+async def time(given: argparse.Namespace, screen: Screen) -> int:
+    """Its clock, and how far it is off; with --set it is put right first."""
+    async with connected(given, screen) as terminal:
+        if given.set:
+            await terminal.set_time(local_now(given.zone))
+        shows = await terminal.time()
+        now = local_now(given.zone)
+    drift = round((shows.to_datetime() - now).total_seconds()) if shows.is_possible else None
+    if screen.as_json:
+        screen.document({"time": shows.text(), "drift_seconds": drift, "zone": str(given.zone or "local")})
+        return DONE
+    off = "not a day of the calendar" if drift is None else f"{drift:+} s" if drift else "exact to the second"
+    screen.facts({"terminal": shows.text(), f"{given.zone or 'here'}": now.strftime("%Y-%m-%dT%H:%M:%S"), "drift": off})
+    return DONE
+
+
+async def options(given: argparse.Namespace, screen: Screen) -> int:
+    """Options by name, the usual ones without a name; those to set are written first and read back."""
+    named = [*(name for name, _ in given.set), *given.get]
+    async with connected(given, screen) as terminal:
+        for name, value in given.set:
+            await terminal.set_option(name, value)
+        told = {name: await terminal.option(name) for name in named or USUAL_OPTIONS}
+    values = {name: value for name, value in told.items() if value is not None}
+    if screen.as_json:
+        screen.document(told if named else values)
+    else:
+        screen.facts(values)
+    if named and len(values) < len(told):
+        missing = next(name for name in told if name not in values)
+        screen.note(f"biometric-flow: expected option {shown(missing)}, this terminal has none of that name")
+        return NOT_THERE
+    return DONE
+
+
+async def watch(given: argparse.Namespace, screen: Screen) -> int:
+    """Realtime events as they come, one line each (with --json one document each), until Ctrl-C or --count events."""
+    async with connected(given, screen) as terminal:
+        await terminal.listen()
+        if screen.is_watched:
+            screen.note("listening; Ctrl-C ends")
+        seen = 0
+        while given.count is None or seen < given.count:
+            event = await _next(terminal)
+            screen.say(json.dumps(event_fields(event)) if screen.as_json else _event_line(event))
+            screen.flush()
+            seen += 1
+    return DONE
+
+
+def local_now(zone: ZoneInfo | None) -> datetime:
+    """The naive local time in a zone, of this machine without one."""
+    return SystemClock().now().astimezone(zone).replace(tzinfo=None, microsecond=0)
+
+
+def user_fields(user: UserRecord) -> dict[str, object]:
+    """A user as JSON tells it; the password itself never leaves."""
+    return {
+        "pin": user.user_id,
+        "uid": user.uid,
+        "name": user.name,
+        "privilege": user.privilege,
+        "is_enabled": user.is_enabled,
+        "card": user.card,
+        "group": user.group,
+        "has_password": bool(user.password),
+    }
+
+
+def event_fields(event: Event) -> dict[str, object]:
+    """An event as JSON tells it."""
+    if isinstance(event, AttendanceEvent):
+        return {
+            "event": "attendance",
+            "pin": event.user_id or None,
+            "uid": event.uid or None,
+            "time": event.time.text(),
+            "verify": event.verify,
+            "state": event.state,
+        }
+    return {"event": EVENTS.get(event.code, str(event.code)), "raw": event.raw.hex()}
+
+
+async def _next(terminal: Terminal) -> Event:
+    while (event := await terminal.next_event(_TICK)) is None:
+        await terminal.time()
+    return event
+
+
+def _event_line(event: Event) -> str:
+    if isinstance(event, AttendanceEvent):
+        who = f"PIN {shown(event.user_id)}" if event.user_id else f"uid {event.uid}"
+        return f"{event.time.text()}  {who}  {_name(STATES, event.state)}  {_name(VERIFY_MODES, event.verify)}"
+    return f"{'':19}  {EVENTS.get(event.code, f'event {event.code}')}  {event.raw.hex()}".rstrip()
+
+
+def _user_row(user: UserRecord) -> tuple[str, ...]:
+    privilege = PRIVILEGES.get(user.privilege >> 1 & 7, str(user.privilege))
+    return (
+        user.user_id,
+        str(user.uid),
+        privilege if user.is_enabled else f"{privilege}, disabled",
+        str(user.card or "-"),
+        str(user.group or "-"),
+        "yes" if user.password else "-",
+        user.name,
+    )
+
+
+def _punch_row(row: AttlogRecord) -> tuple[str, ...]:
+    return (
+        row.time.text(),
+        row.user_id or "-",
+        str(row.uid or "-"),
+        _name(STATES, row.state),
+        _name(VERIFY_MODES, row.verify),
+        str(row.work_code or "-"),
+    )
+
+
+def _punch_fields(row: AttlogRecord) -> dict[str, object]:
+    return {
+        "pin": row.user_id or None,
+        "uid": row.uid or None,
+        "time": row.time.text(),
+        "is_possible": row.time.is_possible,
+        "verify": row.verify,
+        "state": row.state,
+        "work_code": row.work_code,
+    }
+
+
+def _name(names: dict[int, str], number: int) -> str:
+    return names.get(number, str(number))
+
+
+def _refusal(row: RejectedRow) -> dict[str, object]:
+    return {"bytes": len(row.raw), "reason": row.reason}
+
+
+def _tell_rejected(screen: Screen, rejected: Sequence[RejectedRow]) -> None:
+    if rejected:
+        screen.note(f"warning: {len(rejected)} rows could not be read; the first: {shown(rejected[0].reason)}")
