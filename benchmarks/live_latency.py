@@ -14,8 +14,7 @@ from playwright.async_api import Page, async_playwright
 
 from benchmarks.harness import Result, note
 from biometric_flow.supervisor.demo import EMAIL, PASSWORD
-from tests.browser.conftest import FLAGS
-from tests.requires import chromium
+from tests.requires import CHROMIUM_FLAGS, chromium
 from tests.services.demos import Demo, free_ports, running_demo
 
 TOUCHES = 100
@@ -27,7 +26,7 @@ WATCH = """() => {
   new MutationObserver((changes) => {
     for (const change of changes) for (const node of change.addedNodes)
       if (node.punch && !window.seen.has(node.punch.position))
-        window.seen.set(node.punch.position, {at: Date.now(), text: node.punch.pin + '@' + node.punch.local_time});
+        window.seen.set(node.punch.position, {at: Date.now(), text: node.punch.pin + '@' + node.punch.time});
   }).observe(list, {childList: true});
 }"""
 FIND = "(text) => { for (const row of window.seen.values()) if (row.text === text) return row.at; return null; }"
@@ -41,7 +40,7 @@ async def _measure() -> Result:
     with tempfile.TemporaryDirectory() as folder:
         async with running_demo(Path(folder), free_ports()) as demo, async_playwright() as playwright:
             await demo.said("punches of the year have arrived")
-            browser = await playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+            browser = await playwright.chromium.launch(executable_path=chromium(), args=CHROMIUM_FLAGS)
             page = await browser.new_page()
             await page.goto(f"{demo.dashboard_url}/sign-in?next=/live")
             await page.fill("#email", EMAIL)
@@ -65,7 +64,7 @@ async def _one(demo: Demo, page: Page, number: int) -> float:
     pin = {"cairo": "1", "dhaka": "2", "mexico": "3"}[terminal.split("-")[0]]
     touched = time.time()
     answer = await demo.control(terminal, do="punch", pin=pin, state=number // 4 % 2)
-    text = f"{pin}@{answer['time'].replace(' ', 'T')}"
+    text = f"{pin}@{answer['time'][-8:]}"
     deadline = time.monotonic() + 20
     while (at := await page.evaluate(FIND, text)) is None:
         if time.monotonic() > deadline:

@@ -10,6 +10,16 @@ ALL_TESTS_VARIABLE = "BIOMETRIC_FLOW_REQUIRE_ALL_TESTS"
 """Set to 1, nothing may be skipped for want of a program: an absence is a failure."""
 
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+"""Headless, also as root, and silent towards the outside."""
 
 
 def require(is_there: bool, what: str, command: str) -> None:

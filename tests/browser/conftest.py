@@ -7,17 +7,7 @@ import pytest_asyncio
 from browser_stack import Stack, running_stack, sign_in
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
-from tests.requires import chromium
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.requires import CHROMIUM_FLAGS, chromium
 
 
 @pytest.fixture(scope="session")
@@ -28,7 +18,7 @@ def chromium_path() -> str:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=chromium_path, args=FLAGS)
+        started = await playwright.chromium.launch(executable_path=chromium_path, args=CHROMIUM_FLAGS)
         yield started
         await started.close()
 
