@@ -6,10 +6,12 @@ from typing import Final
 from biometric_flow.zk.channel import Channel
 from biometric_flow.zk.errors import CorruptFrame, NotSupported, ProtocolViolation, TerminalRefused, TransferIncomplete
 from biometric_flow.zk.wire.commands import Command, Reply
-from biometric_flow.zk.wire.transfer import BulkAnswer, BulkSource, Prepared, unwrap_rows, window_request
+from biometric_flow.zk.wire.transfer import BulkAnswer, BulkSource, Prepared, unwrap_rows, window_request, windows
 
 Progress = Callable[[int, int], None]
 """Told after each piece of a buffered read: bytes so far, bytes in all."""
+
+__all__ = ["Progress", "prepare", "read_answer", "read_bulk", "read_window", "windows"]
 
 _TRIES: Final = 3
 
@@ -19,7 +21,7 @@ async def read_bulk(channel: Channel, source: BulkSource, rows: int, progress: P
 
     `rows` is how many the terminal says it has; it only tells an empty log from a failure.
     """
-    first = await _prepare(channel, source, rows)
+    first = await prepare(channel, source, rows)
     answer = await _fetch(channel, source, first, progress) if isinstance(first, Prepared) else first
     unwrap_rows(answer, source.title)
     if not answer and rows > 0:
@@ -35,7 +37,7 @@ async def read_answer(channel: Channel, title: str, command: Command, data: byte
     return answer
 
 
-async def _prepare(channel: Channel, source: BulkSource, rows: int) -> bytearray | Prepared:
+async def prepare(channel: Channel, source: BulkSource, rows: int) -> bytearray | Prepared:
     """Ask for the buffer; refused twice, ask without one."""
     for _ in range(2):
         try:
@@ -49,14 +51,19 @@ async def _prepare(channel: Channel, source: BulkSource, rows: int) -> bytearray
     return await _ask(channel, source.title, source.command, source.direct_request())
 
 
+async def read_window(channel: Channel, source: BulkSource, offset: int, size: int) -> bytearray:
+    """A piece of a prepared buffer, exactly."""
+    piece = await _ask(channel, source.title, Command.READ_BUFFER, window_request(offset, size), size)
+    if isinstance(piece, Prepared):
+        raise ProtocolViolation(f"expected {size} bytes of {source.title}, got an announcement; reconnect")
+    return piece
+
+
 async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared, progress: Progress | None) -> bytearray:
     """Every chunk of a prepared buffer, in order."""
     collected = bytearray()
     for offset, size in prepared.windows():
-        piece = await _ask(channel, source.title, Command.READ_BUFFER, window_request(offset, size), size)
-        if isinstance(piece, Prepared):
-            raise ProtocolViolation(f"expected {size} bytes of {source.title}, got an announcement; reconnect")
-        collected += piece
+        collected += await read_window(channel, source, offset, size)
         if progress:
             progress(len(collected), prepared.size)
     return collected

@@ -5,7 +5,7 @@ import codecs
 import contextlib
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -18,12 +18,14 @@ from biometric_flow.zk.errors import (
 )
 from biometric_flow.zk.requests import BULK_SECONDS
 from biometric_flow.zk.sign_in import sign_in
+from biometric_flow.zk.tail import read_after
 from biometric_flow.zk.templates import Templates
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.commands import Command, EventMask
 from biometric_flow.zk.wire.commkey import KEY_MAX
 from biometric_flow.zk.wire.events import Event
 from biometric_flow.zk.wire.layouts import attlog_layout
+from biometric_flow.zk.wire.marks import LogMark
 from biometric_flow.zk.wire.options import decode_text, encode_option
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS, AttendanceLog
 from biometric_flow.zk.wire.timecode import TerminalTime
@@ -163,19 +165,37 @@ class Terminal(Templates):
         async with self._operation("freeing the buffer"):
             await self._ask(Command.FREE_DATA)
 
-    async def attendance(self, *, layout: str | None = None, deadline: float = BULK_SECONDS) -> AttendanceLog:
-        """The whole attendance log, all rows or an error.
+    async def attendance(
+        self, *, layout: str | None = None, after: LogMark | None = None, deadline: float = BULK_SECONDS
+    ) -> AttendanceLog:
+        """The whole attendance log, all rows or an error; with `after`, the rows behind that mark if it is still there.
 
         `layout` pins one of ATTLOG_LAYOUTS by name; without it the layout is found by count and plausibility, and
         LayoutUnknown is raised when none fits. People cannot punch while it is read, at most for `deadline` seconds.
         """
         if layout is not None and layout not in ATTLOG_LAYOUTS:
             raise ValueError(f"expected a layout out of {', '.join(ATTLOG_LAYOUTS)}, got {layout!r}")
+        if after is not None and layout in (None, after.layout):
+            return await self._attendance_after(after, deadline)
         blob, capacity = await self._read_bulk(ATTLOG, deadline, lambda capacity: capacity.attlog_rows)
+        return self._decoded(blob, capacity.attlog_rows, layout)
+
+    async def _attendance_after(self, mark: LogMark, deadline: float) -> AttendanceLog:
+        async with self._locked_terminal("reading new attendance", deadline):
+            announced = 0
+            with contextlib.suppress(TerminalRefused):
+                announced = (await self._capacity()).attlog_rows
+            tail = await read_after(self._channel, ATTLOG, announced, mark)
+        if tail.skipped is None:
+            return replace(self._decoded(tail.blob, announced, None), continues=False)
+        log = AttendanceLog.decode(tail.blob, ATTLOG_LAYOUTS[mark.layout], announced, self._encoding)
+        return replace(log, skipped=tail.skipped, continues=True, mark=mark.moved(tail.skipped, tail.blob))
+
+    def _decoded(self, blob: bytearray, announced: int, layout: str | None) -> AttendanceLog:
         if not blob:
-            return AttendanceLog([], [], None, capacity.attlog_rows)
-        found = ATTLOG_LAYOUTS[layout] if layout else attlog_layout(blob, capacity.attlog_rows)
-        return AttendanceLog.decode(blob, found, capacity.attlog_rows, self._encoding)
+            return AttendanceLog([], [], None, announced)
+        found = ATTLOG_LAYOUTS[layout] if layout else attlog_layout(blob, announced)
+        return AttendanceLog.decode(blob, found, announced, self._encoding)
 
     async def listen(self, mask: EventMask = EventMask.ALL) -> None:
         """Register for realtime events of this connection; `next_event` gives them."""

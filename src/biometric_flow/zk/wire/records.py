@@ -8,6 +8,7 @@ from struct import Struct
 from typing import Final, NamedTuple, Self
 
 from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.wire.marks import LogMark
 from biometric_flow.zk.wire.rows import ROWS_MAX, Blob, RejectedRow, Rows, split_rows
 from biometric_flow.zk.wire.timecode import TerminalTime
 
@@ -117,7 +118,7 @@ class AttlogLayout:
 
 @dataclass(frozen=True, slots=True)
 class AttendanceLog:
-    """The whole log of a terminal at one moment."""
+    """The log of a terminal at one moment: all of it, or what is behind a mark."""
 
     records: Sequence[AttlogRecord]
     """Decoded when they are asked for; iterate once or keep a list."""
@@ -126,6 +127,17 @@ class AttendanceLog:
     """None when the log is empty."""
     announced: int = 0
     """How many rows the capacity block spoke of just before; a hint only."""
+    skipped: int = 0
+    """Rows before these that were not moved, because the caller has them."""
+    continues: bool | None = None
+    """Whether the mark that was given is in the log; None when none was."""
+    mark: LogMark | None = None
+    """Where the next read can begin."""
+
+    @property
+    def rows(self) -> int:
+        """Rows that the terminal holds."""
+        return self.skipped + len(self.records) + len(self.rejected)
 
     @classmethod
     def decode(cls, blob: Blob, layout: AttlogLayout, announced: int = 0, encoding: str = "utf-8") -> Self:
@@ -140,6 +152,7 @@ class AttendanceLog:
             Rows(bad, layout.size, lambda part: _rejections(layout, part, encoding)),
             layout,
             announced,
+            mark=LogMark.behind(layout.name, layout.size, 0, blob),
         )
 
 

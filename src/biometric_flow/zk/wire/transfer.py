@@ -39,6 +39,7 @@ class BulkSource:
 
 USERS: Final = BulkSource("users", Command.READ_USERS, DataKind.USERS)
 ATTLOG: Final = BulkSource("attendance", Command.READ_ATTLOG)
+OPLOG: Final = BulkSource("operations", Command.READ_OPLOG)
 TEMPLATES: Final = BulkSource("fingerprint templates", Command.READ_DATA, DataKind.FINGERPRINTS)
 
 
@@ -50,8 +51,13 @@ class Prepared:
 
     def windows(self) -> Iterator[tuple[int, int]]:
         """Offset and size of each chunk."""
-        for offset in range(0, self.size, CHUNK):
-            yield offset, min(CHUNK, self.size - offset)
+        return windows(0, self.size)
+
+
+def windows(begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Offset and size of each chunk between two offsets of a prepared buffer."""
+    for offset in range(begin, end, CHUNK):
+        yield offset, min(CHUNK, end - offset)
 
 
 def window_request(offset: int, size: int) -> bytes:
