@@ -29,9 +29,11 @@ from biometric_flow.zk.errors import (
     ZkError,
 )
 from biometric_flow.zk.terminal import Terminal, TerminalInfo, open_terminal
+from biometric_flow.zk.wire import capacity as zk_capacity
 from biometric_flow.zk.wire.commands import EventMask
 from biometric_flow.zk.wire.events import AttendanceEvent, Event, OtherEvent
-from biometric_flow.zk.wire.records import AttlogRecord
+from biometric_flow.zk.wire.marks import LogMark
+from biometric_flow.zk.wire.records import AttendanceLog, AttlogRecord
 from biometric_flow.zk.wire.rows import RejectedRow
 
 log = structlog.get_logger()
@@ -91,7 +93,7 @@ class Collector:
             # Live events are asked for before the log is read: a punch in between comes twice, never not at all.
             await terminal.listen()
             await self._timekeeper.measure(terminal)
-            await self._reconcile(terminal)
+            await self._reconcile(terminal, is_first=True)
             # After the log was read: its rows were written by the clock as it was.
             await self._timekeeper.keep(terminal, self._serial)
             self._at.health.online(entry.key, self._at.clock.now())
@@ -135,7 +137,7 @@ class Collector:
     def _serial(self) -> TerminalSerial:
         return TerminalSerial(self._entry.serial)
 
-    async def _reconcile(self, terminal: Terminal) -> None:
+    async def _reconcile(self, terminal: Terminal, *, is_first: bool = False) -> None:
         """Compare counters with what was read; read people or the whole log again where they differ or are old."""
         said = await terminal.capacity()
         now = self._at.clock.now()
@@ -158,8 +160,10 @@ class Collector:
             self._user_count = said.users
         read_at = self._cursor.read_at
         full_after = timedelta(seconds=self._at.settings.full_reconcile_seconds)
-        if said.attlog_rows != self._cursor.rows or read_at is None or now - read_at > full_after:
-            await self._read_log(terminal)
+        if read_at is None or now - read_at > full_after:
+            await self._read_log(terminal, None, said.attlog_capacity)
+        elif said.attlog_rows != self._cursor.rows or (is_first and is_full(said)):
+            await self._read_log(terminal, self._cursor.mark, said.attlog_capacity)
 
     async def _start_generation(self, rows: int) -> None:
         """A log that shrank, or was never seen, begins a new life of the terminal (security-design I5)."""
@@ -181,23 +185,27 @@ class Collector:
         await self._at.writer.record(Batch(self._serial, now, people=people))
         self._log.info("people_read", people=len(people), rejected=len(users.rejected))
 
-    async def _read_log(self, terminal: Terminal) -> None:
-        attendance = await terminal.attendance()
-        holds = len(attendance.records) + len(attendance.rejected)
-        if self._cursor.generation == 0 or holds < self._cursor.rows:
+    async def _read_log(self, terminal: Terminal, mark: LogMark | None, limit: int) -> None:
+        """Read what is behind the mark, or everything; `limit` is how many rows the terminal can hold, 0 unknown."""
+        attendance = await terminal.attendance(after=mark)
+        holds, is_whole = attendance.rows, not attendance.skipped
+        if began_anew(self._cursor, attendance, limit):
             await self._start_generation(holds)
         now = self._at.clock.now()
         accepted = 0
-        reading = self._reading(Channel.PULL, previous=None)
+        reading = self._reading(Channel.PULL, previous=None if is_whole else self._previous)
         records = iter(attendance.records)
         # In a thread: decoding and normalising a long log would hold up the live punches of other terminals.
         while rows := await asyncio.to_thread(_next_chunk, records, reading):
             accepted += await self._keep(rows, now)
             reading = replace(reading, previous=_last_instant(rows) or reading.previous)
         aside = put_aside(attendance.rejected, self._serial)
-        await self._at.writer.record(Batch(self._serial, now, rows=aside, holds=holds))
-        self._cursor = Cursor(self._cursor.generation, holds, now)
-        self._log.info("log_read", rows=holds, accepted=accepted, rejected=len(aside))
+        await self._at.writer.record(
+            Batch(self._serial, now, rows=aside, holds=holds, mark=attendance.mark, is_whole=is_whole)
+        )
+        read_at = now if is_whole else self._cursor.read_at
+        self._cursor = Cursor(self._cursor.generation, holds, read_at, attendance.mark)
+        self._log.info("log_read", rows=holds, read=holds - attendance.skipped, accepted=accepted, rejected=len(aside))
 
     async def _listen(self, terminal: Terminal) -> None:
         settings, clock = self._at.settings, self._at.clock
@@ -276,6 +284,22 @@ def backoff(attempt: int, settings: PlaceSettings, chance: float) -> float:
     """Seconds before the next try: exponential, capped, with jitter; `chance` is uniform in 0..1."""
     ceiling = min(settings.backoff_max_seconds, settings.backoff_seconds * 2 ** min(attempt, 20))
     return float(ceiling * (0.5 + chance / 2))
+
+
+def is_full(said: zk_capacity.Capacity) -> bool:
+    """A full log forgets its oldest rows for new ones, and its count stays as it is."""
+    return 0 < said.attlog_capacity <= said.attlog_rows
+
+
+def began_anew(cursor: Cursor, log: AttendanceLog, limit: int) -> bool:
+    """Whether a terminal's list is another than the one read before: cleared, shrunk or never seen (I5).
+
+    A full list loses its oldest rows and stays the same list as long as the last rows read are still in it.
+    """
+    if cursor.generation == 0 or log.continues is False:
+        return True
+    has_wrapped = limit <= log.rows if limit else log.continues is True
+    return log.rows < cursor.rows and not has_wrapped
 
 
 async def _waiting_events(terminal: Terminal, wait: float) -> list[Event]:

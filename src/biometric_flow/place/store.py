@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,8 @@ from biometric_flow.model.ids import PlaceId, PunchId, TerminalSerial
 from biometric_flow.model.punch import Punch, QuarantineReason
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.push.tables import PushNotes, keep_notes
+from biometric_flow.zk.wire.marks import LogMark
+from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS
 
 LOOKUP_STEP = 500
 """Ids in one lookup; SQLite takes at least 999 parameters everywhere."""
@@ -32,7 +34,11 @@ class Batch:
     generation: GenerationStarted | None = None
     corrected: ClockCorrected | None = None
     holds: int | None = None
-    """Rows that the terminal holds, when its whole log has just been read; live rows add to it."""
+    """Rows that the terminal holds, when its log has just been read to the end; live rows add to it."""
+    mark: LogMark | None = None
+    """Where that read ended."""
+    is_whole: bool = True
+    """Whether it began at the first row."""
     notes: PushNotes | None = None
     """What a push terminal told beside."""
 
@@ -59,6 +65,8 @@ class Cursor:
     generation: int
     rows: int
     read_at: datetime | None
+    """When its whole log was last read."""
+    mark: LogMark | None = None
 
 
 class PlaceStore:
@@ -82,9 +90,14 @@ class PlaceStore:
     def cursor(self, terminal: TerminalSerial) -> Cursor | None:
         """How far this terminal's log was read, None before the first time."""
         row = self._connection.execute(
-            "SELECT generation, rows, read_at FROM cursor WHERE terminal = ?", (terminal,)
+            "SELECT generation, rows, read_at, mark_layout, mark_rows, mark_tail FROM cursor WHERE terminal = ?",
+            (terminal,),
         ).fetchone()
-        return row and Cursor(row[0], row[1], row[2] and datetime.fromisoformat(row[2]))
+        if row is None:
+            return None
+        generation, rows, read_at, layout, marked, tail = row
+        mark = LogMark(layout, ATTLOG_LAYOUTS[layout].size, marked, tail) if layout in ATTLOG_LAYOUTS else None
+        return Cursor(generation, rows, read_at and datetime.fromisoformat(read_at), mark)
 
     def last_instant(self, terminal: TerminalSerial) -> datetime | None:
         """Instant of the newest punch of this terminal, by its ledger sequence."""
@@ -113,12 +126,13 @@ class PlaceStore:
         recorded = Recorded()
         fresh, aside = self._sort_out(batch.rows, recorded)
         news: list[Event] = [event for event in (batch.generation, batch.corrected) if event is not None]
-        news += self._changed(batch.people)
+        people = self._with_uids(batch.people)
+        news += self._changed(people)
         sealed = self.ledger.append([*news, *map(PunchRecorded, fresh)], batch.received_at.date().isoformat())
         recorded.accepted = [(entry.sequence, punch) for entry, punch in zip(sealed[len(news) :], fresh, strict=True)]
         self._insert_punches(recorded.accepted)
         self._insert_quarantine(aside, batch.received_at)
-        self._insert_people(batch.people)
+        self._insert_people(people)
         self._move_cursor(batch, recorded)
         if batch.notes is not None:
             keep_notes(self._connection, batch.terminal, batch.notes, batch.received_at)
@@ -195,6 +209,14 @@ class PlaceStore:
             if known.get((person.terminal, person.pin)) != [person.uid, person.name, person.privilege, person.card]
         ]
 
+    def _with_uids(self, people: Sequence[PersonEnrolled]) -> Sequence[PersonEnrolled]:
+        """People told without a uid, as push does, keep the one that was told before."""
+        if all(person.uid for person in people):
+            return people
+        query = "SELECT pin, uid FROM person WHERE terminal = ?"
+        uids = dict(self._connection.execute(query, (people[0].terminal,)))
+        return [person if person.uid else replace(person, uid=uids.get(person.pin, 0)) for person in people]
+
     def _insert_people(self, people: Sequence[PersonEnrolled]) -> None:
         self._connection.executemany(
             "INSERT OR REPLACE INTO person VALUES (?, ?, ?, ?, ?, ?)",
@@ -211,13 +233,22 @@ class PlaceStore:
         )
         if batch.generation:
             self._connection.execute(
-                "UPDATE cursor SET generation = ?, rows = 0, read_at = NULL WHERE terminal = ?",
+                "UPDATE cursor SET generation = ?, rows = 0, read_at = NULL, mark_layout = '' WHERE terminal = ?",
                 (generation, batch.terminal),
             )
         if batch.holds is not None:
+            mark = batch.mark or LogMark("", 1, 0, b"")
             self._connection.execute(
-                "UPDATE cursor SET rows = ?, read_at = ? WHERE terminal = ?",
-                (batch.holds, batch.received_at.isoformat(), batch.terminal),
+                "UPDATE cursor SET rows = ?, read_at = coalesce(?, read_at), mark_layout = ?, mark_rows = ?,"
+                " mark_tail = ? WHERE terminal = ?",
+                (
+                    batch.holds,
+                    batch.received_at.isoformat() if batch.is_whole else None,
+                    mark.layout,
+                    mark.rows,
+                    mark.tail,
+                    batch.terminal,
+                ),
             )
         else:
             live = sum(punch.channel in ("live", "push") for _, punch in recorded.accepted)
