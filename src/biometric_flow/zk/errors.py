@@ -8,6 +8,7 @@ ZkError
 ├── TerminalRefused        it understood and said no
 │   ├── PullRefused        firmware of 2025 that speaks push only (6001)
 │   ├── NotSupported       it does not know this command, or this channel has no public layout
+│   ├── LogChanged         a log to be cleared holds another number of rows than was read
 │   └── NotConfirmed       it said yes, and does not hold what was written
 ├── ProtocolViolation      what it sent cannot be right
 │   ├── CorruptFrame       a checksum does not fit
@@ -83,6 +84,13 @@ class NotConfirmed(TerminalRefused):
     """The terminal said ok, but reading back shows something else; some firmware drops writes until it restarts."""
 
     code = "terminal.not_confirmed"
+    retryable = True
+
+
+class LogChanged(TerminalRefused):
+    """A log was to be cleared and holds another number of rows than was read. Nothing was cleared."""
+
+    code = "terminal.log_changed"
     retryable = True
 
 

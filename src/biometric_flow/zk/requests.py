@@ -102,6 +102,12 @@ class Requests:
     async def _capacity(self) -> Capacity:
         return Capacity.decode((await self._ask(Command.READ_CAPACITY)).data)
 
+    @staticmethod
+    def _first_byte(data: bytes) -> int:
+        if not data:
+            raise ProtocolViolation("expected a number of one byte, got nothing; report model and firmware")
+        return data[0]
+
     async def _option(self, name: str) -> str | None:
         request = encode_name(name)
         try:

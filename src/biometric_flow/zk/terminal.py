@@ -9,17 +9,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
+from biometric_flow.zk.access import Access
 from biometric_flow.zk.channel import Channel
+from biometric_flow.zk.enrolment import Enrolment
 from biometric_flow.zk.errors import (
     BadIdentity,
     ProtocolViolation,
     TerminalRefused,
     TerminalTimedOut,
 )
+from biometric_flow.zk.messages import Messages
 from biometric_flow.zk.requests import BULK_SECONDS
 from biometric_flow.zk.sign_in import sign_in
 from biometric_flow.zk.tail import read_after
 from biometric_flow.zk.templates import Templates
+from biometric_flow.zk.upkeep import Upkeep
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.commands import Command, EventMask
 from biometric_flow.zk.wire.commkey import KEY_MAX
@@ -87,7 +91,7 @@ async def open_terminal(
         await terminal.close()
 
 
-class Terminal(Templates):
+class Terminal(Templates, Access, Messages, Enrolment, Upkeep):
     """One connected terminal. Operations wait for each other; each has one deadline, after which it is closed.
 
     Every operation raises TerminalTimedOut, TerminalClosed, ProtocolViolation or TerminalRefused.

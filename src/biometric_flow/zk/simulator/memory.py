@@ -5,9 +5,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
+from biometric_flow.zk.simulator.extras import Extras
 from biometric_flow.zk.simulator.profiles import Profile
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.events import AttendanceEvent, encode_attendance
+from biometric_flow.zk.wire.oplog import OPLOG_LAYOUTS
 from biometric_flow.zk.wire.records import AttlogRecord
 from biometric_flow.zk.wire.templates import Template
 from biometric_flow.zk.wire.timecode import TerminalTime
@@ -70,6 +72,7 @@ class TerminalMemory:
         }
         self.templates: dict[tuple[int, int], Template] = {}
         """Fingerprints by uid and finger."""
+        self.extras = Extras()
         self._users: dict[str, UserRecord] = {}
         self._as_written: dict[int, bytes] = {}
         """Records as clients wrote them; what was written reads back to the byte."""
@@ -163,6 +166,16 @@ class TerminalMemory:
         )
         self.punches.append(punch)
 
+    def clear_punches(self) -> None:
+        """Forget every row."""
+        self.punches.clear()
+        self._rows = bytearray()
+        self.unreadable = 0
+
+    def operation_rows(self) -> bytes:
+        """The operation log as it is stored."""
+        return b"".join(map(OPLOG_LAYOUTS["16"].encode, self.extras.operations))
+
     def spoil(self) -> None:
         """Store a row that no client can read: a user id of bytes that are no text."""
         layout = self.profile.attlog
@@ -195,6 +208,7 @@ class TerminalMemory:
             users=users,
             fingers=len(self.templates),
             attlog_rows=rows,
+            oplog_rows=len(self.extras.operations),
             admins=sum(user.is_admin for user in self._users.values()),
             passwords=sum(bool(user.password) for user in self._users.values()),
             fingers_capacity=profile.fingers_capacity,

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from biometric_flow.zk.simulator.faults import FaultKind, Faults
 from biometric_flow.zk.simulator.memory import TerminalClock, TerminalMemory
-from biometric_flow.zk.wire.commands import Command, DataKind, EventMask, Reply
+from biometric_flow.zk.wire.commands import Command, DataKind, DeviceState, EventMask, Reply
 from biometric_flow.zk.wire.commkey import scramble
 from biometric_flow.zk.wire.connection import Request, ServerConnection
 from biometric_flow.zk.wire.frame import Packet
@@ -40,6 +40,10 @@ class Host(Protocol):
 
     def release(self) -> None:
         """Unlock them."""
+        ...
+
+    def end_soon(self, *, is_off: bool) -> None:
+        """Close every connection in a moment, and listen no more if it is switched off."""
         ...
 
 
@@ -140,8 +144,8 @@ class Session:
         return self.reply(request, Reply.OK, bytes(block))
 
     def _read_state(self, request: Request) -> Segments:
-        idle = 0
-        return [[Packet(Reply.OK, idle, request.number)]]
+        state = DeviceState.ENROLLING if self.host.memory.extras.enrolling else DeviceState.IDLE
+        return [[Packet(Reply.OK, state, request.number)]]
 
     def _read_time(self, request: Request) -> Segments:
         return self.reply(request, Reply.OK, _U32.pack(self.host.clock.read()))
@@ -215,6 +219,8 @@ class Session:
             return self._wrapped(memory.user_rows())
         if command == Command.READ_DATA and kind == DataKind.FINGERPRINTS:
             return self._wrapped(memory.template_rows())
+        if command == Command.READ_OPLOG:
+            return self._wrapped(memory.operation_rows())
         return None
 
     def _wrapped(self, rows: bytes) -> bytes:
@@ -244,8 +250,6 @@ _HANDLERS: Final[dict[int, Handler]] = {
     Command.REGISTER_EVENTS: Session._register,
     Command.ENABLE: Session._enable,
     Command.DISABLE: Session._disable,
-    Command.START_VERIFY: Session._acknowledge,
-    Command.CANCEL_CAPTURE: Session._acknowledge,
     Command.REFRESH_DATA: Session._acknowledge,
     Command.REFRESH_OPTIONS: Session._acknowledge,
     Command.PREPARE_BUFFER: Session._prepare_buffer,
@@ -254,4 +258,5 @@ _HANDLERS: Final[dict[int, Handler]] = {
     Command.READ_ATTLOG: Session.read_directly,
     Command.READ_USERS: Session.read_directly,
     Command.READ_DATA: Session.read_directly,
+    Command.READ_OPLOG: Session.read_directly,
 }

@@ -27,6 +27,7 @@ SEGMENT_PAUSE: Final = 0.002
 _LINKS_MAX: Final = 64
 _HELD_SECONDS_MAX: Final = 5.0
 _STOP_SECONDS: Final = 0.5
+_LAST_ANSWER_SECONDS: Final = 0.02
 
 
 class TerminalHeld(Exception):
@@ -176,6 +177,18 @@ class SimulatedTerminal:
         self.release()
         if self._links:
             await asyncio.wait(self._links.values(), timeout=_STOP_SECONDS)
+
+    def end_soon(self, *, is_off: bool) -> None:
+        """Close every connection once the answer is out; switched off, listen no more."""
+        timer = asyncio.get_running_loop().call_later(_LAST_ANSWER_SECONDS, self._end_all, is_off)
+        self._timers.add(timer)
+
+    def _end_all(self, is_off: bool) -> None:
+        if is_off and self._server:
+            self._server.close()
+            self._server = None
+        self._cut_all()
+        self.release()
 
     async def stop(self) -> None:
         """End everything."""

@@ -15,7 +15,7 @@ from biometric_flow.zk.errors import (
 )
 from biometric_flow.zk.wire.commands import Command, EventMask, Reply, reply_name
 from biometric_flow.zk.wire.connection import EVENTS_MAX, ClientConnection, ServerConnection
-from biometric_flow.zk.wire.events import OtherEvent
+from biometric_flow.zk.wire.events import ButtonPressed
 from biometric_flow.zk.wire.frame import Packet, encode_frame
 from biometric_flow.zk.wire.transfer import (
     ATTLOG,
@@ -118,7 +118,7 @@ def test_waiting_events_are_bounded_and_the_newest_stay() -> None:
     for number in range(EVENTS_MAX + 5):
         connection.receive(event(EventMask.BUTTON, number.to_bytes(4, "little")))
     assert connection.oddities.lost_events == 5
-    assert connection.next_event() == OtherEvent(EventMask.BUTTON, (5).to_bytes(4, "little"))
+    assert connection.next_event() == ButtonPressed(EventMask.BUTTON, (5).to_bytes(4, "little"), 5)
 
 
 def test_a_corrupt_event_is_counted_and_not_believed() -> None:
