@@ -10,6 +10,8 @@ from biometric_flow.model.punch import Channel, QuarantineReason
 from biometric_flow.model.terminal import TerminalState
 
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
+TerminalProtocol = Literal["pull", "push"]
+"""Who dials: the place the terminal, or the terminal the place."""
 ClockRule = Literal["off", "above", "nightly"]
 """When a terminal's clock is set right: never, when it is off by more than a limit, or at three in the night."""
 Serial = Annotated[str, StringConstraints(pattern=f"^{SERIAL.pattern}$")]
@@ -68,6 +70,8 @@ class TerminalView(BaseModel):
     last_punch: datetime | None = None
     drift_ms: int | None = Field(None, description="Terminal clock minus true time, at the last measurement.")
     has_comm_key: bool = False
+    protocol: TerminalProtocol = "pull"
+    may_push: bool = Field(False, description="Whether it has a secret to push with.")
     clock: ClockRule = "off"
     clock_above_seconds: int = 30
     counters: Counters = Counters()
@@ -76,13 +80,17 @@ class TerminalView(BaseModel):
 
 
 class TerminalCreate(BaseModel):
-    """A terminal to be added."""
+    """A terminal to be added. One that pushes needs its serial number and a secret, one that is pulled its host."""
 
     model_config = ConfigDict(extra="forbid")
 
     key: Slug
     name: str = Field(min_length=1, max_length=80)
-    host: str = Field(min_length=1, max_length=253)
+    protocol: TerminalProtocol = "pull"
+    serial: Serial | None = None
+    push_secret: SecretStr | None = Field(None, description="22 to 128 letters, digits, - and _.")
+    push_networks: list[str] = Field([], max_length=20, description="Networks it may dial from; empty for any.")
+    host: str = Field("", max_length=253)
     port: int = Field(4370, ge=1, le=65535)
     comm_key: SecretStr | None = Field(None, description="1-6 digits as set on the terminal; leave out for none.")
     encoding: str = Field("utf-8", description="How the terminal writes names.", max_length=32)

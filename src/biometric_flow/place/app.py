@@ -22,9 +22,15 @@ from biometric_flow.place.collector import Collectors
 from biometric_flow.place.feed import Feed, Message
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
+from biometric_flow.place.push.desk import Desk
+from biometric_flow.place.push.queue import CommandQueue
+from biometric_flow.place.push.server import PushServer
+from biometric_flow.place.push.server import listener as push_listener
+from biometric_flow.place.push.server import serve as serve_push
+from biometric_flow.place.push.tables import PushReader
 from biometric_flow.place.roster import DevicesFile, Roster, RosterEntry, read_devices
 from biometric_flow.place.routes import health as health_routes
-from biometric_flow.place.routes import ledger, people, punches, stream, terminals
+from biometric_flow.place.routes import ledger, people, punches, push, stream, terminals
 from biometric_flow.place.routes.punches import punch_view
 from biometric_flow.place.schema import open_database, open_reader
 from biometric_flow.place.settings import PlaceSettings
@@ -73,7 +79,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             f"the ledger in {folder} is damaged or was altered: {error}; keep this folder as evidence "
             "and restore the last backup into another one"
         ) from None
-    reader = PlaceReader(open_reader(folder / "place.sqlite3"))
+    reader_connection = open_reader(folder / "place.sqlite3")
+    reader = PlaceReader(reader_connection)
     roster = Roster(connection)
     roster.seed(devices)
     incidents = Incidents(connection)
@@ -106,9 +113,14 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     async def pin_firmware(key: str, firmware: str) -> RosterEntry:
         return await writer.call(roster.pin_firmware, key, firmware)
 
-    collectors = Collectors(
-        Workplace(place, settings, store, writer, health, incidents, clock, pin_serial, pin_firmware)
-    )
+    workplace = Workplace(place, settings, store, writer, health, incidents, clock, pin_serial, pin_firmware)
+    collectors = Collectors(workplace)
+    commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
+    pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands))
+    push_port = None
+    if settings.push_port is not None:
+        push_port = bind(settings.push_host, settings.push_port, "BIOMETRIC_FLOW_PLACE_PUSH_PORT")
+        push_server = push_listener(pushes, settings.push_tls_certificate, settings.push_tls_key)
     uplink = None
     if settings.gateway_url is not None and settings.gateway_credential is not None:
         client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
@@ -123,14 +135,18 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         if uplink is not None:
             tasks.append(asyncio.create_task(uplink.run_uploads(), name="uploads"))
             tasks.append(asyncio.create_task(uplink.run_reports(), name="reports"))
+        if push_port is not None:
+            tasks.append(asyncio.create_task(serve_push(push_server, push_port), name="push"))
+            tasks.append(asyncio.create_task(pushes.watch(), name="push-watch"))
         for entry in roster:
             await collectors.apply(entry)
         log.info("place_started", head=reader.head())
         yield
         await collectors.stop()
-        for task in tasks:
+        # The writer goes last: what terminals pushed is answered only after it was kept.
+        for task in reversed(tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            await asyncio.gather(task, return_exceptions=True)
         writer.close()
         connection.close()
         lock.close()
@@ -142,8 +158,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         docs_url=None,
         redoc_url=None,
     )
-    app.state.place = state
-    for routes in (health_routes, terminals, people, punches, ledger, stream):
+    app.state.place, app.state.push, app.state.push_port = state, pushes, push_port
+    for routes in (health_routes, push, terminals, people, punches, ledger, stream):
         app.include_router(routes.router)
     install_problems(app)
     return Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))

@@ -143,6 +143,8 @@ class Health:
             last_punch=last_punch,
             drift_ms=None if condition.drift is None else round(condition.drift / timedelta(milliseconds=1)),
             has_comm_key=bool(entry.comm_key),
+            protocol=entry.protocol,
+            may_push=bool(entry.push_secret),
             clock=entry.clock,
             clock_above_seconds=entry.clock_above_seconds,
             counters=counted,

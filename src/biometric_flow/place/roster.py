@@ -12,15 +12,12 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from biometric_flow.api.place import ClockRule, Serial, Slug
+from biometric_flow.api.place import ClockRule, Serial, Slug, TerminalProtocol
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import TerminalExists, TerminalUnknown
 from biometric_flow.runtime.settings import FileModel, read_json
 
 COMM_KEY_LIMIT: Final = 999_999
-
-Protocol = Literal["pull", "push"]
-"""Who dials: we the terminal, or the terminal us. One that is pulled may push as well when it has a push secret."""
 
 _PUSH_SECRET: Final = re.compile(r"[A-Za-z0-9_-]{22,128}")
 
@@ -60,7 +57,7 @@ class TerminalConfig(FileModel):
 
     key: Slug
     name: str = Field(min_length=1, max_length=80)
-    protocol: Protocol = "pull"
+    protocol: TerminalProtocol = "pull"
     host: str = Field("", max_length=253)
     port: int = Field(4370, ge=1, le=65535)
     comm_key: Annotated[SecretStr, AfterValidator(comm_key_digits)] | None = None
@@ -129,7 +126,8 @@ class RosterEntry:
     """The drift that `above` tolerates."""
     firmware: str = ""
     """What it said last, to notice a change; empty before first contact."""
-    protocol: Protocol = "pull"
+    protocol: TerminalProtocol = "pull"
+    """Who dials. One that is pulled may push as well when it has a push secret."""
     push_secret: str = ""
     """Digest of the secret it dials with; empty where it may not push."""
     push_networks: str = ""

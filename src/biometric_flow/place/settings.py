@@ -36,7 +36,25 @@ class PlaceSettings(Settings):
     """A terminal that cannot be reached is `late` for this long, then `offline`."""
     report_seconds: float = Field(5, gt=0)
     upload_batch: int = Field(500, ge=1, le=1000)
+    push_host: str = "127.0.0.1"
+    push_port: int | None = Field(None, ge=0, le=65535)
+    """Where terminals dial that push; none of them can without it."""
+    push_tls_certificate: Path | None = None
+    push_tls_key: Path | None = None
+    """PEM files; many terminals accept no certificate but those of well-known issuers."""
+    push_poll_seconds: int = Field(10, ge=1, le=60)
+    """How often a terminal asks for commands; after three missed polls it counts as lost."""
+    push_reconcile_seconds: float = Field(3600, gt=0)
+    """How often a terminal is asked to count its punches of a day, which are asked for again when some are missing."""
+    push_answer_seconds: float = Field(120, gt=0)
+    """How long a terminal may take for a command before it is handed over again, three times at most."""
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")
+
+    @model_validator(mode="after")
+    def _a_certificate_needs_a_key(self) -> Self:
+        if (self.push_tls_certificate is None) != (self.push_tls_key is None):
+            raise ValueError("push_tls_certificate and push_tls_key, both or neither")
+        return self
 
     @model_validator(mode="after")
     def _a_gateway_needs_a_credential(self) -> Self:

@@ -5,6 +5,7 @@ from pydantic import SecretStr
 
 from biometric_flow.api.place import TerminalChange, TerminalCreate, TerminalView
 from biometric_flow.place.errors import FindingUnknown
+from biometric_flow.place.push.access import push_access
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.state import State
 
@@ -27,6 +28,8 @@ async def get_terminal(key: str, state: State) -> TerminalView:
 async def add_terminal(new: TerminalCreate, state: State) -> TerminalView:
     """Add a terminal; collecting begins at once."""
     entry = RosterEntry(
+        protocol=new.protocol,
+        **push_access(new),
         key=new.key,
         name=new.name,
         host=new.host,

@@ -7,7 +7,7 @@ from typing import Final
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push.text import Fields, pin_text, value_text, whole_number
 
-CARD_MAX: Final = 2**64 - 1
+CARD_MAX: Final = 2**63 - 1
 _CARD_BYTES: Final = re.compile(r"\[([0-9A-Fa-f]{2,16})\]")
 
 TEMPLATE_TAGS: Final = ("FP", "FACE", "FVEIN", "USERPIC", "BIOPHOTO", "BIODATA")

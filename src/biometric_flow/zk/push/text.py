@@ -12,7 +12,7 @@ from biometric_flow.zk.wire.rows import RejectedRow
 BODY_MAX: Final = 8 * 1024 * 1024
 """Bytes of one upload at most; the largest thing that terminals send is one photo or template of 900 kB."""
 
-LINES_MAX: Final = 100_000
+LINES_MAX: Final = 250_000
 LINE_MAX: Final = 4096
 CONTENT_LINE_MAX: Final = 1024 * 1024
 """A line that carries a template or a photo (zk-push-protocol 7)."""

@@ -1,0 +1,34 @@
+"""What can be wrong with what people ask of terminals that push."""
+
+from biometric_flow.model.errors import BiometricFlowError
+
+
+class CommandUnknown(BiometricFlowError):
+    """No command of this terminal has this number."""
+
+    code = "command.unknown"
+
+
+class CommandQueueFull(BiometricFlowError):
+    """Too many commands wait for this terminal already."""
+
+    code = "command.queue_full"
+    retryable = True
+
+
+class PushNotAllowed(BiometricFlowError):
+    """This terminal has no push secret, so it fetches no commands."""
+
+    code = "terminal.push_not_allowed"
+
+
+class AccessInvalid(BiometricFlowError):
+    """A push secret, network or serial number that cannot be one."""
+
+    code = "terminal.access_invalid"
+
+
+class FileUnreadable(BiometricFlowError):
+    """A file that is no attendance log."""
+
+    code = "import.unreadable"

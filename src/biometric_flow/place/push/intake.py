@@ -1,0 +1,250 @@
+"""Uploads -> batches: each is acknowledged only after punches, people, events and stamp are durable together."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+import structlog
+
+from biometric_flow.ledger.events import GenerationStarted, PersonEnrolled
+from biometric_flow.model.ids import TerminalSerial
+from biometric_flow.model.punch import Channel, Punch
+from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, person_of, put_aside
+from biometric_flow.place.push.tables import EventKind, PushNotes, TerminalEvent
+from biometric_flow.place.roster import RosterEntry
+from biometric_flow.place.store import Batch, Recorded
+from biometric_flow.place.workplace import Workplace
+from biometric_flow.zk.push import realtime
+from biometric_flow.zk.push.attlog import read_attlog, read_usb_attlog
+from biometric_flow.zk.push.operlog import Operation, TerminalFault, read_operlog
+from biometric_flow.zk.push.people import PushedUser, TemplateLine
+from biometric_flow.zk.push.realtime import DoorState, RealtimeEvent, read_rtlog, read_rtstate
+from biometric_flow.zk.push.tables import read_table
+from biometric_flow.zk.push.text import Lines, without_secrets
+from biometric_flow.zk.wire.records import AttlogRecord
+from biometric_flow.zk.wire.rows import RejectedRow
+from biometric_flow.zk.wire.users import UserRecord
+
+log = structlog.get_logger()
+
+CHUNK: Final = 2000
+"""Rows handed to the writer at once, so that a whole log never holds up another terminal's punch."""
+
+_IN_PLACE: Final = 64 * 1024
+"""Bodies up to this size are read at once, larger ones in a thread."""
+
+_KINDS: Final = {
+    realtime.EventKind.GRANTED: EventKind.DOOR,
+    realtime.EventKind.REFUSED: EventKind.REFUSED,
+    realtime.EventKind.ALARM: EventKind.ALARM,
+    realtime.EventKind.OTHER: EventKind.DOOR,
+}
+
+_PUSH: Final = Channel.PUSH
+
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """One body of one terminal. `stamps` is kept with its last row."""
+
+    entry: RosterEntry
+    body: bytes
+    stamps: Mapping[str, str]
+
+    @property
+    def serial(self) -> TerminalSerial:
+        """Whose it is."""
+        return TerminalSerial(self.entry.serial)
+
+
+class Intake:
+    """Keeps what terminals send. Methods return the lines handled, raise StorageUnavailable when the disk failed.
+
+    A body beyond all bounds raises ProtocolViolation; a line that cannot be read is kept aside and counts as handled.
+    """
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._at = workplace
+        self._drift: dict[str, timedelta] = {}
+        self._begun: set[TerminalSerial] = set()
+
+    async def attlog(self, upload: Upload) -> int:
+        """Punches of Attendance PUSH."""
+        lines = await _read(read_attlog, upload.body)
+        await self._keep(upload, [line.record for line in lines.records], lines.rejected, _PUSH)
+        return lines.total
+
+    async def usb_file(self, upload: Upload) -> Recorded:
+        """Punches of an attlog.dat that somebody carried over."""
+        lines = await _read(read_usb_attlog, upload.body)
+        return await self._keep(upload, [line.record for line in lines.records], lines.rejected, Channel.IMPORT)
+
+    async def operlog(self, upload: Upload) -> int:
+        """People and operations; templates and pictures are not kept (security-design E5)."""
+        return await self._mixed(upload, await _read(read_operlog, upload.body))
+
+    async def table(self, upload: Upload, table: str) -> int:
+        """Rows of a table of Security PUSH."""
+        return await self._mixed(upload, await _read(lambda body: read_table(table, body), upload.body))
+
+    async def rtlog(self, upload: Upload) -> int:
+        """Door events: those of people who were let in are punches."""
+        return await self._mixed(upload, await _read(read_rtlog, upload.body))
+
+    async def rtstate(self, upload: Upload) -> int:
+        """The state of doors, which also tells the terminal's clock."""
+        lines = read_rtstate(upload.body)
+        now = self._at.clock.now()
+        for state in lines.records[-1:]:
+            if state.time.is_possible:
+                drift = drift_of(state.time.to_datetime(), self._at.place.zone, now)
+                self._drift[upload.entry.key] = drift
+                self._at.health.contacted(upload.entry.key, now, drift=drift)
+        events = [event for state in lines.records for event in _alarms(state, upload.serial)]
+        if events:
+            await self._keep(upload, [], [], _PUSH, events=events)
+        return lines.total
+
+    async def stamps(self, upload: Upload) -> None:
+        """Nothing but stamps, for uploads whose contents are not kept."""
+        if upload.stamps:
+            await self._keep(upload, [], [], _PUSH)
+
+    async def unreadable(self, upload: Upload, reason: str) -> None:
+        """A body of which nothing can be read: its beginning is kept aside, or it would come again for ever."""
+        await self._keep(
+            replace(upload, stamps={}), [], [RejectedRow(without_secrets(upload.body[:1024]), reason)], _PUSH
+        )
+
+    async def begin_again(self, entry: RosterEntry, rows: int) -> None:
+        """The terminal holds fewer punches than before: a new life of its log begins (security-design I5)."""
+        serial, now = TerminalSerial(entry.serial), self._at.clock.now()
+        cursor = await self._at.writer.call(self._at.store.cursor, serial)
+        generation = cursor.generation + 1 if cursor else 1
+        await self._at.writer.record(Batch(serial, now, generation=self._generation(entry, generation, rows)))
+        self._begun.add(serial)
+        log.info("generation_started", terminal=entry.key, generation=generation, rows=rows)
+
+    async def _mixed(self, upload: Upload, lines: Lines[Record]) -> int:
+        records: list[AttlogRecord] = []
+        people: list[PersonEnrolled] = []
+        events: list[TerminalEvent] = []
+        dropped = 0
+        for record in lines.records:
+            match record:
+                case RealtimeEvent():
+                    if (punch := record.punch) is not None:
+                        records.append(punch)
+                    else:
+                        events.append(_event(record, upload.serial))
+                case PushedUser():
+                    people += self._person(record, upload.serial)
+                case Operation():
+                    events.append(_operation(record, upload.serial))
+                case TerminalFault():
+                    events.append(_fault(record, upload.serial, self._at.clock.now().isoformat(timespec="seconds")))
+                case TemplateLine():
+                    dropped += 1
+        if dropped:
+            log.info("templates_not_kept", terminal=upload.entry.key, count=dropped)
+        await self._keep(upload, records, lines.rejected, _PUSH, people, events)
+        return lines.total
+
+    async def _keep(
+        self,
+        upload: Upload,
+        records: Sequence[AttlogRecord],
+        rejected: Sequence[RejectedRow],
+        channel: Channel,
+        people: Sequence[PersonEnrolled] = (),
+        events: Sequence[TerminalEvent] = (),
+    ) -> Recorded:
+        entry, serial, now = upload.entry, upload.serial, self._at.clock.now()
+        await self._begin(entry)
+        reading = Reading(
+            tenant=self._at.place.tenant,
+            terminal=serial,
+            zone=self._at.place.zone,
+            drift=self._drift.get(entry.key),
+            received_at=now,
+            channel=channel,
+            pins={},
+            previous=await self._at.writer.call(self._at.store.last_instant, serial),
+        )
+        total = Recorded()
+        for start in range(0, len(records) - CHUNK, CHUNK):
+            rows = await asyncio.to_thread(normalise, records[start : start + CHUNK], reading)
+            _add(total, await self._at.writer.record(Batch(serial, now, rows=rows)))
+            reading = replace(reading, previous=_last_instant(rows) or reading.previous)
+        left = max(0, (len(records) - 1) // CHUNK * CHUNK)
+        rows = normalise(records[left:], reading) + list(put_aside(rejected, serial))
+        notes = PushNotes(upload.stamps, events)
+        _add(total, await self._at.writer.record(Batch(serial, now, rows=rows, people=people, notes=notes)))
+        log.info(
+            "upload_kept",
+            terminal=entry.key,
+            channel=str(channel),
+            accepted=len(total.accepted),
+            duplicate=total.duplicate,
+            quarantined=total.quarantined,
+            people=len(people),
+            events=len(events),
+        )
+        return total
+
+    async def _begin(self, entry: RosterEntry) -> None:
+        serial = TerminalSerial(entry.serial)
+        if serial not in self._begun and await self._at.writer.call(self._at.store.cursor, serial) is None:
+            await self._at.writer.record(Batch(serial, self._at.clock.now(), generation=self._generation(entry, 1, 0)))
+        self._begun.add(serial)
+
+    def _generation(self, entry: RosterEntry, generation: int, rows: int) -> GenerationStarted:
+        now = self._at.clock.now()
+        known = self._at.health.condition(entry.key, now)
+        return GenerationStarted(TerminalSerial(entry.serial), generation, known.firmware, known.platform, rows, now)
+
+    def _person(self, user: PushedUser, serial: TerminalSerial) -> list[PersonEnrolled]:
+        record = UserRecord(0, user.pin, user.name, user.privilege, card=user.card, group=user.group)
+        person = person_of(record, serial, self._at.clock.now())
+        return [person] if person else []
+
+
+async def _read(read: Callable[[bytes], Lines[Record]], body: bytes) -> Lines[Record]:
+    return read(body) if len(body) <= _IN_PLACE else await asyncio.to_thread(read, body)
+
+
+def _event(event: RealtimeEvent, serial: TerminalSerial) -> TerminalEvent:
+    detail = f"door {event.door}, number {event.index}"
+    return TerminalEvent(serial, _KINDS[event.kind], event.event, event.pin, event.time.text(), detail)
+
+
+def _operation(operation: Operation, serial: TerminalSerial) -> TerminalEvent:
+    detail = ", ".join(operation.objects)
+    return TerminalEvent(serial, EventKind.OPERATION, operation.code, operation.operator, operation.time.text(), detail)
+
+
+def _fault(fault: TerminalFault, serial: TerminalSerial, time: str) -> TerminalEvent:
+    return TerminalEvent(serial, EventKind.FAULT, 0, "", time, f"{fault.code} {fault.message}")
+
+
+def _alarms(state: DoorState, serial: TerminalSerial) -> list[TerminalEvent]:
+    return [
+        TerminalEvent(serial, EventKind.ALARM, 0, "", state.time.text(), f"door {door}: {', '.join(alarms)}")
+        for door, alarms in enumerate(state.alarms, 1)
+        if alarms
+    ]
+
+
+def _add(total: Recorded, more: Recorded) -> None:
+    total.accepted += more.accepted
+    total.duplicate += more.duplicate
+    total.quarantined += more.quarantined
+    total.head = more.head
+
+
+def _last_instant(rows: Sequence[Punch | Quarantined]) -> datetime | None:
+    return next((row.instant for row in reversed(rows) if isinstance(row, Punch)), None)
