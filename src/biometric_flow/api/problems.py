@@ -35,6 +35,8 @@ STATUS: Final[dict[str, int]] = {
     "ledger.out_of_order": 409,
     "ledger.restored_from_older_copy": 409,
     "ledger.storage_unavailable": 503,
+    "ledger.note_refused": 409,
+    "ledger.key_invalid": 500,
     "start.refused": 500,
     "settings.invalid": 500,
     "start.port_in_use": 500,

@@ -30,3 +30,15 @@ class StorageUnavailable(LedgerError):
 
     code = "ledger.storage_unavailable"
     retryable = True
+
+
+class NoteRefused(LedgerError):
+    """A note or checkpoint that cannot be read, or that the expected key did not sign."""
+
+    code = "ledger.note_refused"
+
+
+class KeyTextInvalid(LedgerError):
+    """A text that is no public key in the form `<name>+<id>+<base64>`."""
+
+    code = "ledger.key_invalid"
