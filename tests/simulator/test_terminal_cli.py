@@ -269,7 +269,7 @@ async def test_a_comm_key_that_nobody_asks_for_is_a_warning(start: Start, run: R
         (("terminal", "info", "h", "--comm-key-file", "no/such/file"), "cannot read the comm key from no/such/file"),
         (("terminal", "info", "h", "--timeout", "0"), "expected seconds"),
         (("terminal", "info", "127.0.0.1", "--encoding", "klingon"), "expected an encoding such as utf-8 or gbk"),
-        (("terminal", "info", "no.such.host.invalid"), "expected a terminal at no.such.host.invalid port 4370"),
+        (("terminal", "info", "no..host"), "expected a terminal at no..host port 4370"),
         (("terminal", "attendance", "h", "--layout", "41"), "--layout"),
         (("terminal", "time", "h", "--zone", "Mars/Phobos"), "expected a zone such as Africa/Cairo"),
         (("terminal", "options", "h", "--set", "VOLUME"), "expected NAME=VALUE"),
@@ -312,6 +312,65 @@ async def test_discover_of_an_empty_network_says_so(run: Run) -> None:
     empty = await run("discover", "127.0.0.0/30", "--port", "1", "--rate", "1000")
     assert (empty.code, empty.out) == (1, "")
     assert "nobody answered" in empty.error
+
+
+async def test_the_doctor_says_what_is_wrong_and_writes_a_capture_that_replays(
+    start: Start, run: Run, tmp_path: Path
+) -> None:
+    sim = await start(users=PEOPLE, punches=PUNCHES)
+    file = tmp_path / "capture.jsonl"
+    seen = await run(*at(sim, "doctor", "--zone", "UTC", "--capture", str(file)))
+    assert seen.code == 0
+    assert "WARNING  key.none               it has no comm key (0): whoever reaches its port" in seen.out
+    assert "40          40     2  fits        100%" in seen.out
+    assert "  2026-02-31T17:05:00 PIN #### state 1 verify 15\n" in seen.out
+    assert f"wrote {file}: masked, nobody is named in it" in seen.error
+    assert file.stat().st_mode & 0o777 == 0o600
+    again = await run(*at(sim, "doctor", "--capture", str(file)))
+    assert again.code == 2
+    assert "File exists; name a new file" in again.error
+    process = await asyncio.to_thread(
+        subprocess.Popen,
+        [sys.executable, "-m", "biometric_flow.cli", "terminal", "replay", str(file), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    port = (await asyncio.to_thread(process.stdout.readline)).strip().rpartition(":")[2]
+    listed = (await run("terminal", "users", "127.0.0.1", "--port", port, "--json")).json
+    assert [len(user["pin"]) for user in listed["users"]] == [1, 4, 2]
+    process.send_signal(signal.SIGINT)
+    _, error = await asyncio.to_thread(process.communicate, timeout=10)
+    assert (process.returncode, error) == (130, "")
+
+
+@pytest.mark.parametrize(("fault", "code"), [("pull_refused", 1), ("panel", 2), ("off", 2), ("silent", 2)])
+async def test_the_doctor_ends_with_what_it_found(start: Start, run: Run, fault: str, code: int) -> None:
+    sim = await start()
+    await sim.fault(fault)
+    seen = await run(*at(sim, "doctor", "--timeout", "0.4", "--json"))
+    assert seen.code == code
+    assert seen.json["severity"] == "problem"
+    assert seen.error == ""
+
+
+async def test_a_hostile_model_does_not_reach_the_screen_of_the_doctor(start: Start, run: Run) -> None:
+    sim = await start()
+    sim.memory.options["~DeviceName"] = "F18\x1b[2J\u202e"
+    seen = await run(*at(sim, "doctor"))
+    assert "F18\\x1b[2J\\u202e" in seen.out
+    assert "\x1b" not in seen.out
+
+
+async def test_a_file_that_is_no_capture_is_not_replayed(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "x"
+    for content, text in ((None, "No such file"), (b"hello", "line 1 is none"), (b"\xff\xfe", "cannot replay")):
+        if content is not None:
+            file.write_bytes(content)
+        failed = await run("terminal", "replay", str(file))
+        assert failed.code == 2
+        assert text in failed.error
 
 
 async def as_process(sim: SimulatedTerminal, *arguments: str, **how: Any) -> subprocess.Popen[str]:

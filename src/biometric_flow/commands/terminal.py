@@ -4,15 +4,17 @@ import argparse
 import asyncio
 import codecs
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from biometric_flow.commands import reads, search, writes
+from biometric_flow.commands import examine, reads, search, writes
 from biometric_flow.commands.connection import UsageRefused, add_access, add_connection, positive, whole_number
 from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
 from biometric_flow.zk import discovery
 from biometric_flow.zk.errors import PullRefused, TerminalRefused, TerminalUnauthorised, ZkError
+from biometric_flow.zk.terminal import DEFAULT_PORT
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS
 
 Action = Callable[[argparse.Namespace, Screen], Awaitable[int]]
@@ -48,6 +50,13 @@ def add_terminal(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], type=_setting, metavar="NAME=VALUE", help="such as VOLUME=60; repeatable"
     )
     command("capacity", reads.capacity)
+    doctor = command("doctor", examine.doctor)
+    doctor.add_argument("--zone", type=_zone, help="where the terminal hangs, such as Africa/Cairo (default: here)")
+    doctor.add_argument(
+        "--touch", type=_touch, default=0.0, metavar="SECONDS", help="wait this long for somebody to punch"
+    )
+    doctor.add_argument("--capture", type=Path, metavar="FILE", help="write the masked traffic to this new file")
+    _add_replay(commands.add_parser("replay", help="answer as a recorded terminal did", epilog=_ENDS))
     command("enable", writes.enable)
     disable = command("disable", writes.disable)
     disable.add_argument("--seconds", type=_disabled_seconds, default=60, help="until it enables itself (default: 60)")
@@ -79,6 +88,12 @@ def _add_attendance(parser: argparse.ArgumentParser) -> None:
 def _add_time(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--zone", type=_zone, help="where the terminal hangs, such as Africa/Cairo (default: here)")
     parser.add_argument("--set", action="store_true", help="set its clock to the time of that zone")
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path, metavar="CAPTURE", help="a file that `terminal doctor --capture` wrote")
+    parser.add_argument("--port", type=_free_port, default=DEFAULT_PORT, help="0 for a free one (default: %(default)s)")
+    parser.set_defaults(command=_runner(examine.replay), json=False)
 
 
 def _runner(action: Action) -> Callable[[argparse.Namespace], int]:
@@ -146,6 +161,14 @@ def _setting(text: str) -> tuple[str, str]:
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"expected NAME=VALUE, got {text[:40]!r}")
     return name, value
+
+
+def _touch(text: str) -> float:
+    return 0.0 if text == "0" else positive(text)
+
+
+def _free_port(text: str) -> int:
+    return whole_number(text, 0, 65_535, "a port")
 
 
 def _rate(text: str) -> int:

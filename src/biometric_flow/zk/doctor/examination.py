@@ -1,0 +1,220 @@
+"""Examining a terminal: connects, and asks everything that can be asked without harm."""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from biometric_flow.zk.capture import Capture
+from biometric_flow.zk.channel import Channel
+from biometric_flow.zk.doctor import verdicts
+from biometric_flow.zk.doctor.checks import SURE, Sample, attendance_candidates, user_candidates
+from biometric_flow.zk.doctor.report import Finding, Report, Severity
+from biometric_flow.zk.errors import ProtocolViolation, TerminalRefused, TerminalUnreachable, ZkError
+from biometric_flow.zk.recorder import Recorder
+from biometric_flow.zk.sign_in import sign_in
+from biometric_flow.zk.terminal import DEFAULT_PORT, Terminal
+from biometric_flow.zk.wire.capacity import Capacity
+from biometric_flow.zk.wire.commands import Command
+from biometric_flow.zk.wire.events import AttendanceEvent
+from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS, AttlogLayout
+from biometric_flow.zk.wire.transfer import ATTLOG, USERS, BulkAnswer, BulkSource, Prepared, window_request
+from biometric_flow.zk.wire.users import USER_LAYOUTS, UserLayout
+
+_SAMPLE_BYTES: Final = 0xFFC0
+_LENGTH: Final = 4
+
+
+async def examine(
+    host: str,
+    port: int = DEFAULT_PORT,
+    *,
+    now: Callable[[], datetime],
+    comm_key: int = 0,
+    timeout: float = 10.0,  # noqa: ASYNC109 - the deadline of connecting and of each question
+    encoding: str = "utf-8",
+    touch_seconds: float = 0,
+    on_waiting: Callable[[], None] = lambda: None,
+) -> Report:
+    """Connect, ask, report. Whatever goes wrong is a finding; only arguments that cannot be right raise.
+
+    `now` gives naive local time, whole seconds, where the terminal hangs. With `touch_seconds` it waits that long for
+    somebody to punch, after `on_waiting` was called. Nothing is written; people cannot punch for the moments of two
+    samples.
+    """
+    examination = _Examination(Report(host, port, ()), now, timeout, encoding)
+    channel = await examination.reach()
+    if channel is None:
+        return examination.report
+    channel.connection = recorder = Recorder(encoding)
+    patient = _Patient(channel, timeout, encoding)
+    try:
+        if await examination.enter(patient, channel, comm_key):
+            await examination.question(patient)
+            if patient.is_open and touch_seconds > 0:
+                await examination.touch(patient, touch_seconds, on_waiting)
+            examination.found(verdicts.oddities(patient.oddities))
+    finally:
+        await patient.close()
+    return _with_capture(examination.report, recorder)
+
+
+class _Patient(Terminal):
+    """A terminal of whose lists the beginning is enough."""
+
+    async def sample(self, source: BulkSource, count: int) -> Sample | None:
+        """The beginning of a list, None when it is empty. Raises what any operation raises."""
+        async with self._locked_terminal(f"reading a sample of {source.title}", 3 * self._timeout):
+            head, size = await self._beginning(source, count)
+        if size <= _LENGTH or len(head) <= _LENGTH:
+            return None
+        return Sample(head[_LENGTH:], size - _LENGTH, int.from_bytes(head[:_LENGTH], "little"), count)
+
+    async def _beginning(self, source: BulkSource, count: int) -> tuple[bytes, int]:
+        """The first bytes of an answer, and how many it has."""
+        try:
+            first = await self._bulk(source.title, Command.PREPARE_BUFFER, source.buffered_request())
+        except TerminalRefused:
+            if count == 0:
+                return b"", 0
+            first = await self._bulk(source.title, source.command, source.direct_request())
+        if not isinstance(first, Prepared):
+            return bytes(first), len(first)
+        size = min(first.size, _SAMPLE_BYTES)
+        window = await self._bulk(source.title, Command.READ_BUFFER, window_request(0, size), size)
+        if isinstance(window, Prepared):
+            raise ProtocolViolation(f"expected {size} bytes of {source.title}, got an announcement; reconnect")
+        return bytes(window), first.size
+
+    async def _bulk(self, title: str, command: Command, data: bytes, size: int | None = None) -> bytearray | Prepared:
+        return await self._channel.ask(command, data, BulkAnswer(title, size=size).take)
+
+
+class _Examination:
+    """A report that grows."""
+
+    def __init__(self, report: Report, now: Callable[[], datetime], seconds: float, encoding: str) -> None:
+        self.report = report
+        self._now = now
+        self._seconds = seconds
+        self._encoding = encoding
+
+    def found(self, findings: Iterable[Finding]) -> None:
+        """Add to the report."""
+        self._know(findings=(*self.report.findings, *findings))
+
+    async def reach(self) -> Channel | None:
+        """A connection, or the finding why there is none."""
+        host, port = self.report.host, self.report.port
+        where = f"{host} port {port}"
+        self.found(verdicts.address(host))
+        try:
+            async with asyncio.timeout(self._seconds):
+                channel = await Channel.open(host, port, self._encoding)
+        except TimeoutError:
+            self.found([verdicts.no_answer(where, self._seconds)])
+        except TerminalUnreachable as why:
+            self.found([verdicts.unreachable(where, host, why)])
+        else:
+            self.found([verdicts.ok("reach.open", f"{where} takes connections")])
+            return channel
+        return None
+
+    async def enter(self, patient: Terminal, channel: Channel, comm_key: int) -> bool:
+        """Sign in; whether that worked."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                asked = patient.asked_for_comm_key = await sign_in(channel, comm_key)
+        except TimeoutError:
+            self.found([verdicts.silence(self._seconds)])
+            return False
+        except ZkError as why:
+            self.found([verdicts.not_entered(why, comm_key)])
+            return False
+        self._know(asked_for_comm_key=asked)
+        self.found([verdicts.key(asked, comm_key)])
+        return True
+
+    async def question(self, patient: _Patient) -> None:
+        """Ask everything; a question that fails is a finding, and after a lost connection nothing more is asked."""
+        steps: tuple[tuple[str, Callable[[_Patient], Awaitable[None]]], ...] = (
+            ("identity", self._identity),
+            ("state", self._state),
+            ("clock", self._clock),
+            ("capacity", self._capacity),
+            ("users", self._users),
+            ("attendance", self._attendance),
+            ("events", self._events),
+        )
+        for about, step in steps:
+            try:
+                await step(patient)
+            except ZkError as why:
+                self.found([verdicts.failed(about, why)])
+                if not patient.is_open:
+                    return
+
+    async def touch(self, patient: Terminal, seconds: float, on_waiting: Callable[[], None]) -> None:
+        """Wait for somebody to punch."""
+        on_waiting()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        try:
+            while (left := deadline - loop.time()) > 0:
+                event = await patient.next_event(left)
+                if isinstance(event, AttendanceEvent):
+                    text = f"a punch arrived as it happened, in {len(event.raw)} bytes"
+                    self.found([verdicts.ok("events.seen", text)])
+                    return
+        except ZkError as why:
+            self.found([verdicts.failed("events", why)])
+            return
+        self.found([verdicts.no_event(seconds)])
+
+    async def _identity(self, patient: _Patient) -> None:
+        self._know(info=(told := await patient.info()))
+        self.found(verdicts.identity(told))
+
+    async def _state(self, patient: _Patient) -> None:
+        self.found(verdicts.state(await patient.state()))
+
+    async def _clock(self, patient: _Patient) -> None:
+        time, now = await patient.time(), self._now()
+        self._know(time=time, drift_seconds=verdicts.drift_seconds(time, now) if time.is_possible else None)
+        self.found(verdicts.clock(time, now))
+
+    async def _capacity(self, patient: _Patient) -> None:
+        self._know(capacity=(held := await patient.capacity()))
+        self.found(verdicts.capacity(held))
+
+    async def _users(self, patient: _Patient) -> None:
+        sample = await patient.sample(USERS, (self.report.capacity or Capacity()).users)
+        candidates = user_candidates(sample, self._encoding) if sample else []
+        self._know(user_layouts=tuple(candidates))
+        self.found(verdicts.users(sample, candidates, self._encoding))
+
+    async def _attendance(self, patient: _Patient) -> None:
+        sample = await patient.sample(ATTLOG, (self.report.capacity or Capacity()).attlog_rows)
+        candidates = attendance_candidates(sample) if sample else []
+        self._know(attendance_layouts=tuple(candidates))
+        self.found(verdicts.attendance(sample, candidates, self._now()))
+
+    async def _events(self, patient: _Patient) -> None:
+        await patient.listen()
+        self.found([verdicts.ok("events.ready", "it takes a client that listens to punches as they happen")])
+
+    def _know(self, **more: object) -> None:
+        self.report = dataclasses.replace(self.report, **more)  # type: ignore[arg-type]
+
+
+def _with_capture(report: Report, recorder: Recorder) -> Report:
+    """The report with its traffic; rows keep what a layout names only where that layout is sure."""
+    layouts: dict[int, AttlogLayout | UserLayout] = {}
+    users, punches = report.user_layouts, report.attendance_layouts
+    if users and users[0].is_possible and users[0].plausible >= SURE:
+        layouts[Command.READ_USERS] = USER_LAYOUTS[users[0].name]
+    if punches and punches[0].is_possible and punches[0].plausible >= SURE:
+        layouts[Command.READ_ATTLOG] = ATTLOG_LAYOUTS[punches[0].name]
+    codes = " ".join(one.code for one in report.findings if one.severity != Severity.OK)
+    return dataclasses.replace(report, capture=Capture.masked(recorder.exchanges, layouts, codes))

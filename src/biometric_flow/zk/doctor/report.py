@@ -1,0 +1,62 @@
+"""What an examination of a terminal found out."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from biometric_flow.zk.capture import Capture
+from biometric_flow.zk.doctor.checks import Candidate
+from biometric_flow.zk.terminal import TerminalInfo
+from biometric_flow.zk.wire.capacity import Capacity
+from biometric_flow.zk.wire.timecode import TerminalTime
+
+
+class Severity(StrEnum):
+    """How much a finding matters, rising."""
+
+    OK = "ok"
+    NOTE = "note"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was found. Texts may hold words of the terminal: escape them where they are shown."""
+
+    severity: Severity
+    code: str
+    """Stable, such as `key.wrong`."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that an examination found out. It names nobody; the serial number is in `info`."""
+
+    host: str
+    port: int
+    findings: tuple[Finding, ...]
+    info: TerminalInfo | None = None
+    asked_for_comm_key: bool | None = None
+    """None when it did not come to that."""
+    capacity: Capacity | None = None
+    time: TerminalTime | None = None
+    drift_seconds: int | None = None
+    user_layouts: tuple[Candidate, ...] = ()
+    """The likeliest first; empty when there was nobody to judge by."""
+    attendance_layouts: tuple[Candidate, ...] = ()
+    capture: Capture = field(default_factory=lambda: Capture(()), repr=False)
+    """The traffic of this examination, masked."""
+
+    @property
+    def severity(self) -> Severity:
+        """The worst of it."""
+        order = list(Severity)
+        return max((one.severity for one in self.findings), key=order.index, default=Severity.OK)
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether a terminal answered, be it with a no."""
+        return not any(
+            one.severity == Severity.PROBLEM and one.code.startswith(("reach.", "other.")) for one in self.findings
+        )

@@ -1,0 +1,278 @@
+"""What the answers of a terminal mean, in plain words (pure)."""
+
+import ipaddress
+import socket
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Final
+
+from biometric_flow.zk.doctor.checks import (
+    Candidate,
+    Sample,
+    attendance_rows,
+    impossible_times,
+    other_encodings,
+)
+from biometric_flow.zk.doctor.report import Finding, Severity
+from biometric_flow.zk.errors import (
+    NotATerminal,
+    PullRefused,
+    TerminalClosed,
+    TerminalRefused,
+    TerminalUnauthorised,
+    TerminalUnreachable,
+    ZkError,
+)
+from biometric_flow.zk.terminal import TerminalInfo
+from biometric_flow.zk.wire.capacity import Capacity
+from biometric_flow.zk.wire.connection import Oddities
+from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS
+from biometric_flow.zk.wire.timecode import TerminalTime
+from biometric_flow.zk.wire.users import USER_LAYOUTS
+
+DRIFT_SECONDS: Final = 60
+"""A clock that is off by more is worth a word."""
+FULL: Final = 0.9
+
+SWITCH_TO_PUSH: Final = (
+    "in its menu open COMM. (or Network), Cloud Server Setting (older menus: ADMS), enter the address and push port "
+    "of a place as server, set HTTPS and proxy as the place has them, save, restart, and let the place know its serial"
+)
+
+_STATES: Final = {1: "enrolling somebody", 2: "identifying somebody", 3: "in its menu", 4: "busy", 5: "writing a card"}
+
+Findings = Iterator[Finding]
+
+
+def ok(code: str, text: str) -> Finding:
+    """As it should be."""
+    return Finding(Severity.OK, code, text)
+
+
+def note(code: str, text: str) -> Finding:
+    """Worth knowing."""
+    return Finding(Severity.NOTE, code, text)
+
+
+def warning(code: str, text: str) -> Finding:
+    """Will hurt some day."""
+    return Finding(Severity.WARNING, code, text)
+
+
+def problem(code: str, text: str) -> Finding:
+    """Keeps punches from arriving, or may keep strangers from staying out."""
+    return Finding(Severity.PROBLEM, code, text)
+
+
+def address(host: str) -> Findings:
+    """Where the terminal is (security-design D6)."""
+    try:
+        is_public = ipaddress.ip_address(host).is_global
+    except ValueError:
+        return
+    if is_public:
+        yield warning(
+            "network.public",
+            f"{host} is a public address, this protocol is plain text and whoever reaches the port can try to get in; "
+            "put the terminal on a network of its own that only the place reaches",
+        )
+
+
+def no_answer(where: str, seconds: float) -> Finding:
+    """Nothing came back at all."""
+    return problem(
+        "reach.timed_out",
+        f"nothing answered at {where} within {seconds:g} s: the terminal is off, has another address, or a firewall "
+        "drops the way there; look at its COMM. menu and ping it from here",
+    )
+
+
+def unreachable(where: str, host: str, why: TerminalUnreachable) -> Finding:
+    """No connection."""
+    match why.__cause__:
+        case ConnectionRefusedError():
+            return problem(
+                "reach.refused",
+                f"{where} refuses connections: a machine is there and nothing listens on this port; compare address "
+                "and TCP port with the terminal's COMM. menu; if its firmware speaks push only: " + SWITCH_TO_PUSH,
+            )
+        case socket.gaierror() | UnicodeError():
+            return problem("reach.name", f"no address is known for the name {host}; give the address itself")
+    return problem("reach.unreachable", str(why))
+
+
+def silence(seconds: float) -> Finding:
+    """A connection and no word."""
+    return problem(
+        "reach.silent",
+        f"it took the connection and said nothing for {seconds:g} s: most terminals serve one client at a time, so end "
+        "other software that is connected, or restart the terminal; or it is no ZK terminal",
+    )
+
+
+def not_entered(why: ZkError, comm_key: int) -> Finding:
+    """Connected, not let in."""
+    match why:
+        case TerminalUnauthorised() if comm_key:
+            return problem(
+                "key.wrong",
+                "it does not take this comm key; enter it anew in COMM. > Comm Key (its menu shows stars) and here",
+            )
+        case TerminalUnauthorised():
+            return problem("key.required", "it asks for a comm key; give it with --comm-key-file")
+        case PullRefused():
+            return problem("pull.refused", f"its firmware is closed to reading (6001), push is left: {SWITCH_TO_PUSH}")
+        case NotATerminal():
+            return problem(
+                "other.panel",
+                "this is an access panel (C3/inBio protocol), not a terminal; only its own software reads it",
+            )
+        case TerminalClosed():
+            return problem(
+                "reach.closed",
+                "it closed the connection at once: another client holds it, or it limits who may connect; end other "
+                "software, look for a list of allowed hosts in its menu, try again",
+            )
+        case TerminalRefused():
+            return problem("sign_in.refused", f"it does not let us in: {why}")
+    return problem("other.protocol", f"what answers does not speak the protocol of ZK terminals: {why}")
+
+
+def key(asked: bool, comm_key: int) -> Finding:
+    """What the comm key is worth (security-design D3)."""
+    if asked:
+        return ok("key.taken", "it asked for the comm key and took it")
+    if comm_key:
+        return problem(
+            "key.not_asked",
+            "a comm key is configured and the terminal did not ask for it: it was reset, replaced, or something else "
+            "answers in its place; see that this is your terminal and set the key on it again",
+        )
+    return warning(
+        "key.none",
+        "it has no comm key (0): whoever reaches its port can read and change everything; set one in COMM. > Comm Key "
+        "and give it to the place",
+    )
+
+
+def failed(about: str, why: ZkError) -> Finding:
+    """A question that was not answered."""
+    return problem(f"{about}.{why.code.removeprefix('terminal.')}", f"asking for {about} failed: {why}")
+
+
+def identity(told: TerminalInfo) -> Findings:
+    """Who it says it is."""
+    yield ok("identity.told", f"serial {told.serial}, {told.model or 'no model'}, {told.firmware or 'no version'}")
+
+
+def state(number: int) -> Findings:
+    """What it is doing."""
+    if doing := _STATES.get(number):
+        yield note("state.not_idle", f"it is {doing}; reads may be refused until it is idle")
+
+
+def clock(time: TerminalTime, now: datetime) -> Findings:
+    """How far its clock is off."""
+    if not time.is_possible:
+        yield problem("clock.impossible", f"its clock shows {time.text()}, a day that no calendar has; set it")
+        return
+    drift = drift_seconds(time, now)
+    if time.year == 2000:
+        yield problem("clock.unset", f"its clock shows {time.text()}: its battery is empty; replace it, set the clock")
+    elif abs(drift) > DRIFT_SECONDS:
+        way = "ahead" if drift > 0 else "behind"
+        yield warning("clock.drift", f"its clock is {abs(drift)} s {way}; see that the zone is right, then set it")
+    else:
+        yield ok("clock.right", f"its clock is off by {drift:+} s")
+
+
+def drift_seconds(time: TerminalTime, now: datetime) -> int:
+    """Terminal time minus true time, of a possible time."""
+    return round((time.to_datetime() - now).total_seconds())
+
+
+def capacity(held: Capacity) -> Findings:
+    """How full it is."""
+    yield ok("capacity.told", f"{held.users} users, {held.fingers} fingerprints, {held.attlog_rows} punches")
+    for name, has, most in (
+        ("users", held.users, held.users_capacity),
+        ("fingerprints", held.fingers, held.fingers_capacity),
+        ("attendance", held.attlog_rows, held.attlog_capacity),
+    ):
+        if most and has >= FULL * most:
+            yield warning(
+                f"capacity.{name}", f"{has} of {most} {name} are in use; a full terminal refuses or forgets the next"
+            )
+
+
+def users(sample: Sample | None, candidates: Sequence[Candidate], encoding: str) -> Findings:
+    """How it stores people."""
+    if sample is None:
+        yield note("users.empty", "it knows nobody")
+        return
+    yield from _layout("users", sample, candidates)
+    if candidates[0].is_possible:
+        others = other_encodings(sample, USER_LAYOUTS[candidates[0].name], encoding)
+        if others is not None:
+            hint = f"they read as {', '.join(others)}; try --encoding" if others else "no encoding that we try fits"
+            yield warning("users.encoding", f"names are not in {encoding}; {hint}")
+
+
+def attendance(sample: Sample | None, candidates: Sequence[Candidate], now: datetime) -> Findings:
+    """How it stores punches, and what is odd about them."""
+    if sample is None:
+        yield note("attendance.empty", "it holds no punch; terminals in access mode keep them in another log")
+        return
+    yield from _layout("attendance", sample, candidates)
+    if not candidates[0].is_possible:
+        return
+    rows, unreadable = attendance_rows(sample, ATTLOG_LAYOUTS[candidates[0].name])
+    impossible, unset, ahead = impossible_times(rows, TerminalTime.from_datetime(now))
+    for code, count, text in (
+        ("unreadable", unreadable, "cannot be read; they arrive apart, with their bytes"),
+        ("impossible", impossible, "have a day that no calendar has; they go to quarantine"),
+        ("unset_clock", unset, "are of the year 2000, when its clock battery was empty"),
+        ("ahead", ahead, "are of tomorrow or later"),
+    ):
+        if count:
+            yield warning(f"attendance.{code}", f"{count} of the first {len(rows) + unreadable} rows {text}")
+
+
+def no_event(seconds: float) -> Finding:
+    """Nobody was heard."""
+    return warning(
+        "events.none",
+        f"no punch arrived within {seconds:g} s: nobody punched, or another client gets the events; the log still has "
+        "every punch and is read in turn",
+    )
+
+
+def oddities(odd: Oddities) -> Findings:
+    """What came that should not have come."""
+    if odd.stale_replies:
+        yield note("oddities.stale", f"{odd.stale_replies} answers came for questions long over; they were dropped")
+    if odd.corrupt_events or odd.lost_events:
+        yield warning("oddities.events", f"{odd.corrupt_events} events came corrupt, {odd.lost_events} were lost")
+
+
+def _layout(what: str, sample: Sample, candidates: Sequence[Candidate]) -> Findings:
+    """The layout that the client would take, and what speaks against it."""
+    best, *others = candidates
+    if sample.told != sample.total:
+        yield warning(f"{what}.size", f"it announced {sample.total} bytes of {what}, inside it says {sample.told}")
+    if not best.is_possible:
+        yield problem(
+            f"{what}.layout_unknown",
+            f"{sample.total} bytes of {what} for {sample.count} rows fit no layout that we know; "
+            "attach the capture to a bug report",
+        )
+        return
+    yield ok(f"{what}.layout", f"rows of {what} are {best.bytes_per_row} bytes ({best.name}), {best.plausible:.0%} fit")
+    if not best.fits_count:
+        yield note(f"{what}.count", f"it says {sample.count} rows, its answer holds {best.rows}")
+    close = [one.name for one in others if one.is_possible and one.plausible >= best.plausible - 0.1]
+    if close:
+        yield warning(
+            f"{what}.ambiguous",
+            f"rows of {what} read as {best.name} and as {' and '.join(close)}; compare the samples, pin the layout",
+        )

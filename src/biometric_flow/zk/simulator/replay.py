@@ -1,0 +1,89 @@
+"""A terminal that answers as a recorded one did: bug reports are reproduced against it."""
+
+import asyncio
+import contextlib
+from collections import defaultdict, deque
+from typing import Final, Self
+
+from biometric_flow.zk.capture import Capture
+from biometric_flow.zk.errors import ZkError
+from biometric_flow.zk.recorder import Exchange
+from biometric_flow.zk.wire.commands import Command, Reply
+from biometric_flow.zk.wire.connection import Request, ServerConnection
+from biometric_flow.zk.wire.frame import Packet, encode_frame
+
+_READ_SIZE: Final = 64 * 1024
+_SESSION: Final = 4370
+
+
+class ReplayedTerminal:
+    """Answers each request with what the capture has for it, the next time with the next answer, then the last again.
+
+    What was never asked is answered as an unknown command. Any comm key is right or wrong as it was in the recording.
+    """
+
+    def __init__(self, capture: Capture, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.host = host
+        self.port = port
+        self._capture = capture
+        self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._welcome, self.host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._server:
+            self._server.close()
+        for talk in self._talks:
+            talk.cancel()
+        if self._talks:
+            await asyncio.wait(self._talks)
+
+    def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talk = asyncio.create_task(self._talk(reader, writer), name="replayed-terminal")
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, connection = Answers(self._capture), ServerConnection(_SESSION)
+        try:
+            with contextlib.suppress(OSError, ZkError):
+                while data := await reader.read(_READ_SIZE):
+                    for request in connection.receive(data):
+                        writer.write(answers.to(request))
+                        await writer.drain()
+        finally:
+            writer.transport.abort()
+
+
+class Answers:
+    """The recorded answers of one connection, in their order."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._exact: defaultdict[tuple[int, bytes], deque[Exchange]] = defaultdict(deque)
+        self._alike: defaultdict[int, deque[Exchange]] = defaultdict(deque)
+        for exchange in capture.exchanges:
+            self._exact[exchange.command, exchange.data].append(exchange)
+            self._alike[exchange.command].append(exchange)
+
+    def to(self, request: Request) -> bytes:
+        """The bytes that answered this request."""
+        if request.command == Reply.OK:  # an event acknowledged
+            return b""
+        has_exact = (request.command, request.data) in self._exact
+        recorded = self._exact[request.command, request.data] if has_exact else self._alike.get(request.command)
+        if not recorded or not (has_exact or request.command in (Command.AUTH, Command.DISABLE)):
+            return encode_frame(Packet(Reply.UNKNOWN, _SESSION, request.number))
+        exchange = recorded.popleft() if len(recorded) > 1 else recorded[0]
+        return exchange.foreign + b"".join(_frame(packet, request, exchange) for packet in exchange.packets)
+
+
+def _frame(packet: Packet, request: Request, exchange: Exchange) -> bytes:
+    if packet.command == Command.REGISTER_EVENTS:
+        return encode_frame(packet)
+    session = packet.session if exchange.command == Command.READ_STATE else _SESSION
+    frame = encode_frame(Packet(packet.command, session, request.number, packet.data))
+    return frame if packet.intact else frame[:10] + bytes((frame[10] ^ 0x5A,)) + frame[11:]
