@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 from biometric_flow.zk.simulator.faults import FaultKind
 from biometric_flow.zk.simulator.memory import StoredPunch
+from biometric_flow.zk.simulator.push import PushLink
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal, TerminalHeld
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
@@ -25,11 +26,17 @@ class ControlPort:
     """Makes things happen at a simulated terminal; see docs/zk.md for the verbs. Anybody who reaches it may use it."""
 
     def __init__(
-        self, terminal: SimulatedTerminal, stop: Callable[[], None], host: str = "127.0.0.1", port: int = 0
+        self,
+        terminal: SimulatedTerminal,
+        stop: Callable[[], None],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        push: PushLink | None = None,
     ) -> None:
         self.host = host
         self.port = port
         self._terminal = terminal
+        self._push = push
         self._stop = stop
         self._server: asyncio.Server | None = None
         self._clients: dict[asyncio.StreamWriter, asyncio.Task[None]] = {}
@@ -121,6 +128,9 @@ class ControlPort:
                 terminal.memory.options["~SerialNumber"] = str(request["value"])
             case "bad_row":
                 await terminal.punch(str(request.get("pin", "1")), at=TerminalTime.of(2024, 2, 31, 12))
+            case _ if kind.startswith("push_") and self._push is not None:
+                times = request.get("times")
+                self._push.fault(kind, None if times is None else int(times))
             case "unreadable_row":
                 terminal.memory.spoil()
             case _ if kind in set(FaultKind):

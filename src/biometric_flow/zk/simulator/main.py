@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from biometric_flow.zk.push.text import PushProtocol
 from biometric_flow.zk.simulator.control import ControlPort
 from biometric_flow.zk.simulator.files import FileUnreadable, read_attlog, read_users
 from biometric_flow.zk.simulator.profiles import PROFILES
+from biometric_flow.zk.simulator.push import PushLink
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.commkey import KEY_MAX
 
@@ -34,6 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--zone", type=_zone, default="UTC", help="time zone of its clock (default UTC)")
     parser.add_argument("--drift", type=float, default=0.0, metavar="SECONDS", help="how far its clock is off")
     parser.add_argument("--name", default="", help="what to call it in messages")
+    parser.add_argument("--push", metavar="URL", help="dial a place as well: http://host:port/p/<secret>")
+    parser.add_argument(
+        "--push-protocol", choices=[*PushProtocol], default="att", help="att or acc (default %(default)s)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,9 +71,14 @@ async def _serve(args: argparse.Namespace, name: str) -> int:
     )
     async with contextlib.AsyncExitStack() as stack:
         control = None
+        link = PushLink(terminal, args.push, args.push_protocol) if args.push else None
         if args.control_port is not None:
-            control = await stack.enter_async_context(ControlPort(terminal, stopped.set, port=args.control_port))
+            control = await stack.enter_async_context(
+                ControlPort(terminal, stopped.set, port=args.control_port, push=link)
+            )
         await stack.enter_async_context(terminal)
+        if link:
+            await stack.enter_async_context(link)
         terminal.live(args.live)
         where = f"{args.host}:{terminal.port}" + (f", control on {control.host}:{control.port}" if control else "")
         sys.stdout.write(f"simulate {name}: {args.profile} terminal on {where}\n")

@@ -1,0 +1,357 @@
+"""A simulated terminal that dials: both push protocols over the memory, clock and control port of the same terminal."""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+from typing import Final, Self
+from urllib.parse import quote
+
+from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.push import commands
+from biometric_flow.zk.push.attlog import encode_attlog
+from biometric_flow.zk.push.handshake import read_terms, read_timezone_option, session_token
+from biometric_flow.zk.push.options import PollInfo
+from biometric_flow.zk.push.people import PushedUser
+from biometric_flow.zk.push.realtime import RealtimeEvent
+from biometric_flow.zk.push.text import Fields, PushProtocol
+from biometric_flow.zk.simulator.dial import Reply, Server
+from biometric_flow.zk.simulator.memory import StoredPunch
+from biometric_flow.zk.simulator.terminal import SimulatedTerminal
+from biometric_flow.zk.wire.records import AttlogRecord
+from biometric_flow.zk.wire.timecode import TerminalTime
+from biometric_flow.zk.wire.users import UserRecord
+
+BATCH: Final = 100
+"""Punches of one upload."""
+
+_LOOK_SECONDS: Final = 0.02
+_GRANTED: Final = 0
+_REFUSED: Final = 23
+_UNKNOWN: Final = -22
+_NO_SUCH_PIN: Final = -10
+
+
+class PushFault(StrEnum):
+    """A way to misbehave while dialling. `times` counts uploads, otherwise it lasts until `push_clear`."""
+
+    CUT = "push_cut"
+    """Hang up after an upload, before its answer; it comes again."""
+    TORN = "push_torn"
+    """Hang up in the middle of an upload."""
+    REPEAT = "push_repeat"
+    """Send each upload twice."""
+    GARBAGE = "push_garbage"
+    """Put lines that nobody can read among the punches."""
+    LOSE = "push_lose"
+    """Believe that punches were uploaded which were not: a gap."""
+    OFFLINE = "push_offline"
+    """Do not dial at all; punches wait."""
+    DEAF = "push_deaf"
+    """Fetch commands and report no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Somebody whom a door did not let in."""
+
+    pin: str
+    time: TerminalTime
+    event: int = _REFUSED
+
+
+class PushLink:
+    """Dials a server for a simulated terminal, for ever: greets, uploads what waits, fetches and does commands.
+
+    A punch counts as uploaded only after the server's positive answer. `poll` is the time between two requests for
+    commands; without it the server's word holds.
+    """
+
+    def __init__(
+        self,
+        terminal: SimulatedTerminal,
+        url: str,
+        protocol: PushProtocol | str = PushProtocol.ATTENDANCE,
+        *,
+        poll: float | None = None,
+        version: str = "2.4.1",
+        sets_clock: bool = False,
+    ) -> None:
+        self.terminal = terminal
+        self.protocol = PushProtocol(protocol)
+        self.uploaded = 0
+        """Punches that the server has confirmed, or that `push_lose` has dropped."""
+        self.options = Fields({})
+        """What the server asked for in its last handshake."""
+        self.done: list[str] = []
+        """Commands that were carried out, as they came."""
+        self.refusals: list[Refusal] = []
+        self._server = Server(url)
+        self._poll = poll
+        self._version = version
+        self._sets_clock = sets_clock
+        self._faults: dict[PushFault, int | None] = {}
+        self._known: list[UserRecord] = []
+        self._token = ""
+        self._is_greeted = False
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._run(), name="simulator-push")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def waiting(self) -> int:
+        """Punches that the server has not confirmed."""
+        return len(self.terminal.memory.punches) - self.uploaded
+
+    def refuse(self, pin: str) -> None:
+        """A door does not let somebody in, who is known all the same."""
+        self.refusals.append(Refusal(pin, self.terminal.clock.read()))
+
+    def fault(self, kind: PushFault | str, times: int | None = None) -> None:
+        """Misbehave; `push_clear` ends it. Raises ValueError for an unknown kind."""
+        if kind == "push_clear":
+            self._faults.clear()
+        else:
+            self._faults[PushFault(kind)] = times
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                if not self._has(PushFault.OFFLINE):
+                    await self._once()
+                await self._rest(self._pause())
+            except (OSError, TimeoutError):
+                # The line failed: what waits stays, and is sent again.
+                await self._rest(min(0.2, self._pause()))
+
+    async def _once(self) -> None:
+        if not self._is_greeted:
+            await self._greet()
+        if not self._is_greeted:
+            return
+        await self._send_people()
+        await self._send_punches()
+        await self._send_refusals()
+        await self._fetch()
+
+    async def _greet(self) -> None:
+        memory = self.terminal.memory
+        query = f"cdata?SN={memory.serial}&options=all&language=69&pushver={self._version}"
+        if self.protocol is PushProtocol.SECURITY:
+            query += "&DeviceType=acc"
+        reply = await self._server.request("GET", query)
+        options = read_terms(reply.text) if reply.status == 200 else None
+        if options is None:
+            return
+        self.options = options
+        if self.protocol is PushProtocol.SECURITY:
+            await self._register()
+        stamp = self.options.get("ATTLOGStamp", "None")
+        if stamp.isdecimal() and stamp != "9999":
+            self.uploaded = min(int(stamp), len(memory.punches))
+        if self._sets_clock:
+            self._set_clock(reply)
+        self._is_greeted = True
+
+    async def _register(self) -> None:
+        memory = self.terminal.memory
+        facts = f"DeviceType=acc,~DeviceName={memory.options['~DeviceName']},FirmVer=SIM 1,PushVersion={self._version}"
+        reply = await self._server.request("POST", f"registry?SN={memory.serial}", facts.encode())
+        code = reply.text.partition("RegistryCode=")[2].strip()
+        self._token = session_token(code, memory.serial, self.options.get("SessionID", ""))
+        await self._post("push")
+
+    def _set_clock(self, reply: Reply) -> None:
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            utc = parsedate_to_datetime(reply.headers["date"]).astimezone(UTC)
+            local = utc.replace(tzinfo=None) + read_timezone_option(self.options["TimeZone"])
+            self.terminal.clock.set(TerminalTime.from_datetime(local))
+
+    async def _send_people(self) -> None:
+        users = self.terminal.memory.users
+        if users == self._known:
+            return
+        pushed = [
+            PushedUser(user.user_id, user.name, user.privilege, card=user.card, group=user.group) for user in users
+        ]
+        if self.protocol is PushProtocol.SECURITY:
+            lines = ["\t".join(["user uid=0", *user.table_fields()]) for user in pushed]
+            is_taken = await self._table("user", lines, "cdata", "tabledata")
+        else:
+            lines = ["\t".join([f"USER {user.fields()[0]}", *user.fields()[1:]]) for user in pushed]
+            is_taken = await self._upload("OPERLOG", lines, len(lines))
+        if is_taken:
+            self._known = users
+
+    async def _send_punches(self) -> None:
+        memory = self.terminal.memory
+        self.uploaded = min(self.uploaded, len(memory.punches))
+        while self.waiting and not self._has(PushFault.OFFLINE):
+            start = self.uploaded
+            batch = memory.punches[start : start + BATCH]
+            if self._take(PushFault.LOSE) or await self._send(batch, start):
+                self.uploaded = start + len(batch)
+            else:
+                return
+
+    async def _send(self, batch: list[StoredPunch], start: int) -> bool:
+        if self.protocol is PushProtocol.SECURITY:
+            lines = [_event(punch, start + number).line() for number, punch in enumerate(batch, 1)]
+            return await self._upload("rtlog", lines, None)
+        return await self._upload(
+            "ATTLOG", [encode_attlog(_record(punch)).decode() for punch in batch], start + len(batch)
+        )
+
+    async def _send_refusals(self) -> None:
+        if self.refusals and self.protocol is PushProtocol.SECURITY:
+            lines = [
+                RealtimeEvent(one.time, one.event, one.pin, door="1", index=f"9{number}").line()
+                for number, one in enumerate(self.refusals)
+            ]
+            if await self._upload("rtlog", lines, None):
+                self.refusals.clear()
+
+    async def _upload(self, table: str, lines: list[str], stamp: int | None) -> bool:
+        if self._take(PushFault.GARBAGE):
+            lines = [line for good in lines for line in (good, "\x01\x02 no line of any kind")]
+        path = f"cdata?SN={self.terminal.memory.serial}&table={table}" + ("" if stamp is None else f"&Stamp={stamp}")
+        body = "\n".join(lines).encode() + b"\n"
+        for _ in range(2 if self._take(PushFault.REPEAT) else 1):
+            reply = await self._server.request("POST", path, body, self._token, drop=self._drop(len(body)))
+        return reply.status == 200 and reply.text.startswith("OK")
+
+    async def _table(self, name: str, lines: list[str], endpoint: str, kind: str, number: str = "") -> bool:
+        path = f"{endpoint}?SN={self.terminal.memory.serial}&{'type' if number else 'table'}={kind}"
+        path += f"&tablename={name}&count={len(lines)}" + (f"&cmdid={number}&packcnt=1&packidx=1" if number else "")
+        reply = await self._server.request("POST", path, "\n".join(lines).encode(), self._token)
+        return reply.status == 200 and reply.text.strip() == f"{name}={len(lines)}"
+
+    async def _fetch(self) -> None:
+        memory = self.terminal.memory
+        if self.protocol is PushProtocol.SECURITY:
+            state = f"time={self.terminal.clock.read().text().replace('T', ' ')}\tsensor=01\trelay=00\talarm=00"
+            await self._upload("rtstate", [state], None)
+        info = PollInfo("SIM 1", len(memory.users), 0, len(memory.punches), "127.0.0.1", 0).text()
+        reply = await self._server.request(
+            "GET", f"getrequest?SN={memory.serial}&INFO={quote(info)}", cookie=self._token
+        )
+        if reply.status != 200:
+            self._is_greeted = False
+            return
+        for line in reply.text.splitlines():
+            if line.startswith("C:"):
+                await self._obey(line)
+
+    async def _obey(self, line: str) -> None:
+        try:
+            number, command = commands.read_command(line, self.protocol)
+        except ProtocolViolation:
+            return
+        code, told = _UNKNOWN, Fields({})
+        if command is not None:
+            code, told = await self._do(number, command)
+            self.done.append(line.split(":", 2)[2])
+        if not self._take(PushFault.DEAF):
+            result = commands.CommandResult(number, code, line.split(":", 2)[2].split(" ")[0], told)
+            await self._post("devicecmd", commands.encode_result(result).encode() + b"\n")
+
+    async def _do(self, number: str, command: commands.Command) -> tuple[int, Fields]:
+        memory = self.terminal.memory
+        match command:
+            case commands.Check() | commands.Reboot():
+                self._is_greeted = False
+            case commands.AskInfo():
+                return 0, Fields({"~DeviceName": memory.options["~DeviceName"], "FWVersion": "SIM 1"})
+            case commands.QueryAttlog(start, end):
+                return await self._send_again(number, start, end), Fields({})
+            case commands.CountAttlog(start, end):
+                count = sum(start <= punch.time <= end for punch in memory.punches)
+                return 0, Fields({"AttlogSum": str(count)})
+            case commands.QueryUsers():
+                self._known = []
+            case commands.SetUser(user):
+                memory.enrol(
+                    user.pin, UserRecord(0, user.pin, user.name, user.privilege, card=user.card, group=user.group)
+                )
+            case commands.DeleteUser(pin):
+                uid = next((user.uid for user in memory.users if user.user_id == pin), None)
+                if uid is None:
+                    return _NO_SUCH_PIN, Fields({})
+                memory.delete_user(uid)
+            case commands.SetOption(name, value):
+                memory.options[name] = value
+        return 0, Fields({})
+
+    async def _send_again(self, number: str, start: TerminalTime, end: TerminalTime) -> int:
+        found = [
+            (place, punch) for place, punch in enumerate(self.terminal.memory.punches, 1) if start <= punch.time <= end
+        ]
+        if self.protocol is PushProtocol.SECURITY:
+            rows = [_transaction(punch, place) for place, punch in found]
+            await self._table("transaction", rows, "querydata", "tabledata", number)
+        else:
+            lines = [encode_attlog(_record(punch)).decode() for _, punch in found]
+            await self._upload("ATTLOG", lines, self.uploaded)
+        return len(found)
+
+    async def _post(self, endpoint: str, body: bytes = b"") -> Reply:
+        return await self._server.request("POST", f"{endpoint}?SN={self.terminal.memory.serial}", body, self._token)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not longer than until somebody punches."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while loop.time() < until:
+            await asyncio.sleep(_LOOK_SECONDS)
+            if (self.waiting > 0 or self.refusals) and self._is_greeted and not self._has(PushFault.OFFLINE):
+                return
+
+    def _pause(self) -> float:
+        if self._poll is not None:
+            return self._poll
+        delay = self.options.first("Delay", "RequestDelay")
+        return float(delay) if delay.isdecimal() else 1.0
+
+    def _drop(self, size: int) -> int | None:
+        if self._take(PushFault.TORN):
+            return max(1, size // 2) + 200
+        return 1_000_000_000 if self._take(PushFault.CUT) else None
+
+    def _has(self, kind: PushFault) -> bool:
+        return kind in self._faults
+
+    def _take(self, kind: PushFault) -> bool:
+        if kind not in self._faults:
+            return False
+        times = self._faults[kind]
+        if times is not None:
+            self._faults[kind] = times - 1
+            if times <= 1:
+                del self._faults[kind]
+        return True
+
+
+def _record(punch: StoredPunch) -> AttlogRecord:
+    return AttlogRecord(0, punch.pin, punch.verify, punch.state, punch.time, punch.work_code, b"")
+
+
+def _event(punch: StoredPunch, number: int) -> RealtimeEvent:
+    state = punch.state if punch.state in (0, 1) else 255
+    return RealtimeEvent(punch.time, _GRANTED, punch.pin, door="1", state=state, verify=punch.verify, index=str(number))
+
+
+def _transaction(punch: StoredPunch, number: int) -> str:
+    state = punch.state if punch.state in (0, 1) else 2
+    return (
+        f"transaction cardno=0\tpin={punch.pin}\tverified={punch.verify}\tdoorid=1\teventtype={_GRANTED}"
+        f"\tinoutstate={state}\ttime_second={int(punch.time)}\tindex={number}"
+    )
