@@ -12,8 +12,8 @@ from tests.services.demos import free_ports, running_demo
 pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_a_person_sees_the_year_a_new_punch_and_a_terminal_that_stopped(stranger: Page, tmp_path: Path) -> None:
-    async with running_demo(tmp_path, free_ports()) as demo:
+async def test_a_person_sees_the_year_a_new_punch_and_a_terminal_that_stopped(stranger: Page, passable: Path) -> None:
+    async with running_demo(passable, free_ports()) as demo:
         await demo.said("punches of the year have arrived")
         await sign_in(stranger, demo.dashboard_url, EMAIL, PASSWORD)
         await stranger.wait_for_selector("[data-tile=present]")

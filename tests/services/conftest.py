@@ -28,13 +28,6 @@ def _served(server: EmbeddedPostgres) -> Iterator[EmbeddedPostgres]:
 
 
 @pytest.fixture
-def passable() -> Iterator[Path]:
-    """A folder that PostgreSQL's own account reaches. Every run of pytest closes the folders above `tmp_path` again."""
-    with tempfile.TemporaryDirectory(prefix="bf-test-") as folder:
-        yield Path(folder)
-
-
-@pytest.fixture
 def database(cluster: EmbeddedPostgres) -> Iterator[TestDatabase]:
     with fresh_database(cluster) as made:
         yield made

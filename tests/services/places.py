@@ -69,6 +69,7 @@ async def running_place(
         "blocked_retry_seconds": 0.2,
         "offline_after_seconds": 0.6,
         "report_seconds": 0.3,
+        "checkpoint_quiet_seconds": 0.05,
     }
     values = PlaceSettings.model_validate({"id": place, "data": folder, "api_key": API_KEY, **quick, **settings})
     folder.mkdir(parents=True, exist_ok=True)

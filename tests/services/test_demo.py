@@ -34,9 +34,9 @@ def the_file() -> list[history.Row]:
     return history.parse(source.read_text(encoding="utf-8"))
 
 
-async def test_the_year_arrives_once_and_again_nothing_on_the_next_start(tmp_path: Path) -> None:
+async def test_the_year_arrives_once_and_again_nothing_on_the_next_start(passable: Path) -> None:
     ports = free_ports()
-    async with running_demo(tmp_path, ports) as demo:
+    async with running_demo(passable, ports) as demo:
         await demo.said("punches of the year have arrived")
         with signed_in(demo) as client:
             assert client.punch_count().count == YEAR
@@ -45,9 +45,9 @@ async def test_the_year_arrives_once_and_again_nothing_on_the_next_start(tmp_pat
         assert await demo.stop() < 5
         assert demo.process.returncode == 0
     assert demo.processes() == []
-    assert "postgres" not in {process.name() for process in psutil.process_iter() if str(tmp_path) in _command(process)}
+    assert "postgres" not in {process.name() for process in psutil.process_iter() if str(passable) in _command(process)}
 
-    async with running_demo(tmp_path, ports) as demo:
+    async with running_demo(passable, ports) as demo:
         await demo.said("punches of the year have arrived", seconds=60)
         made = await demo.control("cairo-gate", do="punch", pin="1", state=0)
         assert made["ok"]
@@ -86,33 +86,33 @@ async def refused(folder: Path, *flags: str, limit: str = "") -> str:
     return line
 
 
-async def test_a_port_in_use_is_one_clear_line_and_nothing_is_started(tmp_path: Path) -> None:
+async def test_a_port_in_use_is_one_clear_line_and_nothing_is_started(passable: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        line = await refused(tmp_path, f"--gateway-port={port}")
+        line = await refused(passable, f"--gateway-port={port}")
     assert f"port {port} on 127.0.0.1 is in use" in line
-    assert not (tmp_path / "logs").exists()
+    assert not (passable / "logs").exists()
 
 
-async def test_a_folder_that_is_a_file_is_one_clear_line(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    line = await refused(tmp_path / "file")
-    assert f"cannot write to the data folder {tmp_path / 'file'}" in line
+async def test_a_folder_that_is_a_file_is_one_clear_line(passable: Path) -> None:
+    (passable / "file").write_text("")
+    line = await refused(passable / "file")
+    assert f"cannot write to the data folder {passable / 'file'}" in line
 
 
-async def test_a_disk_that_takes_no_more_is_one_clear_line(tmp_path: Path) -> None:
+async def test_a_disk_that_takes_no_more_is_one_clear_line(passable: Path) -> None:
     # A limit on the size of files makes every write of more than a kibibyte fail, as a full disk does.
-    line = await refused(tmp_path, limit="ulimit -f 1; ")
-    assert f"cannot write to the data folder {tmp_path}: File too large" in line
+    line = await refused(passable, limit="ulimit -f 1; ")
+    assert f"cannot write to the data folder {passable}: File too large" in line
 
 
-async def test_a_second_demo_on_the_same_folder_is_one_clear_line(tmp_path: Path) -> None:
-    async with running_demo(tmp_path, free_ports()) as demo:
+async def test_a_second_demo_on_the_same_folder_is_one_clear_line(passable: Path) -> None:
+    async with running_demo(passable, free_ports()) as demo:
         await demo.said("Starting")
-        line = await refused(tmp_path)
-    assert f"another process uses the data folder {tmp_path}" in line
+        line = await refused(passable)
+    assert f"another process uses the data folder {passable}" in line
 
 
 def _command(process: psutil.Process) -> str:

@@ -34,7 +34,7 @@ SERIALS = {terminal.key: terminal.serial for place in PLACES for terminal in pla
 SUPERVISOR = "supervisor"
 
 
-async def test_one_kill_of_each_kind_loses_and_doubles_nothing(tmp_path: Path) -> None:
+async def test_one_kill_of_each_kind_loses_and_doubles_nothing(passable: Path) -> None:
     one_of_each = [
         "simulate DAC2010330003",
         "place cairo",
@@ -44,17 +44,17 @@ async def test_one_kill_of_each_kind_loses_and_doubles_nothing(tmp_path: Path) -
         SUPERVISOR,
         "place dhaka",
     ]
-    await drill(tmp_path, one_of_each, random.Random(7))
+    await drill(passable, one_of_each, random.Random(7))
 
 
 @pytest.mark.drill
 @pytest.mark.timeout(1800)
-async def test_sixty_random_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+async def test_sixty_random_kills_lose_and_double_nothing(passable: Path) -> None:
     chance = random.Random()
     kinds = [f"simulate {serial}" for serial in SERIALS.values()]
     kinds += [f"place {place.id}" for place in PLACES] * 3
     kinds += ["gateway", "postgres"] * 4 + ["dashboard", SUPERVISOR]
-    await drill(tmp_path, chance.choices(kinds, k=60), chance)
+    await drill(passable, chance.choices(kinds, k=60), chance)
 
 
 async def drill(folder: Path, victims: Sequence[str], chance: random.Random) -> None:

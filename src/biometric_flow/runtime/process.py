@@ -86,8 +86,11 @@ def watch_supervisor() -> None:
     if os.environ.get(SUPERVISED_VARIABLE) != "1":
         return
 
+    stdin = sys.stdin.fileno()
+
     def wait_for_the_end() -> None:
-        while sys.stdin.buffer.read(1024):
+        # Not through sys.stdin: a thread that waits inside it would make the interpreter abort on its way out.
+        while os.read(stdin, 1024):
             pass
         os.kill(os.getpid(), signal.SIGTERM)
         threading.Timer(GRACE_SECONDS, os._exit, args=(1,)).start()
