@@ -53,10 +53,14 @@ async def prepare(channel: Channel, source: BulkSource, rows: int) -> bytearray 
 
 async def read_window(channel: Channel, source: BulkSource, offset: int, size: int) -> bytearray:
     """A piece of a prepared buffer, exactly."""
-    piece = await _ask(channel, source.title, Command.READ_BUFFER, window_request(offset, size), size)
-    if isinstance(piece, Prepared):
-        raise ProtocolViolation(f"expected {size} bytes of {source.title}, got an announcement; reconnect")
-    return piece
+    collected = bytearray()
+    for start in range(offset, offset + size, channel.window):
+        step = min(channel.window, offset + size - start)
+        piece = await _ask(channel, source.title, Command.READ_BUFFER, window_request(start, step), step)
+        if isinstance(piece, Prepared):
+            raise ProtocolViolation(f"expected {step} bytes of {source.title}, got an announcement; reconnect")
+        collected += piece
+    return collected
 
 
 async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared, progress: Progress | None) -> bytearray:

@@ -1,31 +1,38 @@
-"""The socket under a client connection: moves bytes, waits for answers, knows when it is over."""
+"""A client connection over a pipe: moves bytes, waits for answers, knows when it is over."""
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 from typing import Final, Self, TypeVar
 
-from biometric_flow.zk.errors import TerminalClosed, TerminalUnreachable, ZkError
+from biometric_flow.zk.errors import TerminalClosed, TerminalUnreachable, TransferIncomplete, ZkError
+from biometric_flow.zk.pipe import Pipe, open_datagrams, open_stream
 from biometric_flow.zk.wire.commands import Command
 from biometric_flow.zk.wire.connection import ClientConnection
 from biometric_flow.zk.wire.events import Event
 from biometric_flow.zk.wire.frame import Packet
+from biometric_flow.zk.wire.transfer import CHUNK, DATAGRAM
 
 Answer = TypeVar("Answer")
 
-_READ_SIZE: Final = 256 * 1024
 _WAITING_MAX: Final = 256 * 1024
 """Unsent bytes above which events are no longer acknowledged; terminals do not depend on it."""
-_CLOSE_SECONDS: Final = 1.0
+RESEND_SECONDS: Final = 1.0
+"""Silence after which a datagram counts as lost."""
+_RESENDS: Final = 3
+_ONCE: Final = frozenset((Command.DATA,))
+"""Requests that would do something else when they came twice."""
 
 
 class Channel:
-    """One TCP connection. Deadlines are the caller's; after one has passed, `abort` is the only thing left to do."""
+    """One connection. Deadlines are the caller's; after one has passed, `abort` is the only thing left to do."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, encoding: str) -> None:
-        self.connection = ClientConnection(encoding)
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, pipe: Pipe, encoding: str) -> None:
+        self.connection = ClientConnection(encoding, is_stream=pipe.is_stream)
+        self.window = CHUNK if pipe.is_stream else DATAGRAM
+        """Bytes of bulk data to ask for at a time. Datagrams get lost and change places, and bulk data carries no
+        position: only an answer of one datagram is sure to be what was asked for."""
+        self._pipe = pipe
         self._ended: ZkError | None = None
         self._answered = asyncio.Event()
         self._happened = asyncio.Event()
@@ -33,16 +40,15 @@ class Channel:
         self._reading = asyncio.create_task(self._read(), name="zk-channel")
 
     @classmethod
-    async def open(cls, host: str, port: int, encoding: str) -> Self:
-        """Connect. Raises TerminalUnreachable."""
+    async def open(cls, host: str, port: int, encoding: str, *, is_stream: bool = True) -> Self:
+        """Connect over TCP, or make a UDP socket. Raises TerminalUnreachable."""
         try:
-            reader, writer = await asyncio.open_connection(host, port, limit=_READ_SIZE)
+            return cls(await (open_stream if is_stream else open_datagrams)(host, port), encoding)
         except (OSError, UnicodeError) as problem:  # UnicodeError: a host name that cannot be one
             raise TerminalUnreachable(
                 f"expected a terminal at {host} port {port}, got: {getattr(problem, 'strerror', None) or problem}; "
                 "check address, power and network"
             ) from problem
-        return cls(reader, writer, encoding)
 
     @property
     def is_open(self) -> bool:
@@ -56,21 +62,37 @@ class Channel:
         """
         self._check_open()
         try:
-            self._writer.write(self.connection.request(command, data))
-            await self._writer.drain()
+            self._pipe.write(self.connection.request(command, data))
+            await self._pipe.drain()
+            taken, tries_left = 0, 0 if command in _ONCE else _RESENDS
             while True:
                 while (packet := self.connection.next_answer()) is not None:
+                    taken += 1
                     if (answer := take(packet)) is not None:
                         return answer
                 self._check_open()
                 self._taken.set()
                 self._answered.clear()
-                await self._answered.wait()
+                if not await self._wait_for_more():
+                    if taken:
+                        raise TransferIncomplete("expected the rest of an answer, its datagrams were lost; read again")
+                    if tries_left:
+                        tries_left -= 1
+                        self._pipe.write(self.connection.request(command, data))
         except OSError as problem:
             raise self._closed(problem) from problem
         finally:
             self.connection.settle()
             self._taken.set()
+
+    async def _wait_for_more(self) -> bool:
+        """Wait until something came; False when datagrams seem to be lost. On a stream nothing is lost."""
+        try:
+            async with asyncio.timeout(None if self._pipe.is_stream else RESEND_SECONDS):
+                await self._answered.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def next_event(self) -> Event:
         """Wait for an event. Raises TerminalClosed or ProtocolViolation when there can be no more."""
@@ -87,23 +109,19 @@ class Channel:
         self._reading.cancel()
         with contextlib.suppress(OSError):
             for command in farewell:
-                self._writer.write(self.connection.request(command))
-        self._writer.transport.abort()
+                self._pipe.write(self.connection.request(command))
+        self._pipe.abort()
 
     async def close(self) -> None:
         """Close, and wait a moment until it is done."""
         self._end(TerminalClosed("expected an open connection, it was closed by us; connect again"))
         self._reading.cancel()
         await asyncio.wait([self._reading])
-        self._writer.close()
-        with contextlib.suppress(OSError, TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._writer.wait_closed()
-        self._writer.transport.abort()
+        await self._pipe.close()
 
     async def _read(self) -> None:
         try:
-            while data := await self._reader.read(_READ_SIZE):
+            while data := await self._pipe.read():
                 self.connection.receive(data)
                 self._acknowledge()
                 self._answered.set()
@@ -122,9 +140,9 @@ class Channel:
             await self._taken.wait()
 
     def _acknowledge(self) -> None:
-        frames = self.connection.acknowledgements()
-        if frames and self._writer.transport.get_write_buffer_size() < _WAITING_MAX:
-            self._writer.write(frames)
+        for frame in self.connection.acknowledgements():
+            if self._pipe.waiting < _WAITING_MAX:
+                self._pipe.write(frame)
 
     def _end(self, problem: ZkError) -> None:
         self._ended = self._ended or problem

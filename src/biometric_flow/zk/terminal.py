@@ -3,10 +3,12 @@
 import asyncio
 import codecs
 import contextlib
+import math
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
 from biometric_flow.zk.access import Access
@@ -15,8 +17,10 @@ from biometric_flow.zk.enrolment import Enrolment
 from biometric_flow.zk.errors import (
     BadIdentity,
     ProtocolViolation,
+    TerminalClosed,
     TerminalRefused,
     TerminalTimedOut,
+    TerminalUnreachable,
 )
 from biometric_flow.zk.messages import Messages
 from biometric_flow.zk.requests import BULK_SECONDS
@@ -36,6 +40,8 @@ from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.transfer import ATTLOG
 
 DEFAULT_PORT: Final = 4370
+_UDP_SECONDS: Final = 3.0
+"""How long to try UDP where TCP was refused: a port that nobody listens on may stay silent."""
 _SERIAL: Final = re.compile(r"[A-Za-z0-9_-]{4,32}")
 _INFO_OPTIONS: Final = {
     "model": "~DeviceName",
@@ -45,6 +51,14 @@ _INFO_OPTIONS: Final = {
     "fingerprint_version": "~ZKFPVersion",
     "face_version": "ZKFaceVersion",
 }
+
+
+class Transport(StrEnum):
+    """What carries the conversation."""
+
+    TCP = "tcp"
+    UDP = "udp"
+    AUTO = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +84,11 @@ async def open_terminal(
     comm_key: int = 0,
     timeout: float = 10.0,  # noqa: ASYNC109 - the deadline of connecting and of each operation, held inside
     encoding: str = "utf-8",
+    transport: Transport | str = Transport.AUTO,
 ) -> "AsyncIterator[Terminal]":
     """Connect and sign in within `timeout` seconds, hand out the terminal, close on the way out.
+
+    `transport` is `tcp`, `udp`, or `auto`: TCP, and UDP where TCP is refused, as old terminals do.
 
     Raises TerminalUnreachable, TerminalTimedOut, TerminalUnauthorised, PullRefused, NotATerminal or another ZkError;
     ValueError for arguments that cannot be right.
@@ -84,7 +101,7 @@ async def open_terminal(
         codecs.lookup(encoding)
     except LookupError:
         raise ValueError(f"expected an encoding such as utf-8 or gbk, got {encoding!r}") from None
-    terminal = await _connect(host, port, comm_key, timeout, encoding)
+    terminal = await _connect(host, port, comm_key, timeout, encoding, Transport(transport))
     try:
         yield terminal
     finally:
@@ -96,6 +113,9 @@ class Terminal(Templates, Access, Messages, Enrolment, Upkeep):
 
     Every operation raises TerminalTimedOut, TerminalClosed, ProtocolViolation or TerminalRefused.
     """
+
+    transport = Transport.TCP
+    """What carries this conversation."""
 
     async def info(self) -> TerminalInfo:
         """Who this terminal is. Raises BadIdentity for a serial number that is none."""
@@ -221,13 +241,33 @@ class Terminal(Templates, Access, Messages, Enrolment, Upkeep):
             return None
 
 
-async def _connect(host: str, port: int, comm_key: int, seconds: float, encoding: str) -> Terminal:
+async def _connect(
+    host: str, port: int, comm_key: int, seconds: float, encoding: str, transport: Transport
+) -> Terminal:
     """A terminal that has taken us in, under one deadline."""
+    if transport != Transport.AUTO:
+        return await _connect_over(transport, host, port, comm_key, seconds, encoding)
+    try:
+        return await _connect_over(Transport.TCP, host, port, comm_key, seconds, encoding)
+    except TerminalUnreachable as refused:
+        if not isinstance(refused.__cause__, ConnectionRefusedError):
+            raise
+        try:
+            return await _connect_over(Transport.UDP, host, port, comm_key, seconds, encoding, _UDP_SECONDS)
+        except (TerminalUnreachable, TerminalTimedOut, TerminalClosed):
+            raise refused from None
+
+
+async def _connect_over(
+    transport: Transport, host: str, port: int, comm_key: int, each: float, encoding: str, limit: float = math.inf
+) -> Terminal:
     channel: Channel | None = None
+    seconds = min(each, limit)
     try:
         async with asyncio.timeout(seconds):
-            channel = await Channel.open(host, port, encoding)
-            terminal = Terminal(channel, seconds, encoding)
+            channel = await Channel.open(host, port, encoding, is_stream=transport == Transport.TCP)
+            terminal = Terminal(channel, each, encoding)
+            terminal.transport = transport
             terminal.asked_for_comm_key = await sign_in(channel, comm_key)
             return terminal
     except BaseException as problem:

@@ -1,4 +1,4 @@
-"""The socket of one client at a simulated terminal, with the faults that happen between frame and network."""
+"""The pipe of one client at a simulated terminal, with the faults that happen between frame and network."""
 
 import asyncio
 import contextlib
@@ -6,15 +6,17 @@ import random
 from typing import Final, NamedTuple
 
 from biometric_flow.zk.errors import ZkError
+from biometric_flow.zk.pipe import Pipe
 from biometric_flow.zk.simulator.faults import FaultKind, Faults
 from biometric_flow.zk.simulator.session import Segments, Session
 from biometric_flow.zk.wire.commands import EventMask, Reply
-from biometric_flow.zk.wire.frame import Packet, encode_frame
+from biometric_flow.zk.wire.frame import Packet, encode_frame, encode_packet
 
 _OUTBOX: Final = 1_024
 """Events that wait for a slow client at most; like a real terminal, it forgets the rest."""
 _FIRST_REQUEST_SECONDS: Final = 30.0
-_READ_SIZE: Final = 64 * 1024
+_SILENT_SECONDS: Final = 120.0
+"""After which a client that never says goodbye over UDP is forgotten."""
 _NOISE: Final = random.Random(4370).randbytes(64)  # noqa: S311 - noise, not a secret
 _PANEL_ANSWER: Final = bytes.fromhex("aa01c80000d9a955")
 
@@ -27,13 +29,11 @@ class _Outgoing(NamedTuple):
 class Link:
     """Serves one client until either side ends it."""
 
-    def __init__(
-        self, session: Session, faults: Faults, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pause: float
-    ) -> None:
+    def __init__(self, session: Session, faults: Faults, pipe: Pipe, pause: float) -> None:
         self._session = session
         self._faults = faults
-        self._reader = reader
-        self._writer = writer
+        self._pipe = pipe
+        self._datagrams = 0
         self._pause = pause
         self._outbox: asyncio.Queue[_Outgoing] = asyncio.Queue(_OUTBOX)
 
@@ -56,18 +56,23 @@ class Link:
 
     def cut(self) -> None:
         """Close the socket at once."""
-        self._writer.transport.abort()
+        self._pipe.abort()
 
     async def _answer_requests(self, sender: asyncio.Task[None]) -> None:
         while not self._session.is_over and not sender.done():
-            async with asyncio.timeout(None if self._session.is_connected else _FIRST_REQUEST_SECONDS):
-                data = await self._reader.read(_READ_SIZE)
+            async with asyncio.timeout(self._patience()):
+                data = await self._pipe.read()
             if not data:
                 return
             for request in self._session.connection.receive(data):
                 if request.command != Reply.OK:  # a client's acknowledgement of an event
                     await self._reply(self._session.answer(request), sender)
-        await self._writer.drain()
+        await self._pipe.drain()
+
+    def _patience(self) -> float | None:
+        if not self._session.is_connected:
+            return _FIRST_REQUEST_SECONDS
+        return None if self._pipe.is_stream else _SILENT_SECONDS
 
     async def _reply(self, segments: Segments, sender: asyncio.Task[None]) -> None:
         """Send, and wait until it is sent: a client that asks without reading fills its own buffers, not ours."""
@@ -82,7 +87,7 @@ class Link:
             while True:
                 item = await self._outbox.get()
                 if item.sent is None:
-                    await self._write(b"".join(map(encode_frame, item.segments[0])))
+                    await self._write(b"".join(map(self._bytes_of, item.segments[0])))
                 else:
                     await self._send_reply(item.segments)
                     item.sent.set()
@@ -99,14 +104,18 @@ class Link:
         if faults.take(FaultKind.PANEL):
             await self._write(_PANEL_ANSWER)
             return
-        pieces = [b"".join(map(self._encode, segment)) for segment in self._disturbed(segments)]
+        disturbed = self._disturbed(segments)
+        if not self._pipe.is_stream:
+            await self._send_datagrams([self._encode(packet) for segment in disturbed for packet in segment])
+            return
+        pieces = [b"".join(map(self._encode, segment)) for segment in disturbed]
         if fault := faults.take(FaultKind.FRAGMENT):
             size = fault.number(1)
             whole = b"".join(pieces)
             pieces = [whole[start : start + size] for start in range(0, len(whole), size)]
         if len(segments) > 1 and (fault := faults.take(FaultKind.DROP)):
             await self._write(b"".join(pieces)[: fault.number(1000)])
-            self._writer.close()
+            await self._pipe.close()
             return
         for number, piece in enumerate(pieces):
             if number and self._pause:
@@ -129,18 +138,31 @@ class Link:
             segments = [[event, *(packet for part in segments for packet in part), event]]
         return segments
 
+    async def _send_datagrams(self, datagrams: list[bytes]) -> None:
+        for datagram in datagrams:
+            self._datagrams += 1
+            if (fault := self._faults.take(FaultKind.LOSE)) and self._datagrams % fault.number(1) == 0:
+                continue
+            await self._write(datagram)
+            if self._faults.take(FaultKind.TWICE):
+                await self._write(datagram)
+
+    def _bytes_of(self, packet: Packet) -> bytes:
+        return encode_frame(packet) if self._pipe.is_stream else encode_packet(packet)
+
     def _encode(self, packet: Packet) -> bytes:
-        frame = encode_frame(packet)
+        data = self._bytes_of(packet)
         if self._faults.take(FaultKind.CHECKSUM):
-            return frame[:10] + bytes((frame[10] ^ 0x5A,)) + frame[11:]
-        return frame
+            place = 10 if self._pipe.is_stream else 2
+            return data[:place] + bytes((data[place] ^ 0x5A,)) + data[place + 1 :]
+        return data
 
     async def _write(self, data: bytes) -> None:
-        if fault := self._faults.take(FaultKind.TRICKLE):
+        if self._pipe.is_stream and (fault := self._faults.take(FaultKind.TRICKLE)):
             for byte in data:
-                self._writer.write(bytes((byte,)))
-                await self._writer.drain()
+                self._pipe.write(bytes((byte,)))
+                await self._pipe.drain()
                 await asyncio.sleep(fault.seconds)
             return
-        self._writer.write(data)
-        await self._writer.drain()
+        self._pipe.write(data)
+        await self._pipe.drain()

@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags of `biometric-flow simulate`."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default %(default)s)")
     parser.add_argument("--port", type=_port, default=4370, help="port to listen on, 0 for a free one (default 4370)")
+    parser.add_argument(
+        "--transport", choices=("tcp", "udp", "both"), default="tcp", help="what it listens on (default tcp)"
+    )
     parser.add_argument("--profile", choices=sorted(PROFILES), default="tft", help="family of terminal (default tft)")
     parser.add_argument("--serial", default="SIM0000001", help="serial number it tells (default %(default)s)")
     parser.add_argument("--comm-key", type=_comm_key, default=0, help="key it asks for, 0 for none (default 0)")
@@ -68,6 +71,7 @@ async def _serve(args: argparse.Namespace, name: str) -> int:
         zone=args.zone,
         drift=timedelta(seconds=args.drift),
         journal=args.journal,
+        transports=("tcp", "udp") if args.transport == "both" else (args.transport,),
     )
     async with contextlib.AsyncExitStack() as stack:
         control = None

@@ -12,7 +12,7 @@ from biometric_flow.zk.wire.connection import Request, ServerConnection
 from biometric_flow.zk.wire.frame import Packet
 from biometric_flow.zk.wire.options import TEXT_MAX, decode_text
 from biometric_flow.zk.wire.timecode import TerminalTime
-from biometric_flow.zk.wire.transfer import CHUNK, wrap_rows
+from biometric_flow.zk.wire.transfer import CHUNK, DATAGRAM, wrap_rows
 
 Handler = Callable[["Session", Request], "Segments"]
 
@@ -50,12 +50,14 @@ class Host(Protocol):
 class Session:
     """Answers requests of one connection."""
 
-    def __init__(self, host: Host, number: int, handlers: Mapping[int, Handler] | None = None) -> None:
+    def __init__(
+        self, host: Host, number: int, handlers: Mapping[int, Handler] | None = None, *, is_stream: bool = True
+    ) -> None:
         self.host = host
         self.staged = bytearray()
         """What the client put into the buffer, to be committed by a later request."""
         self.staged_size = 0
-        self.connection = ServerConnection(number)
+        self.connection = ServerConnection(number, is_stream=is_stream)
         self.mask = EventMask.NONE
         """The realtime events that this client registered for."""
         self.is_connected = False
@@ -203,7 +205,7 @@ class Session:
         if self.host.faults.take(FaultKind.OVERSEND):
             data += bytes(1024)
         fault = self.host.faults.take(FaultKind.PIECES)
-        step = fault.number(1024) if fault else CHUNK
+        step = fault.number(1024) if fault else CHUNK if self.connection.is_stream else DATAGRAM
         pieces = [data[start : start + step] for start in range(0, len(data), step)]
         reply = self.connection.reply
         return [

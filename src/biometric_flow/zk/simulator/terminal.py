@@ -5,11 +5,13 @@ import contextlib
 import itertools
 import random
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Final, Self
 
+from biometric_flow.zk.pipe import DatagramPipe, Pipe, StreamPipe
+from biometric_flow.zk.simulator.desk import DatagramDesk, open_desk
 from biometric_flow.zk.simulator.faults import Fault, FaultKind, Faults
 from biometric_flow.zk.simulator.files import Journal
 from biometric_flow.zk.simulator.handlers import HANDLERS
@@ -38,7 +40,8 @@ class SimulatedTerminal:
     """A terminal that listens, remembers, punches and misbehaves on demand.
 
     `users` and `punches` are what it knows at the start; people who only occur in punches become known. `port` 0 takes
-    a free one. Raises ValueError for what the profile cannot store, OSError when it cannot listen.
+    a free one; `transports` are `tcp`, `udp` or both on that port. Raises ValueError for what the profile cannot store,
+    OSError when it cannot listen.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class SimulatedTerminal:
         pause: float = SEGMENT_PAUSE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         encoding: str = "utf-8",
+        transports: Collection[str] = ("tcp",),
     ) -> None:
         self.memory = TerminalMemory(
             PROFILES[profile] if isinstance(profile, str) else profile, serial, users, encoding
@@ -68,7 +72,9 @@ class SimulatedTerminal:
         self.port = port
         self._pause = pause
         self._journal = Journal(journal).open() if journal else None
+        self.transports = frozenset(transports)
         self._server: asyncio.Server | None = None
+        self._desk: DatagramDesk | None = None
         self._links: dict[Link, asyncio.Task[None]] = {}
         self._numbers = itertools.count(random.randrange(256, 60_000))  # noqa: S311 - a session id, no secret
         self._free = asyncio.Event()
@@ -163,16 +169,17 @@ class SimulatedTerminal:
         self._free.set()
 
     async def power_on(self) -> None:
-        """Listen; on the same port as before. Raises OSError."""
-        if self._server is None:
+        """Listen; on the same port as before, the same for TCP and UDP. Raises OSError."""
+        if self._server is None and "tcp" in self.transports:
             self._server = await asyncio.start_server(self._welcome, self.host, self.port)
             self.port = self._server.sockets[0].getsockname()[1]
+        if self._desk is None and "udp" in self.transports:
+            self._desk = await open_desk(self.host, self.port, self._welcome_datagrams)
+            self.port = self._desk.port
 
     async def power_off(self) -> None:
         """Nobody listens any more; memory and clock stay."""
-        if self._server:
-            self._server.close()
-            self._server = None
+        self._stop_listening()
         self._cut_all()
         self.release()
         if self._links:
@@ -184,9 +191,8 @@ class SimulatedTerminal:
         self._timers.add(timer)
 
     def _end_all(self, is_off: bool) -> None:
-        if is_off and self._server:
-            self._server.close()
-            self._server = None
+        if is_off:
+            self._stop_listening()
         self._cut_all()
         self.release()
 
@@ -204,9 +210,26 @@ class SimulatedTerminal:
             writer.transport.abort()
             return
         writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        session = Session(self, next(self._numbers) % 0xFFFF + 1, HANDLERS)
-        link = Link(session, self.faults, reader, writer, self._pause)
+        self._begin(StreamPipe(reader, writer))
+
+    def _welcome_datagrams(self, pipe: DatagramPipe) -> None:
+        if len(self._links) >= _LINKS_MAX or self.faults.take(FaultKind.REFUSE):
+            pipe.abort()
+        else:
+            self._begin(pipe)
+
+    def _begin(self, pipe: Pipe) -> None:
+        session = Session(self, next(self._numbers) % 0xFFFF + 1, HANDLERS, is_stream=pipe.is_stream)
+        link = Link(session, self.faults, pipe, self._pause)
         self._links[link] = asyncio.create_task(self._serve(link), name="simulator-link")
+
+    def _stop_listening(self) -> None:
+        if self._server:
+            self._server.close()
+            self._server = None
+        if self._desk:
+            self._desk.close()
+            self._desk = None
 
     async def _serve(self, link: Link) -> None:
         try:
@@ -227,5 +250,5 @@ class SimulatedTerminal:
                     await self.punch(pin, state=states[pin])
 
     def _cut_all(self) -> None:
-        for link in self._links:
+        for link in list(self._links):
             link.cut()

@@ -7,7 +7,7 @@ from typing import Final
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.wire.commands import Command, EventMask, Reply
 from biometric_flow.zk.wire.events import Event, decode_event
-from biometric_flow.zk.wire.frame import FrameReader, Packet, decode_packet, encode_frame
+from biometric_flow.zk.wire.frame import FrameReader, Packet, decode_packet, encode_frame, encode_packet
 
 EVENTS_MAX: Final = 4096
 """Events that wait at most; the oldest go first, the attendance log still has them."""
@@ -36,8 +36,9 @@ class ClientConnection:
     `acknowledgements` what to send back.
     """
 
-    def __init__(self, encoding: str = "utf-8") -> None:
+    def __init__(self, encoding: str = "utf-8", *, is_stream: bool = True) -> None:
         self.session = 0
+        self._is_stream = is_stream
         self.oddities = Oddities()
         self._encoding = encoding
         self._frames = FrameReader()
@@ -52,7 +53,7 @@ class ClientConnection:
         self._number = (self._number + 1) % _NUMBERS
         self._asked = command
         self._answers.clear()
-        return encode_frame(Packet(command, self.session, self._number, data))
+        return self._encode(Packet(command, self.session, self._number, data))
 
     def settle(self) -> None:
         """The request has its answer, or is given up: whatever still comes for it is stale."""
@@ -60,8 +61,8 @@ class ClientConnection:
         self._answers.clear()
 
     def receive(self, data: bytes) -> None:
-        """Take bytes as they came. Raises ProtocolViolation or NotATerminal; the connection is of no use after that."""
-        for payload in self._frames.feed(data):
+        """Take bytes of the stream, or one datagram. Raises ProtocolViolation or NotATerminal; all is over then."""
+        for payload in self._frames.feed(data) if self._is_stream else (data,):
             packet = decode_packet(payload)
             if packet.command == Command.REGISTER_EVENTS:
                 self._take_event(packet)
@@ -81,11 +82,14 @@ class ClientConnection:
         """The oldest event that waits."""
         return self._events.popleft() if self._events else None
 
-    def acknowledgements(self) -> bytes:
-        """What has to be sent for the events that came since the last call."""
-        frames = encode_frame(Packet(Reply.OK, self.session, 0)) * self._acknowledgements
+    def acknowledgements(self) -> list[bytes]:
+        """What has to be sent for the events that came since the last call, one for each."""
+        frames = [self._encode(Packet(Reply.OK, self.session, 0))] * self._acknowledgements
         self._acknowledgements = 0
         return frames
+
+    def _encode(self, packet: Packet) -> bytes:
+        return encode_frame(packet) if self._is_stream else encode_packet(packet)
 
     def _take_event(self, packet: Packet) -> None:
         if not packet.intact:
@@ -123,13 +127,14 @@ class Request:
 class ServerConnection:
     """The terminal's side of a connection."""
 
-    def __init__(self, session: int) -> None:
+    def __init__(self, session: int, *, is_stream: bool = True) -> None:
         self.session = session
+        self.is_stream = is_stream
         self._frames = FrameReader(REQUEST_MAX)
 
     def receive(self, data: bytes) -> list[Request]:
-        """The requests completed by `data`. Raises ProtocolViolation or NotATerminal."""
-        packets = [decode_packet(payload) for payload in self._frames.feed(data)]
+        """The requests completed by `data`, or the one in a datagram. Raises ProtocolViolation or NotATerminal."""
+        packets = [decode_packet(payload) for payload in (self._frames.feed(data) if self.is_stream else [data])]
         if not all(packet.intact for packet in packets):
             raise ProtocolViolation("expected a request with a fitting checksum, got a corrupt frame")
         return [Request(packet.command, packet.reply, packet.data, packet.session) for packet in packets]

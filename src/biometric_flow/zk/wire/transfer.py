@@ -15,6 +15,9 @@ TRANSFER_MAX: Final = 48 * 1024 * 1024
 CHUNK: Final = 0xFFC0
 """Bytes asked for at a time: what every client uses, and what a u16 length can still say."""
 
+DATAGRAM: Final = 1024
+"""Bytes of bulk data in a datagram at most."""
+
 _U32: Final = Struct("<I")
 _REQUEST: Final = Struct("<BHII")
 _WINDOW: Final = Struct("<II")
@@ -84,6 +87,8 @@ class BulkAnswer:
             raise CorruptFrame(f"expected {self._title} with a fitting checksum, got a corrupt frame; read again")
         if self._announced is None:
             return self._begin(packet)
+        if self._is_repeated(packet):
+            return None
         if packet.command == Reply.DATA:
             self._data += packet.data
             if len(self._data) > self._announced:
@@ -94,6 +99,13 @@ class BulkAnswer:
         if packet.command == Reply.OK:
             return self._complete()
         raise refusal(packet.command, f"reading {self._title}")
+
+    def _is_repeated(self, packet: Packet) -> bool:
+        """Whether a datagram came twice: the announcement, or the piece that made the answer whole."""
+        if packet.command == Reply.PREPARE_DATA:
+            return not self._data and self._checked_size(packet.data, 0) == self._announced
+        is_whole = packet.command == Reply.DATA and len(self._data) == self._announced
+        return is_whole and bool(packet.data) and self._data.endswith(packet.data)
 
     def _begin(self, packet: Packet) -> bytearray | Prepared | None:
         if packet.command == Reply.PREPARE_DATA:

@@ -109,8 +109,8 @@ def test_events_may_come_anywhere_and_are_acknowledged(data: st.DataObject) -> N
     got = [connection.next_event() for _ in codes]
     assert sorted(e.code for e in got if e) == sorted(codes)
     assert connection.next_event() is None
-    assert connection.acknowledgements() == encode_frame(Packet(Reply.OK, SESSION, 0)) * len(codes)
-    assert connection.acknowledgements() == b""
+    assert connection.acknowledgements() == [encode_frame(Packet(Reply.OK, SESSION, 0))] * len(codes)
+    assert connection.acknowledgements() == []
 
 
 def test_waiting_events_are_bounded_and_the_newest_stay() -> None:
