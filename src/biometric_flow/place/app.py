@@ -19,9 +19,11 @@ from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.place import Place
 from biometric_flow.place.collector import Collectors
+from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.feed import Feed, Message
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
+from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.push.desk import Desk
 from biometric_flow.place.push.queue import CommandQueue
 from biometric_flow.place.push.server import PushServer
@@ -29,7 +31,9 @@ from biometric_flow.place.push.server import listener as push_listener
 from biometric_flow.place.push.server import serve as serve_push
 from biometric_flow.place.push.tables import PushReader
 from biometric_flow.place.roster import DevicesFile, Roster, RosterEntry, read_devices
+from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
+from biometric_flow.place.routes import jobs as job_routes
 from biometric_flow.place.routes import ledger, people, punches, push, stream, terminals
 from biometric_flow.place.routes.punches import punch_view
 from biometric_flow.place.schema import open_database, open_reader
@@ -70,7 +74,8 @@ class ApiKeyGuard:
 def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, folder: Path, clock: Clock) -> ASGIApp:
     """Every object of a place process. The folder must be writable and is locked against a second process."""
     lock = hold(folder)
-    connection = open_database(folder / "place.sqlite3")
+    file = folder / "place.sqlite3"
+    connection = open_database(file)
     store = PlaceStore(place.id, connection)
     try:
         store.ledger.verify(last=VERIFY_AT_START)
@@ -79,11 +84,11 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             f"the ledger in {folder} is damaged or was altered: {error}; keep this folder as evidence "
             "and restore the last backup into another one"
         ) from None
-    reader_connection = open_reader(folder / "place.sqlite3")
+    reader_connection = open_reader(file)
     reader = PlaceReader(reader_connection)
     roster = Roster(connection)
     roster.seed(devices)
-    incidents = Incidents(connection)
+    incidents, jobs, enrolments = Incidents(connection), Jobs(connection), Enrolments(connection)
     feed = Feed()
 
     def recorded(batch: Recorded) -> None:
@@ -113,7 +118,9 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     async def pin_firmware(key: str, firmware: str) -> RosterEntry:
         return await writer.call(roster.pin_firmware, key, firmware)
 
-    workplace = Workplace(place, settings, store, writer, health, incidents, clock, pin_serial, pin_firmware)
+    workplace = Workplace(
+        place, settings, store, writer, health, incidents, jobs, enrolments, file, clock, pin_serial, pin_firmware
+    )
     collectors = Collectors(workplace)
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
     pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands))
@@ -126,7 +133,20 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
         uplink = Uplink(client, settings, reader, store, writer, clock, report)
     state = PlaceState(
-        place, settings, clock.now(), clock, roster, incidents, collectors, health, writer, reader, feed, uplink
+        place,
+        settings,
+        clock.now(),
+        clock,
+        roster,
+        incidents,
+        jobs,
+        enrolments,
+        collectors,
+        health,
+        writer,
+        reader,
+        feed,
+        uplink,
     )
 
     @asynccontextmanager
@@ -159,7 +179,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         redoc_url=None,
     )
     app.state.place, app.state.push, app.state.push_port = state, pushes, push_port
-    for routes in (health_routes, push, terminals, people, punches, ledger, stream):
+    for routes in (health_routes, push, terminals, job_routes, enrolment_routes, people, punches, ledger, stream):
         app.include_router(routes.router)
     install_problems(app)
     return Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))

@@ -39,6 +39,48 @@ class ClockNotCorrected(BiometricFlowError):
     code = "terminal.clock_not_corrected"
 
 
+class TerminalNotPulled(BiometricFlowError):
+    """A job for a terminal that this place does not dial, or that is switched off."""
+
+    code = "terminal.not_pulled"
+
+
+class TerminalNotRead(BiometricFlowError):
+    """A question about a terminal that has not been read yet."""
+
+    code = "terminal.not_read"
+
+
+class JobFailed(BiometricFlowError):
+    """A job that was not done, and why."""
+
+    code = "job.failed"
+
+
+class JobsFull(BiometricFlowError):
+    """Too many jobs wait for a terminal."""
+
+    code = "job.too_many"
+
+
+class JobUnknown(BiometricFlowError):
+    """No job of this terminal has this number."""
+
+    code = "job.unknown"
+
+
+class EnrolmentUnknown(BiometricFlowError):
+    """Nobody with this PIN should be on this terminal."""
+
+    code = "enrolment.unknown"
+
+
+class PinInvalid(BiometricFlowError):
+    """A PIN that no terminal could hold."""
+
+    code = "pin.invalid"
+
+
 class RestoredFromOlderCopy(BiometricFlowError):
     """The gateway holds more of this place's ledger than the place itself: an older copy was put back."""
 

@@ -34,6 +34,8 @@ class PlaceSettings(Settings):
     """How often a terminal is tried that answered with a refusal only an operator can lift."""
     offline_after_seconds: float = Field(15, gt=0)
     """A terminal that cannot be reached is `late` for this long, then `offline`."""
+    clearing_is_allowed: bool = False
+    """Whether a terminal's list may be cleared on request, once every row is in the ledger and at the gateway."""
     report_seconds: float = Field(5, gt=0)
     upload_batch: int = Field(500, ge=1, le=1000)
     push_host: str = "127.0.0.1"

@@ -9,9 +9,11 @@ from fastapi import Depends, Request
 from biometric_flow.api.place import TerminalView
 from biometric_flow.model.place import Place
 from biometric_flow.place.collector import Collectors
+from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.feed import Feed
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
+from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceReader
@@ -30,6 +32,8 @@ class PlaceState:
     clock: Clock
     roster: Roster
     incidents: Incidents
+    jobs: Jobs
+    enrolments: Enrolments
     collectors: Collectors
     health: Health
     writer: Writer

@@ -2,11 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from biometric_flow.model.place import Place
+from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.findings import Incident
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
+from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceStore
@@ -24,6 +27,10 @@ class Workplace:
     writer: Writer
     health: Health
     incidents: Incidents
+    jobs: Jobs
+    enrolments: Enrolments
+    file: Path
+    """The place's database, for checks that read what is on the disk."""
     clock: Clock
     pin_serial: Callable[[str, str], Awaitable[RosterEntry]]
     pin_firmware: Callable[[str, str], Awaitable[RosterEntry]]

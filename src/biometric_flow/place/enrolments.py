@@ -1,0 +1,178 @@
+"""Who should be on which terminal: kept, compared with who is, and made so only when asked."""
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from biometric_flow.api.enrolments import Difference
+from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.model.ids import canonical_pin
+from biometric_flow.place.errors import EnrolmentUnknown
+from biometric_flow.zk.wire.users import UserList, UserRecord
+
+_COLUMNS: Final = "terminal, pin, name, privilege, group_no, card, password, is_wanted"
+_ANY: Final = "\0any"
+"""Stands in the table for a password that this place does not manage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """How a person should be known to one terminal."""
+
+    terminal: str
+    pin: str
+    name: str = ""
+    privilege: int = 0
+    group: int = 0
+    card: int = 0
+    password: str | None = field(default=None, repr=False)
+    """None: whatever the terminal has."""
+    is_wanted: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would make a terminal hold what it should."""
+
+    differences: list[Difference]
+    write: list[UserRecord]
+    """Records for those who are missing or differ; uid 0 where the terminal chooses."""
+    delete: list[int]
+    """uids of those who are not wanted any more."""
+    delete_foreign: list[int]
+    """uids of those whom this place never put there."""
+
+
+def plan(wishes: Iterable[Enrolment], users: UserList, encoding: str) -> Plan:
+    """Compare the desired state with who is on the terminal; pure."""
+    known = {_pin(user): user for user in users.records}
+    made = Plan([], [], [], [])
+    managed: set[str] = set()
+    for wish in wishes:
+        managed.add(wish.pin)
+        have = known.get(wish.pin)
+        if wish.is_wanted:
+            _compare(made, wish, have, _storable(users, encoding))
+        elif have is not None:
+            made.differences.append(Difference(pin=wish.pin, kind="unwanted"))
+            made.delete.append(have.uid)
+    for pin, user in known.items():
+        if pin not in managed:
+            made.differences.append(Difference(pin=pin, kind="foreign"))
+            made.delete_foreign.append(user.uid)
+    return made
+
+
+def _compare(
+    made: Plan, wish: Enrolment, have: UserRecord | None, storable: Callable[[UserRecord], UserRecord]
+) -> None:
+    want = replace(
+        have or UserRecord(0, wish.pin),
+        name=wish.name,
+        privilege=wish.privilege,
+        card=wish.card,
+        group=wish.group or (have.group if have else 0),
+    )
+    if wish.password is not None:
+        want = replace(want, password=wish.password)
+    try:
+        stored = storable(want)
+    except ValueError as error:
+        made.differences.append(Difference(pin=wish.pin, kind="impossible", text=_harmless(error, wish)))
+        return
+    if have is None:
+        made.differences.append(Difference(pin=wish.pin, kind="missing"))
+        made.write.append(want)
+        return
+    fields = [
+        name
+        for name in ("name", "privilege", "group", "card", "password")
+        if getattr(stored, name) != getattr(have, name)
+    ]
+    if fields:
+        made.differences.append(Difference(pin=wish.pin, kind="differs", fields=fields))
+        made.write.append(want)
+
+
+def _storable(users: UserList, encoding: str) -> Callable[[UserRecord], UserRecord]:
+    """What a record becomes in this terminal's layout, which cuts names; as it is where the layout is not known."""
+    layout = users.layout
+    if layout is None:
+        return lambda record: record
+    return lambda record: layout.decode(layout.encode(record, encoding), encoding)
+
+
+def _harmless(error: ValueError, wish: Enrolment) -> str:
+    text = str(error)
+    return "its password does not fit" if wish.password and wish.password in text else text
+
+
+def _pin(user: UserRecord) -> str:
+    try:
+        return canonical_pin(user.user_id)
+    except ValueError:
+        return user.user_id
+
+
+class Enrolments:
+    """The desired state in the place's database. All methods run in the writer's thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def put(self, enrolment: Enrolment) -> Enrolment:
+        """Want this person there like this; a password that is left out stays as it was wanted."""
+        password = enrolment.password
+        if password is None:
+            password = next((one.password for one in self.of(enrolment.terminal) if one.pin == enrolment.pin), None)
+        kept = replace(enrolment, password=password)
+        self._write(
+            f"INSERT OR REPLACE INTO enrolment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            (
+                kept.terminal,
+                kept.pin,
+                kept.name,
+                kept.privilege,
+                kept.group,
+                kept.card,
+                _ANY if password is None else password,
+                kept.is_wanted,
+            ),
+        )
+        return kept
+
+    def get(self, terminal: str, pin: str) -> Enrolment:
+        """One person on one terminal. Raises EnrolmentUnknown."""
+        for enrolment in self.of(terminal):
+            if enrolment.pin == pin:
+                return enrolment
+        raise EnrolmentUnknown(f"expected the PIN of somebody who should be on {terminal!r}, got {pin[:40]!r}")
+
+    def of(self, terminal: str) -> Sequence[Enrolment]:
+        """Everybody who should be on a terminal, and those who should go, by PIN."""
+        query = f"SELECT {_COLUMNS} FROM enrolment WHERE terminal = ? ORDER BY length(pin), pin"  # noqa: S608
+        return [_enrolment(row) for row in self._connection.execute(query, (terminal,))]
+
+    def unwant(self, terminal: str, pin: str) -> Enrolment:
+        """Have this person removed; forgotten when the terminal confirmed it. Raises EnrolmentUnknown."""
+        gone = replace(self.get(terminal, pin), is_wanted=False)
+        return self.put(gone)
+
+    def forget(self, terminal: str, pins: Iterable[str]) -> None:
+        """The terminal confirmed that these are gone."""
+        for pin in pins:
+            self._write("DELETE FROM enrolment WHERE terminal = ? AND pin = ? AND NOT is_wanted", (terminal, pin))
+
+    def _write(self, statement: str, values: tuple[object, ...]) -> None:
+        try:
+            self._connection.execute(statement, values)
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"the desired state was not written: {error}") from error
+
+
+def _enrolment(row: tuple[Any, ...]) -> Enrolment:
+    terminal, pin, name, privilege, group, card, password, is_wanted = row
+    return Enrolment(
+        terminal, pin, name, privilege, group, card, None if password == _ANY else password, bool(is_wanted)
+    )

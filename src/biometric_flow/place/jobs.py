@@ -1,0 +1,136 @@
+"""The jobs of a place: kept in its database, so that a restart forgets none and does none twice that may not be."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from biometric_flow.api.jobs import JobOrder, JobState, JobView
+from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.place.errors import JobsFull, JobUnknown
+
+OPEN_LIMIT: Final = 50
+"""Jobs of one terminal that wait at most."""
+
+KEPT: Final = 1000
+"""Finished jobs of one terminal that are kept."""
+
+_LIFETIME: Final = timedelta(minutes=15)
+_LIFETIMES: Final = {
+    "unlock": timedelta(seconds=30),  # a door that opens an hour later is worse than one that stays shut
+    "restart": timedelta(minutes=2),
+    "push_users": timedelta(days=7),
+}
+_REPEATABLE: Final = ("sync_time", "pull_again", "push_users")
+"""What can be done again when nobody knows whether it was done."""
+
+_ORDER: Final[TypeAdapter[JobOrder]] = TypeAdapter(JobOrder)
+_COLUMNS: Final = "number, terminal, body, state, detail, created_at, expires_at, changed_at"
+
+
+class Jobs:
+    """What terminals have been told to do. All methods run in the writer's thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def recover(self, terminal: str, now: datetime) -> None:
+        """After a restart: what had been sent is tried again where that does no harm, and failed where it might."""
+        for job in self._found("terminal = ? AND state = 'sent'", (terminal,)):
+            self.interrupted(job, now, "the connection was given up before the terminal had confirmed")
+
+    def add(self, terminal: str, order: JobOrder, now: datetime) -> JobView:
+        """Queue a job. Raises JobsFull."""
+        (waiting,) = self._one("SELECT count(*) FROM job WHERE terminal = ? AND state = 'queued'", (terminal,))
+        if waiting >= OPEN_LIMIT:
+            raise JobsFull(f"expected at most {OPEN_LIMIT} jobs that wait for {terminal!r}, it has them; wait for some")
+        expires = now + _LIFETIMES.get(order.kind, _LIFETIME)
+        with self._written():
+            cursor = self._connection.execute(
+                "INSERT INTO job (terminal, body, state, created_at, expires_at, changed_at)"
+                " VALUES (?, ?, 'queued', ?, ?, ?)",
+                (terminal, order.model_dump_json(), now.isoformat(), expires.isoformat(), now.isoformat()),
+            )
+            self._connection.execute(
+                "DELETE FROM job WHERE terminal = ? AND state NOT IN ('queued', 'sent') AND number <= ?",
+                (terminal, (cursor.lastrowid or 0) - KEPT),
+            )
+        return self.get(terminal, cursor.lastrowid or 0)
+
+    def get(self, terminal: str, number: int) -> JobView:
+        """One job. Raises JobUnknown."""
+        for job in self._found("terminal = ? AND number = ?", (terminal, number)):
+            return job
+        raise JobUnknown(f"expected the number of a job of {terminal!r}, got {number}")
+
+    def listed(self, terminal: str, limit: int) -> list[JobView]:
+        """The jobs of a terminal, newest first."""
+        return list(self._found("terminal = ?", (terminal,), f"ORDER BY number DESC LIMIT {int(limit)}"))
+
+    def take(self, terminal: str, now: datetime) -> JobView | None:
+        """The oldest job that waits, marked as sent; those that waited too long are timed out."""
+        self.expire(now)
+        for job in self._found("terminal = ? AND state = 'queued'", (terminal,), "ORDER BY number LIMIT 1"):
+            self.turn(job.number, "sent", "", now)
+            return job
+        return None
+
+    def expire(self, now: datetime) -> None:
+        """Time out what waited too long."""
+        with self._written():
+            self._connection.execute(
+                "UPDATE job SET state = 'timed_out', detail = 'the terminal could not be reached in time',"
+                " changed_at = ? WHERE state = 'queued' AND expires_at < ?",
+                (now.isoformat(), now.isoformat()),
+            )
+
+    def turn(self, number: int, state: JobState, detail: str, now: datetime) -> None:
+        """Write down what became of a job."""
+        with self._written():
+            self._connection.execute(
+                "UPDATE job SET state = ?, detail = ?, changed_at = ? WHERE number = ?",
+                (state, detail[:500], now.isoformat(), number),
+            )
+
+    def interrupted(self, job: JobView, now: datetime, why: str) -> None:
+        """A job ended without an answer: it waits again, or is failed when it may not be done twice."""
+        if job.order.kind in _REPEATABLE:
+            self.turn(job.number, "queued", why, now)
+        else:
+            self.turn(job.number, "failed", f"{why}; whether it was done is not known", now)
+
+    def _found(self, where: str, values: tuple[object, ...], tail: str = "ORDER BY number") -> Iterator[JobView]:
+        query = f"SELECT {_COLUMNS} FROM job WHERE {where} {tail}"  # noqa: S608 - our own words
+        try:
+            rows = self._connection.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"the jobs could not be read: {error}") from error
+        return map(_job, rows)
+
+    def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...]:
+        row: tuple[Any, ...] = self._connection.execute(query, values).fetchone()
+        return row
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"the job was not written: {error}") from error
+
+
+def _job(row: tuple[Any, ...]) -> JobView:
+    number, terminal, body, state, detail, created, expires, changed = row
+    return JobView(
+        number=number,
+        terminal=terminal,
+        order=_ORDER.validate_json(body),
+        state=state,
+        detail=detail,
+        created_at=datetime.fromisoformat(created),
+        expires_at=datetime.fromisoformat(expires),
+        changed_at=datetime.fromisoformat(changed),
+    )
