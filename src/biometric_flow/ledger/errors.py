@@ -42,3 +42,9 @@ class KeyTextInvalid(LedgerError):
     """A text that is no public key in the form `<name>+<id>+<base64>`."""
 
     code = "ledger.key_invalid"
+
+
+class CheckpointInconsistent(LedgerError):
+    """A ledger is not the continuation of what was signed before."""
+
+    code = "ledger.checkpoint_inconsistent"

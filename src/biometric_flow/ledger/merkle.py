@@ -5,6 +5,7 @@ their hashes, and, once these are read, the hashes themselves.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,8 @@ TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
 EMPTY_ROOT: Final = hashlib.sha256().digest()
 """The root of a tree without leaves."""
+
+_PATH: Final = re.compile(r"(entries|[0-9]{1,2})/((?:x[0-9]{3}/){0,5}[0-9]{3})(?:\.p/([0-9]{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,28 @@ def tile_path(tile: Tile, kind: str | None = None) -> str:
         rest //= 1000
     partial = f".p/{tile.width}" if tile.width < TILE_WIDTH else ""
     return f"{tile.level if kind is None else kind}/{'/'.join(groups)}{partial}"
+
+
+def read_tile_path(path: str) -> tuple[Tile, bool]:
+    """The tile that a path below `tile/` names, and whether its entries are meant. Raises ValueError."""
+    if not (found := _PATH.fullmatch(path)):
+        raise ValueError(f"expected a tile's path such as 0/x001/234 or entries/000.p/17, got {path[:80]!r}")
+    level, number, width = found.groups()
+    digits = number.replace("x", "").replace("/", "")
+    tile = Tile(0 if level == "entries" else int(level), int(digits), int(width) if width else TILE_WIDTH)
+    if not 0 < tile.width <= TILE_WIDTH or tile_path(tile, "entries" if level == "entries" else None) != path:
+        raise ValueError(f"expected the path of a tile in its one spelling, got {path[:80]!r}")
+    return tile, level == "entries"
+
+
+def is_within(tile: Tile, size: int) -> bool:
+    """Whether a tree of this size has all hashes of the tile."""
+    return tile.index * TILE_WIDTH + tile.width <= size >> TILE_HEIGHT * tile.level
+
+
+def bundle(leaves: Iterable[bytes]) -> bytes:
+    """An entry bundle of C2SP tlog-tiles: each leaf behind its length in two bytes."""
+    return b"".join(len(leaf).to_bytes(2, "big") + leaf for leaf in leaves)
 
 
 def _split(count: int) -> int:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from biometric_flow.ledger.errors import KeyTextInvalid, NoteRefused
 from biometric_flow.ledger.merkle import HASH_BYTES
+from biometric_flow.model.ids import PlaceId, TenantId
 
 MAX_NOTE: Final = 16 * 1024
 """Characters of a note that are read; far more than sixteen signatures need."""
@@ -24,6 +25,11 @@ MAX_SIGNATURES: Final = 32
 _NUMBER: Final = re.compile("0|[1-9][0-9]{0,18}")
 _NAME: Final = re.compile(r"[^\s+]{1,200}")
 _ED25519: Final = 32
+
+
+def place_origin(tenant: TenantId, place: PlaceId) -> str:
+    """The origin of a place's log, and the name of the key that signs it."""
+    return f"biometric-flow/{tenant}/{place}"
 
 
 class KeyKind(IntEnum):

@@ -16,8 +16,10 @@ from biometric_flow import __version__
 from biometric_flow.api.clients import UplinkClient
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.ledger.errors import ChainBroken
+from biometric_flow.ledger.note import Signer, place_origin
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.place import Place
+from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.feed import Feed, Message
@@ -49,6 +51,7 @@ from biometric_flow.runtime.logging import configure_logging
 from biometric_flow.runtime.places import PlaceConfig, find_place
 from biometric_flow.runtime.process import bind, hold, serve, usable_folder
 from biometric_flow.runtime.settings import load_settings
+from biometric_flow.runtime.signing import signing_key
 from biometric_flow.runtime.web import Baseline, Unauthenticated, bearer, install_problems
 
 log = structlog.get_logger()
@@ -95,6 +98,11 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         if batch.accepted and feed.has_listeners:
             for sequence, punch in batch.accepted:
                 feed.publish(Message("punch", punch_view(punch).model_dump_json(), sequence))
+        checkpoints.entries_recorded()
+        if state.uplink is not None:
+            state.uplink.entries_waiting()
+
+    def checkpoint_signed() -> None:
         if state.uplink is not None:
             state.uplink.entries_waiting()
 
@@ -110,6 +118,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         )
 
     writer = Writer(store, recorded)
+    signer = Signer(place_origin(place.tenant, place.id), signing_key(folder / "ledger-key.pem"))
+    checkpoints = Checkpoints(store, writer, signer, clock, settings.checkpoint_quiet_seconds, checkpoint_signed)
     health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
 
     async def pin_serial(key: str, serial: str) -> RosterEntry:
@@ -147,11 +157,13 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         reader,
         feed,
         uplink,
+        signer.public,
     )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(writer.run(), name="writer")]
+        tasks.append(asyncio.create_task(checkpoints.run(), name="checkpoints"))
         if uplink is not None:
             tasks.append(asyncio.create_task(uplink.run_uploads(), name="uploads"))
             tasks.append(asyncio.create_task(uplink.run_reports(), name="reports"))
@@ -167,6 +179,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         for task in reversed(tasks):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        await checkpoints.sign()
         writer.close()
         connection.close()
         lock.close()

@@ -21,6 +21,12 @@ class FindingUnknown(BiometricFlowError):
     code = "finding.unknown"
 
 
+class PunchUnknown(BiometricFlowError):
+    """No punch has this id."""
+
+    code = "punch.unknown"
+
+
 class CursorInvalid(BiometricFlowError):
     """A page cursor that this service did not make."""
 

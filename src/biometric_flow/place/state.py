@@ -7,6 +7,7 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from biometric_flow.api.place import TerminalView
+from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
@@ -40,6 +41,7 @@ class PlaceState:
     reader: PlaceReader
     feed: Feed
     uplink: Uplink | None
+    ledger_key: PublicKey
 
     def terminal_views(self) -> list[TerminalView]:
         """All terminals as they are now, by key."""

@@ -11,9 +11,14 @@ from biometric_flow.ledger.chain import SealedEntry
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PersonEnrolled, PunchRecorded
 from biometric_flow.ledger.ledger import Ledger
+from biometric_flow.ledger.merkle import inclusion
+from biometric_flow.ledger.note import Note, Signer
+from biometric_flow.ledger.receipt import ReceiptNotYet, write_receipt
 from biometric_flow.ledger.sqlite import SqliteLedgerStore
+from biometric_flow.ledger.tree import Signed, SqliteTree
 from biometric_flow.model.ids import PlaceId, PunchId, TerminalSerial
 from biometric_flow.model.punch import Punch, QuarantineReason
+from biometric_flow.place.errors import PunchUnknown
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.push.tables import PushNotes, keep_notes
 from biometric_flow.zk.wire.marks import LogMark
@@ -75,6 +80,7 @@ class PlaceStore:
     def __init__(self, place: PlaceId, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._entries = SqliteLedgerStore(connection)
+        self._tree = SqliteTree(connection)
         self.ledger = Ledger(place, self._entries, self._entries)
 
     def record(self, batches: Iterable[Batch]) -> list[Recorded]:
@@ -86,6 +92,16 @@ class PlaceStore:
         """The gateway holds everything up to this position."""
         with self._transaction():
             self._entries.acknowledge(position)
+
+    def checkpoint(self, signer: Signer, now: datetime) -> Signed | None:
+        """Sign the ledger as it is, durably; None when nothing is new. Raises CheckpointInconsistent."""
+        with self._transaction():
+            return self._tree.sign(signer, self.ledger.head().sequence, now)
+
+    def keep_cosigned(self, size: int, note: Note) -> None:
+        """Keep a checkpoint with what its witness added."""
+        with self._transaction():
+            self._tree.keep_cosigned(size, note)
 
     def cursor(self, terminal: TerminalSerial) -> Cursor | None:
         """How far this terminal's log was read, None before the first time."""
@@ -285,6 +301,18 @@ class PlaceReader:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._entries = SqliteLedgerStore(connection)
+        self.tree = SqliteTree(connection)
+
+    def receipt(self, punch: PunchId) -> str:
+        """The receipt of a punch. Raises PunchUnknown, or ReceiptNotYet until a checkpoint covers it."""
+        row = self._connection.execute("SELECT sequence FROM punch WHERE id = ?", (punch,)).fetchone()
+        if row is None:
+            raise PunchUnknown(f"there is no punch {punch.hex()} at this place")
+        signed = self.tree.covering(row[0])
+        if signed is None:
+            raise ReceiptNotYet("the punch is recorded; the checkpoint that covers it is signed within a minute")
+        (entry,) = self._entries.read(row[0] - 1, 1)
+        return write_receipt(entry, self.tree.hashes(inclusion(row[0] - 1, signed.size), signed.size), signed.note)
 
     def punches(self, wanted: PunchFilter, after: tuple[int, int], limit: int) -> list[StoredPunch]:
         """Punches by instant, then ledger sequence, that follow `after` = (seconds, sequence)."""

@@ -2,10 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
+from fastapi.responses import PlainTextResponse
 from pydantic import AwareDatetime
 
 from biometric_flow.api.place import PunchPage, PunchView, QuarantinedRow
+from biometric_flow.model.ids import PunchId
 from biometric_flow.model.punch import Punch
 from biometric_flow.place.errors import CursorInvalid
 from biometric_flow.place.state import State
@@ -35,6 +37,14 @@ async def list_punches(
         sequence, last = items[-1]
         following = f"{int(last.instant.timestamp())}.{sequence}"
     return PunchPage(items=[punch_view(punch) for _, punch in items], next_cursor=following)
+
+
+@router.get("/punches/{punch}/receipt", response_class=PlainTextResponse)
+async def read_receipt(
+    state: State, punch: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The punch's id.")]
+) -> str:
+    """The punch's receipt: a C2SP tlog-proof file that anybody can verify offline, see docs/ledger.md."""
+    return state.reader.receipt(PunchId(bytes.fromhex(punch)))
 
 
 @router.get("/quarantine")

@@ -1,0 +1,123 @@
+"""The Merkle tree and the checkpoints of a ledger in SQLite, beside its entries and inside the caller's transaction.
+
+Level 0 of the tree is the hash column of `ledger_entry`; only the roots of full tiles are kept beside it, one for 256
+entries, so that recording a punch costs nothing more. The tree grows when a checkpoint is signed.
+"""
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from biometric_flow.ledger.errors import CheckpointInconsistent
+from biometric_flow.ledger.merkle import TILE_WIDTH, Span, Tile, fold, full_tiles, hash_of, tiles_of
+from biometric_flow.ledger.note import Checkpoint, Note, Signer
+
+SCHEMA: Final = """
+CREATE TABLE ledger_node (                 -- roots of full tiles: level 1 and above of C2SP tlog-tiles
+    level    INTEGER NOT NULL,
+    position INTEGER NOT NULL,             -- within the level, from 0
+    hash     BLOB NOT NULL,
+    PRIMARY KEY (level, position)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE checkpoint (
+    size        INTEGER PRIMARY KEY,
+    note        TEXT NOT NULL,             -- as signed, with cosignatures once there are some
+    signed_at   TEXT NOT NULL,
+    is_cosigned INTEGER NOT NULL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A checkpoint that was signed, as it stands."""
+
+    size: int
+    note: Note
+    is_cosigned: bool
+
+    @property
+    def root(self) -> bytes:
+        """The root that it names."""
+        return Checkpoint.parse(self.note.text).root
+
+
+class SqliteTree:
+    """Tiles and checkpoints over an open connection. Begin and commit are the connection owner's."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def tile(self, tile: Tile) -> list[bytes]:
+        """The hashes of a tile, as many as are there."""
+        first = tile.index * TILE_WIDTH
+        if tile.level == 0:
+            query, values = "SELECT hash FROM ledger_entry WHERE sequence > ? ORDER BY sequence LIMIT ?", (first,)
+        else:
+            query = "SELECT hash FROM ledger_node WHERE level = ? AND position >= ? ORDER BY position LIMIT ?"
+            values = (tile.level, first)  # type: ignore[assignment]
+        return [row[0] for row in self._connection.execute(query, (*values, tile.width))]
+
+    def hashes(self, spans: Iterable[Span], size: int) -> list[bytes]:
+        """The hashes of spans of leaves in the tree of this size, which must have grown to it."""
+        wanted = list(spans)
+        tiles = {(tile.level, tile.index): self.tile(tile) for tile in tiles_of(wanted, size)}
+        return [hash_of(span, tiles) for span in wanted]
+
+    def root(self, size: int) -> bytes:
+        """The root of the first `size` leaves."""
+        return self.hashes([Span(0, size)], size)[0]
+
+    def sign(self, signer: Signer, size: int, now: datetime) -> Signed | None:
+        """Sign a checkpoint over the first `size` entries and keep it; None when that many are signed already.
+
+        Raises CheckpointInconsistent when the tree is no longer the one that was signed before (security-design L5).
+        """
+        last = self.newest()
+        done = last.size if last else 0
+        if last and (size < done or not self._is_still(last)):
+            raise CheckpointInconsistent(
+                f"the first {done} entries are no longer those that were signed: nothing is signed on top of them"
+            )
+        if size == done:
+            return None
+        self.grow(done, size)
+        note = signer.sign(Checkpoint(signer.public.name, size, self.root(size)))
+        self._connection.execute("INSERT INTO checkpoint VALUES (?, ?, ?, 0)", (size, str(note), now.isoformat()))
+        return Signed(size, note, is_cosigned=False)
+
+    def grow(self, old: int, new: int) -> None:
+        """Keep the roots of the tiles that are full now."""
+        for tile in full_tiles(old, new):
+            row = (tile.level + 1, tile.index, fold(self.tile(tile)))
+            self._connection.execute("INSERT INTO ledger_node VALUES (?, ?, ?)", row)
+
+    def keep_cosigned(self, size: int, note: Note) -> None:
+        """Keep what a witness added to a checkpoint."""
+        self._connection.execute("UPDATE checkpoint SET note = ?, is_cosigned = 1 WHERE size = ?", (str(note), size))
+
+    def newest(self) -> Signed | None:
+        """The last checkpoint, None before the first."""
+        return self._checkpoint("SELECT size, note, is_cosigned FROM checkpoint ORDER BY size DESC LIMIT 1")
+
+    def covering(self, sequence: int) -> Signed | None:
+        """The first cosigned checkpoint over an entry, else the first signed one; None when there is none yet."""
+        query = "SELECT size, note, is_cosigned FROM checkpoint WHERE size >= ? ORDER BY is_cosigned DESC, size LIMIT 1"
+        return self._checkpoint(query, sequence)
+
+    def checkpoints(self) -> list[Signed]:
+        """All of them, oldest first."""
+        rows = self._connection.execute("SELECT size, note, is_cosigned FROM checkpoint ORDER BY size")
+        return [Signed(size, Note.parse(note), bool(cosigned)) for size, note, cosigned in rows]
+
+    def _is_still(self, last: Signed) -> bool:
+        try:
+            return self.root(last.size) == last.root
+        except IndexError:
+            return False
+
+    def _checkpoint(self, query: str, *values: object) -> Signed | None:
+        row = self._connection.execute(query, values).fetchone()
+        return row and Signed(row[0], Note.parse(row[1]), bool(row[2]))
