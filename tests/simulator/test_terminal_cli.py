@@ -17,6 +17,8 @@ from biometric_flow.cli import main
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.profiles import PROFILES
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
+from biometric_flow.zk.wire.oplog import OperationRecord
+from biometric_flow.zk.wire.templates import Template
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
 
@@ -181,7 +183,7 @@ async def test_capacity_is_told_with_its_share(start: Start, run: Run) -> None:
 
 async def test_disabling_ends_by_itself_and_enabling_ends_it_at_once(start: Start, run: Run) -> None:
     sim = await start()
-    assert (await run(*at(sim, "disable", "--seconds", "300"))).out == "disabled seconds 300\n"
+    assert (await run(*at(sim, "disable", "--seconds", "300"))).out == "disabled, seconds 300\n"
     assert sim.is_held
     assert (await run(*at(sim, "enable", "--json"))).json == {"done": "enabled"}
     assert not sim.is_held
@@ -206,6 +208,124 @@ async def test_watch_shows_a_punch_while_it_happens(start: Start, run: Run) -> N
             }
         else:
             assert seen.out == "2026-01-31T08:00:01  PIN 1001  out  finger\n"
+
+
+async def test_somebody_is_added_then_changed_and_what_no_flag_names_stays(
+    start: Start, run: Run, tmp_path: Path
+) -> None:
+    sim = await start(users=PEOPLE)
+    secret = tmp_path / "password"
+    secret.write_text("4711\n")
+    added = await run(
+        *at(sim, "set-user", "77", "--name", "Žofie 小", "--privilege", "manager", "--card", "4000000000")
+    )
+    assert (added.code, added.out) == (0, "added PIN 77 at uid 4: Žofie 小\n")
+    changed = await run(*at(sim, "set-user", "77", "--group", "3", "--password-file", str(secret), "--json"))
+    assert changed.json == {
+        "done": "changed",
+        "user": {
+            "pin": "77",
+            "uid": 4,
+            "name": "Žofie 小",
+            "privilege": 6,
+            "is_enabled": True,
+            "card": 4_000_000_000,
+            "group": 3,
+            "has_password": True,
+        },
+    }
+    (stored,) = [user for user in sim.memory.users if user.user_id == "77"]
+    assert stored.password == "4711"
+    await run(*at(sim, "set-user", "12", "--privilege", "admin"))
+    (blocked,) = [user for user in sim.memory.users if user.user_id == "12"]
+    assert (blocked.privilege, blocked.name) == (15, "أمينة")
+
+
+async def test_somebody_who_does_not_fit_is_refused(start: Start, run: Run) -> None:
+    sim = await start(profile="zk6")
+    failed = await run(*at(sim, "set-user", "A7"))
+    assert failed.code == 2
+    assert "numeric user ids only" in failed.error
+    assert sim.memory.users == []
+
+
+async def test_a_terminal_that_forgets_what_was_written_is_no_success(start: Start, run: Run) -> None:
+    sim = await start(users=PEOPLE)
+    await sim.fault("forget")
+    failed = await run(*at(sim, "set-user", "77", "--name", "Žofie"))
+    assert (failed.code, failed.out) == (1, "")
+    assert "the terminal said ok and holds nobody; restart the terminal and write again" in failed.error
+
+
+async def test_deleting_opening_and_restarting_need_a_yes(start: Start, run: Run) -> None:
+    sim = await start(users=PEOPLE)
+    for what, text in (
+        (("delete-user", "12"), "expected --yes, or a person to type 12, before it would delete PIN 12"),
+        (("unlock",), "expected --yes, or a person to type unlock, before it would open the door"),
+        (("restart",), "expected --yes, or a person to type restart, before it would restart"),
+    ):
+        refused = await run(*at(sim, what[0], *what[1:]))
+        assert (refused.code, refused.out) == (2, "")
+        assert text in refused.error
+    assert len(sim.memory.users) == 3
+    assert sim.memory.extras.unlocked_for == []
+
+
+async def test_with_a_yes_it_is_done(start: Start, run: Run) -> None:
+    sim = await start(users=PEOPLE, punches=PUNCHES)
+    deleted = await run(*at(sim, "delete-user", "12", "--yes"))
+    assert (deleted.code, deleted.out) == (0, "deleted, pin 12, uid 3\n")
+    assert [user.user_id for user in sim.memory.users] == ["7", "1001"]
+    gone = await run(*at(sim, "delete-user", "12", "--yes"))
+    assert gone.code == 1
+    assert gone.error == "biometric-flow: expected somebody with PIN 12, this terminal knows nobody of it\n"
+    assert (await run(*at(sim, "unlock", "--yes", "--seconds", "5"))).out == "unlocked, seconds 5.0\n"
+    assert (await run(*at(sim, "unlock", "--yes", "--unit", "seconds"))).code == 0
+    assert sim.memory.extras.unlocked_for == [50, 3]
+    assert (await run(*at(sim, "restart", "--yes", "--json"))).json == {"done": "restarting", "acknowledged": True}
+
+
+@pytest.mark.parametrize(("typed", "code", "left"), [("12", 0, 2), ("yes", 2, 3), ("", 2, 3)])
+async def test_a_person_at_the_keyboard_types_what_it_is_about(start: Start, typed: str, code: int, left: int) -> None:
+    sim = await start(users=PEOPLE)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "biometric_flow.cli", *at(sim, "delete-user", "12")]
+    process = await asyncio.to_thread(subprocess.Popen, command, stdin=theirs, stdout=subprocess.DEVNULL, stderr=theirs)
+    os.close(theirs)
+    asked = b""
+    while b"to go on:" not in asked:
+        asked += await asyncio.to_thread(read_screen, ours)
+    assert b"this will delete PIN 12 and their fingerprints from 127.0.0.1; type 12 to go on:" in asked
+    os.write(ours, typed.encode() + b"\n")
+    while await asyncio.to_thread(read_screen, ours):
+        pass
+    assert await asyncio.to_thread(process.wait, 10) == code
+    os.close(ours)
+    assert len(sim.memory.users) == left
+
+
+async def test_fingers_are_listed_and_templates_never_shown(start: Start, run: Run) -> None:
+    sim = await start(users=PEOPLE)
+    sim.memory.templates[1, 6] = Template(1, 6, b"M\0SS21" + b"canary" * 100)
+    sim.memory.templates[2, 0] = Template(2, 0, b"canary" * 90, 3)
+    shown = await run(*at(sim, "templates"))
+    assert shown.out.splitlines() == [
+        "UID  FINGER  KIND    VERSION  BYTES",
+        "  1       6  valid        10    606",
+        "  2       0  duress        9    540",
+    ]
+    told = await run(*at(sim, "templates", "--json"))
+    assert told.json["templates"][1] == {"uid": 2, "finger": 0, "flag": 3, "version": 9, "bytes": 540}
+    assert "canary" not in shown.out + told.out
+
+
+async def test_the_operation_log_is_told_in_words(start: Start, run: Run) -> None:
+    sim = await start()
+    sim.memory.extras.operations.append(OperationRecord(7, 9, TerminalTime.of(2026, 1, 2, 3, 4, 5), (12, 0, 0, 0), b""))
+    assert (await run(*at(sim, "operations"))).out.splitlines()[
+        1
+    ] == "2026-01-02T03:04:05       7  12 0 0 0  user deleted"
+    assert (await run(*at(sim, "operations", "--json"))).json["operations"][0]["title"] == "user deleted"
 
 
 @pytest.mark.parametrize(

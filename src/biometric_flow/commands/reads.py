@@ -1,7 +1,8 @@
-"""`biometric-flow terminal info|users|attendance|time|watch|options|capacity`: asking a terminal."""
+"""`biometric-flow terminal info|users|attendance|templates|time|watch|options|...`: asking a terminal."""
 
 import argparse
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -13,7 +14,7 @@ from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.zk.terminal import Terminal
-from biometric_flow.zk.wire.events import AttendanceEvent, Event
+from biometric_flow.zk.wire.events import AttendanceEvent, Event, OtherEvent
 from biometric_flow.zk.wire.records import AttlogRecord
 from biometric_flow.zk.wire.rows import RejectedRow
 from biometric_flow.zk.wire.users import UserRecord
@@ -33,10 +34,7 @@ STATES: Final = {0: "in", 1: "out", 2: "break-out", 3: "break-in", 4: "ot-in", 5
 VERIFY_MODES: Final = {0: "password", 1: "finger", 2: "card", 15: "face", 25: "palm"}
 PRIVILEGES: Final = {0: "user", 1: "enroller", 3: "manager", 7: "admin"}
 
-EVENTS: Final = {
-    2: "finger", 4: "user enrolled", 8: "finger enrolled", 16: "button", 32: "unlocked", 128: "verified",
-    256: "finger quality", 512: "alarm",
-}  # fmt: skip
+FLAGS: Final = {0: "invalid", 1: "valid", 3: "duress"}
 
 _TICK: Final = 30.0
 """A connection may be dead and look quiet: ask for the time this often while watching."""
@@ -106,6 +104,52 @@ async def attendance(given: argparse.Namespace, screen: Screen) -> int:
     else:
         screen.table(("TIME", "PIN", "UID", "STATE", "VERIFY", "WORK CODE"), map(_punch_row, rows), right=(2,))
         _tell_rejected(screen, log.rejected)
+    return DONE
+
+
+async def templates(given: argparse.Namespace, screen: Screen) -> int:
+    """Whose fingers it knows; the templates themselves are never shown."""
+    async with connected(given, screen) as terminal:
+        with screen.progress("reading fingerprint templates") as terminal.progress:
+            listed = await terminal.templates()
+    if screen.as_json:
+        rows = [
+            {"uid": one.uid, "finger": one.finger, "flag": one.flag, "version": one.version, "bytes": len(one.data)}
+            for one in listed.records
+        ]
+        screen.document({"rejected": [_refusal(row) for row in listed.rejected], "templates": rows})
+        return DONE
+    screen.table(
+        ("UID", "FINGER", "KIND", "VERSION", "BYTES"),
+        [
+            (str(one.uid), str(one.finger), _name(FLAGS, one.flag), str(one.version), str(len(one.data)))
+            for one in listed.records
+        ],
+        right=(0, 1, 3, 4),
+    )
+    _tell_rejected(screen, listed.rejected)
+    return DONE
+
+
+async def operations(given: argparse.Namespace, screen: Screen) -> int:
+    """What was done at the terminal: its operation log."""
+    async with connected(given, screen) as terminal:
+        with screen.progress("reading operations") as terminal.progress:
+            log = await terminal.operations()
+    if screen.as_json:
+        rows = (
+            {"time": row.time.text(), "operation": row.operation, "title": row.title, "admin": row.admin,
+             "values": row.values}
+            for row in log.records
+        )  # fmt: skip
+        screen.long_document({"rejected": [_refusal(row) for row in log.rejected]}, "operations", rows)
+        return DONE
+    screen.table(
+        ("TIME", "BY UID", "VALUES", "WHAT"),
+        ((row.time.text(), str(row.admin or "-"), " ".join(map(str, row.values)), row.title) for row in log.records),
+        right=(1,),
+    )
+    _tell_rejected(screen, log.rejected)
     return DONE
 
 
@@ -189,7 +233,8 @@ def event_fields(event: Event) -> dict[str, object]:
             "verify": event.verify,
             "state": event.state,
         }
-    return {"event": EVENTS.get(event.code, str(event.code)), "raw": event.raw.hex()}
+    more = {name: value for name, value in asdict(event).items() if name not in ("code", "raw")}
+    return {"event": _event_name(event), **more, "raw": event.raw.hex()}
 
 
 async def _next(terminal: Terminal) -> Event:
@@ -202,7 +247,14 @@ def _event_line(event: Event) -> str:
     if isinstance(event, AttendanceEvent):
         who = f"PIN {shown(event.user_id)}" if event.user_id else f"uid {event.uid}"
         return f"{event.time.text()}  {who}  {_name(STATES, event.state)}  {_name(VERIFY_MODES, event.verify)}"
-    return f"{'':19}  {EVENTS.get(event.code, f'event {event.code}')}  {event.raw.hex()}".rstrip()
+    more = [f"{name} {shown(str(value))}" for name, value in asdict(event).items() if name not in ("code", "raw")]
+    return "  ".join([" " * 19, _event_name(event), *more])
+
+
+def _event_name(event: OtherEvent) -> str:
+    if type(event) is OtherEvent:
+        return f"event {event.code}"
+    return re.sub("(?<=[a-z])(?=[A-Z])", " ", type(event).__name__).lower()
 
 
 def _user_row(user: UserRecord) -> tuple[str, ...]:

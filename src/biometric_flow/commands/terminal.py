@@ -15,14 +15,18 @@ from biometric_flow.commands.text import shown
 from biometric_flow.zk import discovery
 from biometric_flow.zk.errors import PullRefused, TerminalRefused, TerminalUnauthorised, ZkError
 from biometric_flow.zk.terminal import DEFAULT_PORT
-from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS
+from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS, PIN_BYTES
 
 Action = Callable[[argparse.Namespace, Screen], Awaitable[int]]
+
+Question = Callable[[argparse.Namespace], tuple[str, str]]
+"""What a command will do, and the word to type for it."""
 
 SAID_NO: Final = 1
 NOT_POSSIBLE: Final = 2
 INTERRUPTED: Final = 130
 
+_NAME_MAX: Final = 72
 _ENDS: Final = "Ends with 0 when done, 1 when the terminal said no or has no such thing, 2 when it could not be asked."
 
 
@@ -57,6 +61,19 @@ def add_terminal(parser: argparse.ArgumentParser) -> None:
     )
     doctor.add_argument("--capture", type=Path, metavar="FILE", help="write the masked traffic to this new file")
     _add_replay(commands.add_parser("replay", help="answer as a recorded terminal did", epilog=_ENDS))
+    command("templates", reads.templates)
+    command("operations", reads.operations)
+    _add_set_user(command("set-user", writes.set_user))
+    delete = command("delete-user", writes.delete_user)
+    delete.add_argument("pin", type=_pin, metavar="PIN", help="their number at the terminal")
+    _ask_first(delete, lambda given: (f"delete PIN {given.pin} and their fingerprints from {given.host}", given.pin))
+    unlock = command("unlock", writes.unlock)
+    unlock.add_argument("--seconds", type=positive, default=3.0, help="to stay open (default: 3)")
+    unlock.add_argument(
+        "--unit", choices=list(writes.UNITS), default="tenths", help="what this terminal counts in (default: tenths)"
+    )
+    _ask_first(unlock, lambda given: (f"open the door of {given.host}", "unlock"))
+    _ask_first(command("restart", writes.restart), lambda given: (f"restart {given.host}", "restart"))
     command("enable", writes.enable)
     disable = command("disable", writes.disable)
     disable.add_argument("--seconds", type=_disabled_seconds, default=60, help="until it enables itself (default: 60)")
@@ -90,6 +107,20 @@ def _add_time(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--set", action="store_true", help="set its clock to the time of that zone")
 
 
+def _add_set_user(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("pin", type=_pin, metavar="PIN", help="their number at the terminal")
+    parser.add_argument("--name", type=_name, help="cut between characters where the record is too short")
+    parser.add_argument("--privilege", choices=list(writes.PRIVILEGE_BITS))
+    parser.add_argument("--card", type=_card, metavar="NUMBER", help="0 takes the card away")
+    parser.add_argument("--group", type=_group, metavar="NUMBER")
+    parser.add_argument("--password-file", type=Path, metavar="FILE", help="an empty file takes the password away")
+
+
+def _ask_first(parser: argparse.ArgumentParser, question: Question) -> None:
+    parser.add_argument("--yes", action="store_true", help="do it without asking")
+    parser.set_defaults(question=question)
+
+
 def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="CAPTURE", help="a file that `terminal doctor --capture` wrote")
     parser.add_argument("--port", type=_free_port, default=DEFAULT_PORT, help="0 for a free one (default: %(default)s)")
@@ -104,6 +135,8 @@ def run(action: Action, given: argparse.Namespace, screen: Screen | None = None)
     """Do one thing; every way it can fail is one line on standard error and an exit code."""
     screen = screen or Screen(as_json=given.json)
     try:
+        if question := getattr(given, "question", None):
+            writes.confirm(given, screen, *question(given))
         code = asyncio.run(_checked(action, given, screen))
         screen.flush()
         return code
@@ -154,6 +187,26 @@ def _count(text: str) -> int:
 
 def _disabled_seconds(text: str) -> int:
     return whole_number(text, 1, 3600, "seconds")
+
+
+def _pin(text: str) -> str:
+    if not text or not text.isprintable() or len(text.encode()) > PIN_BYTES:
+        raise argparse.ArgumentTypeError(f"expected a PIN of 1 to {PIN_BYTES} printable characters")
+    return text
+
+
+def _name(text: str) -> str:
+    if not text.isprintable() or len(text) > _NAME_MAX:
+        raise argparse.ArgumentTypeError(f"expected a name of at most {_NAME_MAX} printable characters")
+    return text
+
+
+def _card(text: str) -> int:
+    return whole_number(text, 0, 0xFFFF_FFFF, "a card number")
+
+
+def _group(text: str) -> int:
+    return whole_number(text, 0, 255, "a group")
 
 
 def _setting(text: str) -> tuple[str, str]:
