@@ -71,6 +71,11 @@ class Demo:
             found["postgres"] = number
         return found
 
+    def listening(self) -> list[int]:
+        """Every port of the demo."""
+        terminals = [base + index for base in (self.ports.terminal, self.ports.control) for index in range(6)]
+        return [self.ports.gateway, self.ports.dashboard, *(self.ports.place + index for index in range(3)), *terminals]
+
     def processes(self) -> list[psutil.Process]:
         """Every process of this demo, also those whose supervisor is gone."""
         return [process for process in psutil.process_iter() if _is_ours(process, str(self.folder))]

@@ -1,6 +1,8 @@
 """The README's first command, watched from outside."""
 
 import asyncio
+import contextlib
+import random
 import shlex
 import socket
 import sys
@@ -10,6 +12,7 @@ from importlib import resources
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import httpx2
 import psutil
 import pytest
 
@@ -120,3 +123,54 @@ def _command(process: psutil.Process) -> str:
         return " ".join(process.cmdline())
     except psutil.Error:
         return ""
+
+
+ATTACKS = [
+    bytes(random.Random(1).randbytes(200_000)),
+    b"\x50\x50\x82\x7d\xff\xff\xff\xff" + b"\xd0" * 1000,
+    b"\x50\x50\x82\x7d\x08\x00\x00\x00" + b"\xe8\x03",
+    b"GET / HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 900) for n in range(500)) + b"\r\n",
+    b"POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999\r\n\r\n{",
+    b"POST /sign-in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\n",
+    b"POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n"
+    + b"[" * 90_000,
+    b"GET /_stcore/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+    b"Upgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
+    b'{"do": "punch", "pin": "' + b"7" * 300_000 + b'"}\n',
+    b'{"do": "nothing"}\n' * 1000,
+]
+
+
+async def test_hostile_bytes_on_every_port_change_nothing(passable: Path) -> None:
+    async with running_demo(passable, free_ports()) as demo:
+        await demo.said("punches of the year have arrived")
+        before = {name: (number, memory(number)) for name, number in demo.children().items()}
+        for port in demo.listening():
+            for attack in ATTACKS * 3:
+                await strike(port, attack)
+        after = demo.children()
+        assert {name: number for name, (number, _) in before.items()} == after, "a process died"
+        grown = {name: memory(number) - before[name][1] for name, number in after.items()}
+        assert max(grown.values()) < 64 * 1024 * 1024, grown
+        assert (await demo.control("cairo-gate", do="punch", pin="1", state=0))["ok"]
+        with signed_in(demo) as client:
+            await eventually(client, YEAR + 1, seconds=30)
+        async with httpx2.AsyncClient(timeout=10) as http:
+            assert (await http.get(f"{demo.dashboard_url}/health")).status_code == 200
+
+
+async def strike(port: int, attack: bytes) -> None:
+    with contextlib.suppress(OSError, TimeoutError):
+        async with asyncio.timeout(3):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            try:
+                writer.write(attack)
+                await writer.drain()
+                writer.write_eof()
+                await reader.read(65536)
+            finally:
+                writer.transport.abort()
+
+
+def memory(number: int) -> int:
+    return int(psutil.Process(number).memory_info().rss)
