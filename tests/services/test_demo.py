@@ -134,8 +134,7 @@ ATTACKS = [
     b"POST /sign-in HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nFFFFFFFF\r\n",
     b"POST /v1/auth/token HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 90000\r\n\r\n"
     + b"[" * 90_000,
-    b"GET /_stcore/stream HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
-    b"Upgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
+    b"GET /_stcore/stream HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: x\r\n\r\n",
     b'{"do": "punch", "pin": "' + b"7" * 300_000 + b'"}\n',
     b'{"do": "nothing"}\n' * 1000,
 ]
