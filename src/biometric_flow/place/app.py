@@ -37,6 +37,7 @@ from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
 from biometric_flow.place.routes import jobs as job_routes
 from biometric_flow.place.routes import ledger, people, punches, push, stream, terminals
+from biometric_flow.place.routes import metrics as metrics_routes
 from biometric_flow.place.routes.punches import punch_view
 from biometric_flow.place.schema import open_database, open_reader
 from biometric_flow.place.settings import PlaceSettings
@@ -192,7 +193,18 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         redoc_url=None,
     )
     app.state.place, app.state.push, app.state.push_port = state, pushes, push_port
-    for routes in (health_routes, push, terminals, job_routes, enrolment_routes, people, punches, ledger, stream):
+    for routes in (
+        health_routes,
+        metrics_routes,
+        push,
+        terminals,
+        job_routes,
+        enrolment_routes,
+        people,
+        punches,
+        ledger,
+        stream,
+    ):
         app.include_router(routes.router)
     install_problems(app)
     return Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))

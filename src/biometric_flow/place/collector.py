@@ -171,6 +171,11 @@ class Collector:
         elif said.attlog_rows != self._cursor.rows or (is_first and is_full(said)):
             await self._read_log(terminal, self._cursor.mark, said.attlog_capacity)
 
+    @property
+    def rows_known(self) -> int:
+        """How many rows it should hold by what was seen of it."""
+        return self._cursor.rows
+
     async def read_whole_log(self, terminal: Terminal) -> AttendanceLog:
         """Read and record every row it holds."""
         return await self._read_log(terminal, None, 0)
@@ -318,6 +323,10 @@ class Collectors:
     def users(self, key: str) -> tuple[UserList, datetime] | None:
         """Everybody a terminal knew when it was last read, and when that was."""
         return self._collectors[key].known if key in self._collectors else None
+
+    def rows_known(self, key: str) -> int | None:
+        """How many rows a terminal should hold by what was seen of it."""
+        return self._collectors[key].rows_known if key in self._collectors else None
 
     async def stop(self) -> None:
         """Stop them all."""

@@ -1,0 +1,25 @@
+"""What Prometheus asks for, with the place's own key as bearer token."""
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from biometric_flow.api.place import TerminalView
+from biometric_flow.place.metrics import Measured, exposition
+from biometric_flow.place.state import PlaceState, State
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/metrics", response_class=Response)
+async def metrics(state: State) -> Response:
+    """Terminals and ledger in the text exposition format of Prometheus."""
+    measured = [_measured(state, view) for view in state.terminal_views()]
+    text = exposition(measured, state.reader.head(), state.reader.backlog(), state.clock.now())
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _measured(state: PlaceState, view: TerminalView) -> Measured:
+    condition = state.health.condition(view.key, state.clock.now())
+    known = state.collectors.rows_known(view.key)
+    unread = None if known is None or condition.last_contact is None else max(0, view.capacity.punches - known)
+    return Measured(view, condition.errors, condition.latency, unread)
