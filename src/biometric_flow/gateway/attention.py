@@ -1,6 +1,6 @@
 """What needs a person, most urgent first: pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from biometric_flow.api.gateway import Attention, PlaceView, TerminalStatus
@@ -24,7 +24,7 @@ def attention(known: Sequence[PlaceView], reported: Sequence[TerminalStatus]) ->
         *(_offline(one, names[one.place]) for one in speaking if one.state is TerminalState.OFFLINE),
         *(_drifting(one, names[one.place]) for one in speaking if abs(one.drift_ms or 0) > DRIFT_MS),
         *(_quarantine(one, names[one.place]) for one in speaking if one.counters.quarantined),
-        *(_no_key(one, names[one.place]) for one in speaking if not one.has_comm_key and one.last_contact is not None),
+        *_no_key([one for one in speaking if not one.has_comm_key and one.last_contact is not None], names),
     ]
 
 
@@ -57,9 +57,18 @@ def _quarantine(terminal: TerminalStatus, place: str) -> Attention:
     return Attention(kind="quarantine", text=text, place=terminal.place, terminal=terminal.key)
 
 
-def _no_key(terminal: TerminalStatus, place: str) -> Attention:
-    text = f"{terminal.name} at {place} has no communication key: anyone on its network can read and change it"
-    return Attention(kind="no_comm_key", text=text, place=terminal.place, terminal=terminal.key)
+def _no_key(open_terminals: Sequence[TerminalStatus], names: Mapping[str, str]) -> list[Attention]:
+    """One line for all of them: it is one job, and it must not push more urgent lines off the page."""
+    if not open_terminals:
+        return []
+    first = open_terminals[0]
+    where = f"{first.name} at {names[first.place]}"
+    if len(open_terminals) == 1:
+        text = f"{where} has no communication key: anyone on its network can read and change it"
+    else:
+        rest = len(open_terminals) - 1
+        text = f"{where} and {rest} more have no communication key: anyone on their network can read and change them"
+    return [Attention(kind="no_comm_key", text=text, place=first.place, terminal=first.key)]
 
 
 def _of(terminal: TerminalStatus, kind: Literal["terminal_blocked", "terminal_offline"], text: str) -> Attention:
