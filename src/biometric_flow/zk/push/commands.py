@@ -6,6 +6,7 @@ Only typed fields reach the line, and none may hold a tab or a line end: a name 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from biometric_flow.zk.errors import ProtocolViolation
@@ -142,7 +143,7 @@ def read_results(body: bytes) -> list[CommandResult]:
     """
     text = decode_text(body[: 256 * 1024]).replace("\r", "")
     starts = [match.start() for match in _RESULT.finditer(text)][:1000]
-    pieces = (text[start:end] for start, end in zip(starts, [*starts[1:], len(text)], strict=True))
+    pieces = (text[start:end] for start, end in pairwise([*starts, len(text)]))
     return [result for piece in pieces if (result := _result(piece))]
 
 

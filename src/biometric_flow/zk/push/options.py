@@ -42,7 +42,7 @@ def read_options(text: str) -> Fields:
     """`key=value` pairs with commas or line ends between: the body of a registry or options upload. Never fails."""
     parts = text.replace("\r", "").replace("\n", ",").split(",")[:OPTIONS_MAX]
     pairs = (part.partition("=") for part in parts)
-    return Fields({name.strip().lstrip("~"): value.strip()[:200] for name, sign, value in pairs if sign})
+    return Fields({name.strip(): value.strip()[:200] for name, sign, value in pairs if sign})
 
 
 def _count(text: str) -> int | None:

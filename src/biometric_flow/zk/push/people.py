@@ -8,6 +8,7 @@ from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push.text import Fields, pin_text, value_text, whole_number
 
 CARD_MAX: Final = 2**63 - 1
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/=]*")
 _CARD_BYTES: Final = re.compile(r"\[([0-9A-Fa-f]{2,16})\]")
 
 TEMPLATE_TAGS: Final = ("FP", "FACE", "FVEIN", "USERPIC", "BIOPHOTO", "BIODATA")
@@ -102,7 +103,9 @@ class TemplateLine:
 
     def line(self) -> str:
         """The line a terminal sends. Raises ValueError for values that cannot stand there."""
-        content = value_text(self.content, "content") if len(self.content) < 4096 else self.content
+        content = self.content
+        if not _BASE64.fullmatch(content):
+            raise ValueError("expected content in base64, got other characters")
         pin = value_text(self.pin, "PIN")
         valid = 3 if self.is_duress else int(self.is_valid)
         if self.tag == "BIODATA":

@@ -31,17 +31,17 @@ class PushProtocol(StrEnum):
 
 
 class Fields(Mapping[str, str]):
-    """`key=value` pairs; the case of a key does not matter, its first spelling is kept."""
+    """`key=value` pairs; the case of a key and a `~` before it do not matter, its first spelling is kept."""
 
     def __init__(self, pairs: Mapping[str, str]) -> None:
         self._values: dict[str, str] = {}
         self._names: dict[str, str] = {}
         for name, value in pairs.items():
-            self._names.setdefault(name.lower(), name)
-            self._values[name.lower()] = value
+            self._names.setdefault(_plain(name), name)
+            self._values[_plain(name)] = value
 
     def __getitem__(self, name: str) -> str:
-        return self._values[name.lower()]
+        return self._values[_plain(name)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names.values())
@@ -52,6 +52,10 @@ class Fields(Mapping[str, str]):
     def first(self, *names: str) -> str:
         """The value of the first of these keys that is there and not empty, else an empty text."""
         return next((value for name in names if (value := self.get(name, ""))), "")
+
+
+def _plain(name: str) -> str:
+    return name.lower().lstrip("~")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,254 @@
+"""Round trips, bounds and answers of the push protocols."""
+
+import gzip
+import io
+import tarfile
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.push import commands
+from biometric_flow.zk.push.attlog import encode_attlog, read_attlog
+from biometric_flow.zk.push.handshake import (
+    Hello,
+    Terms,
+    attendance_terms,
+    lower_version,
+    read_stamp,
+    read_terms,
+    security_terms,
+)
+from biometric_flow.zk.push.operlog import Operation, read_operlog, unpack_archive
+from biometric_flow.zk.push.people import PushedUser, TemplateLine
+from biometric_flow.zk.push.photo import AttendancePhoto, encode_photo, read_photo
+from biometric_flow.zk.push.realtime import RealtimeEvent, read_rtlog, read_rtstate
+from biometric_flow.zk.push.tables import read_table
+from biometric_flow.zk.push.text import (
+    CONTENT_LINE_MAX,
+    LINE_MAX,
+    Fields,
+    PushProtocol,
+    decode_text,
+    read_fields,
+    split_lines,
+    without_secrets,
+)
+from biometric_flow.zk.wire.records import AttlogRecord
+from biometric_flow.zk.wire.timecode import TerminalTime
+
+PINS = st.from_regex(r"[A-Za-z0-9_-]{1,24}", fullmatch=True)
+NAMES = st.text(st.characters(exclude_categories=("C", "Z")), max_size=24)
+TIMES = st.integers(0, 0xFFFF_FFFF).map(TerminalTime)
+RECORDS = st.builds(
+    AttlogRecord,
+    st.just(0),
+    PINS,
+    st.integers(0, 65_535),
+    st.integers(0, 255),
+    TIMES,
+    st.integers(0, 999_999),
+    st.just(b""),
+)
+USERS = st.builds(
+    PushedUser,
+    PINS,
+    NAMES,
+    st.sampled_from([0, 2, 6, 10, 14]),
+    st.from_regex(r"[0-9]{0,8}", fullmatch=True),
+    st.integers(0, 2**63 - 1),
+    st.integers(0, 99),
+    st.from_regex(r"([0-9A-F]{16})?", fullmatch=True),
+    st.integers(0, 200),
+)
+COMMANDS = st.one_of(
+    st.just(commands.Check()),
+    st.just(commands.SendNew()),
+    st.just(commands.AskInfo()),
+    st.just(commands.Reboot()),
+    st.builds(commands.QueryAttlog, TIMES, TIMES),
+    st.builds(commands.CountAttlog, TIMES, TIMES),
+    st.just(commands.QueryUsers()),
+    st.builds(commands.SetUser, USERS),
+    st.builds(commands.DeleteUser, PINS),
+    st.builds(commands.SetOption, st.from_regex(r"[A-Za-z]{1,40}", fullmatch=True), NAMES),
+)
+
+
+@given(RECORDS, st.integers(5, 10))
+def test_a_punch_reads_as_it_was_written(record: AttlogRecord, columns: int) -> None:
+    (line,) = read_attlog(encode_attlog(record, columns)).records
+    assert line.record._replace(raw=b"") == record
+
+
+@given(USERS)
+def test_a_person_reads_as_written(user: PushedUser) -> None:
+    text = "USER " + "\t".join(user.fields())
+    assert read_operlog(text.encode()).records == [user]
+    (row,) = read_table("user", ("user uid=0\t" + "\t".join(user.table_fields())).encode()).records
+    assert isinstance(row, PushedUser)
+    assert (row.pin, row.name, row.privilege, row.card) == (user.pin, user.name, user.privilege, user.card)
+
+
+@given(COMMANDS, st.from_regex(r"[A-Za-z0-9]{1,16}", fullmatch=True))
+def test_a_command_reads_as_it_was_written_and_is_one_line(command: commands.Command, number: str) -> None:
+    line = commands.encode_command(number, command)
+    assert len(line.splitlines()) == 1
+    assert commands.read_command(line) == (number, command)
+
+
+@given(st.from_regex(r"[A-Za-z0-9]{1,16}", fullmatch=True), st.integers(-5000, 10**6))
+def test_a_result_reads_as_it_was_written(number: str, code: int) -> None:
+    (result,) = commands.read_results(commands.encode_result(commands.CommandResult(number, code, "DATA")).encode())
+    assert (result.id, result.code, result.is_success) == (number, code, code >= 0)
+
+
+@given(TIMES, st.integers(0, 6999), PINS.filter(lambda pin: pin != "0"), st.sampled_from([0, 1, 255]))
+def test_a_door_event_reads_as_it_was_written(time: TerminalTime, event: int, pin: str, state: int) -> None:
+    written = RealtimeEvent(time, event, pin, door="1", state=state, verify=0x1_0002, index="7")
+    (read,) = read_rtlog(written.line().encode()).records
+    assert read == RealtimeEvent(time, event, pin, "", "1", state, 0x1_0002, "7", read.raw)
+
+
+@given(
+    st.sampled_from(["FP", "FACE", "FVEIN", "BIODATA"]),
+    PINS,
+    st.integers(0, 9),
+    st.from_regex("[A-Za-z0-9+/]{4,900}", fullmatch=True),
+)
+def test_a_template_reads_as_it_was_written(tag: str, pin: str, number: int, content: str) -> None:
+    written = TemplateLine(tag, pin, number, type=1, size=len(content), content=content, version="58.12")
+    (read,) = read_operlog(written.line().encode()).records
+    assert isinstance(read, TemplateLine)
+    assert (read.tag, read.pin, read.number, read.content) == (tag, pin, number, content)
+
+
+@given(TIMES, st.integers(0, 126), st.lists(PINS, max_size=4))
+def test_an_operation_reads_as_it_was_written(time: TerminalTime, code: int, objects: list[str]) -> None:
+    written = Operation(code, "14", time, tuple(objects))
+    assert read_operlog(written.line().encode()).records == [written]
+
+
+@given(st.from_regex(r"\d{14}", fullmatch=True), st.from_regex(r"\d{0,24}", fullmatch=True), st.binary(max_size=500))
+def test_a_picture_reads_as_it_was_written(taken: str, pin: str, content: bytes) -> None:
+    if not taken.isascii() or not pin.isascii():
+        return
+    photo = AttendancePhoto(taken, pin, "PUSH0001", "uploadphoto", content)
+    assert read_photo(encode_photo(photo)) == photo
+
+
+@pytest.mark.parametrize(
+    "name", ["A\tPri=14", "A\nC:9:REBOOT", "A\rB", "A\x00B", "A\x7fB", "A\x85B", "A\u2028B", "A" * 5000]
+)
+def test_no_value_can_end_its_field_or_its_line(name: str) -> None:
+    for command in (commands.SetUser(PushedUser("1", name)), commands.SetOption("DateFormat", name)):
+        for protocol in PushProtocol:
+            with pytest.raises(ValueError, match="expected"):
+                commands.encode_command("1", command, protocol)
+
+
+@pytest.mark.parametrize("pin", ["", "1\t2", "1 2", "a" * 25, "7,filter=*", "7\nC:1:REBOOT"])
+def test_no_pin_can_forge_a_command(pin: str) -> None:
+    for command in (commands.DeleteUser(pin), commands.SetUser(PushedUser(pin))):
+        for protocol in PushProtocol:
+            with pytest.raises(ValueError, match="expected a PIN"):
+                commands.encode_command("1", command, protocol)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "used"),
+    [("2.2.14", "2.2.14"), ("2.4.1", "2.3.0"), ("2.0.22S-2016", "2.0.22"), ("", "2.2.14"), ("x", "2.2.14")],
+)
+def test_the_lower_version_is_used_and_it_is_below_encryption(theirs: str, used: str) -> None:
+    hello = Hello.of(Fields({"PushVer": theirs}))
+    assert lower_version(hello.version, "2.3.0") == used
+
+
+def test_the_handshake_asks_for_everything_first_and_gives_stamps_back_later() -> None:
+    terms = Terms("2.3.0", timedelta(hours=2))
+    first = read_terms(attendance_terms("PUSH0001", {}, terms))
+    assert first is not None
+    assert (first["ATTLOGStamp"], first["TimeZone"], first["Encrypt"], first["Realtime"]) == ("0", "2", "None", "1")
+    assert "FP" not in first["TransFlag"]
+    later = read_terms(attendance_terms("PUSH0001", {"ATTLOG": "9999"}, terms))
+    assert later is not None
+    assert later["ATTLOGStamp"] == "9999"
+    old = read_terms(attendance_terms("PUSH0001", {"ATTLOG": "17"}, Terms("1.0", timedelta())))
+    assert old is not None
+    assert (old["Stamp"], old["OpStamp"]) == ("17", "0")
+
+
+def test_a_registered_terminal_of_the_security_protocol_is_told_so() -> None:
+    answer = security_terms("ab" * 16, "cd" * 16, Terms("3.0.1", timedelta()))
+    assert answer.startswith("registry=ok\nRegistryCode=abab")
+    assert read_terms("OK") is None
+
+
+@pytest.mark.parametrize("text", ["", "1\nEncrypt=1", "1\tx", "1 2", "é", "9" * 41])
+def test_a_stamp_that_could_forge_an_option_is_none(text: str) -> None:
+    assert read_stamp(text) is None
+
+
+def test_the_doors_of_a_terminal_are_told_one_by_one() -> None:
+    (state,) = read_rtstate(b"time=2026-03-02 08:00:00\tsensor=06\trelay=01\talarm=0200\n").records
+    assert (state.doors[:2], state.relays[:2]) == (("open", "closed"), (True, False))
+    assert state.alarms == (("tamper",), ())
+
+
+def test_text_is_utf8_or_gb18030_and_never_lost() -> None:
+    assert decode_text("أمينة".encode()) == "أمينة"
+    assert decode_text("张三".encode("gb18030")) == "张三"
+    assert decode_text(b"A\xff\xffB").startswith("A")
+
+
+def test_fields_have_tabs_or_blanks_between_and_keys_in_any_case() -> None:
+    for text in ("PIN=7\tName=Amina Hassan\tPri=0", "PIN=7 Name=Amina Hassan Pri=0"):
+        fields = read_fields(text)
+        assert (fields["pin"], fields["NAME"], fields["pRI"]) == ("7", "Amina Hassan", "0")
+
+
+def test_lines_and_bodies_are_bounded() -> None:
+    long_line = b"7\t2026-03-02 08:00:00\t0\t1\t" + b"x" * LINE_MAX
+    lines = read_attlog(long_line + b"\n7\t2026-03-02 08:00:00\t0\t1\n")
+    assert (len(lines.records), len(lines.rejected)) == (1, 1)
+    template = b"FP PIN=7\tFID=1\tTMP=" + b"A" * (CONTENT_LINE_MAX + 1)
+    assert len(read_operlog(template).rejected) == 1
+    assert len(read_operlog(b"FP PIN=7\tFID=1\tTMP=" + b"A" * 50_000).records) == 1
+    for body in (b"x" * (8 * 1024 * 1024 + 1), b"\n" * 250_001):
+        with pytest.raises(ProtocolViolation):
+            split_lines(body)
+
+
+def test_what_is_kept_aside_holds_no_password_and_no_template() -> None:
+    line = b"USER PIN=\tPasswd=hush\tpassword=hush\tTMP=hush\tContent=hush\tTemplate=hush\tName=A"
+    assert b"hush" not in without_secrets(line)
+    (rejected,) = read_operlog(line).rejected
+    assert b"hush" not in rejected.raw
+    assert b"Name=A" in rejected.raw
+
+
+def _archive(members: dict[str, bytes]) -> bytes:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return gzip.compress(plain.getvalue())
+
+
+def test_an_upload_may_come_as_an_archive_of_bounded_size() -> None:
+    body = unpack_archive(_archive({"a": b"OPLOG 1\t0\t2026-03-02 08:00:00\n", "../b": b"USER PIN=7\tName=A"}))
+    assert len(read_operlog(body).records) == 2
+    bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    for hostile in (
+        bomb,
+        b"",
+        b"\x1f\x8b",
+        gzip.compress(b"no tar" * 200),
+        _archive({str(n): b"" for n in range(1001)}),
+    ):
+        with pytest.raises(ProtocolViolation):
+            unpack_archive(hostile)
