@@ -206,7 +206,16 @@ class Kpis(BaseModel):
 class Attention(BaseModel):
     """One line of what needs a person, most urgent first."""
 
-    kind: Literal["place_silent", "terminal_offline", "terminal_blocked", "clock_drift", "quarantine", "no_comm_key"]
+    kind: Literal[
+        "place_silent",
+        "terminal_offline",
+        "terminal_blocked",
+        "terminal_alarm",
+        "terminal_finding",
+        "clock_drift",
+        "quarantine",
+        "no_comm_key",
+    ]
     text: str
     place: str
     terminal: str | None = None
@@ -235,6 +244,29 @@ class Acknowledged(BaseModel):
     """How far the gateway holds a place's ledger, durably."""
 
     position: int = Field(examples=[23648])
+
+
+class CheckpointUpload(BaseModel):
+    """A place's signed checkpoint (C2SP tlog-checkpoint), and the key that it says is its own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field(max_length=16 * 1024)
+    key: str = Field(max_length=400, description="C2SP vkey; believed when none is configured or known yet.")
+
+
+class CosignedCheckpoint(BaseModel):
+    """The same checkpoint with the gateway's cosignature (C2SP tlog-cosignature)."""
+
+    note: str
+
+
+class RefusedCheckpoint(BaseModel):
+    """A checkpoint that the gateway did not cosign: evidence."""
+
+    note: str
+    reason: str
+    received_at: datetime
 
 
 class PlaceReport(BaseModel):

@@ -4,10 +4,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from biometric_flow.api.gateway import Attention, PlaceView, TerminalStatus
+from biometric_flow.api.place import Severity
 from biometric_flow.model.terminal import TerminalState
 
 DRIFT_MS: Final = 60_000
 """A clock that is further off than this writes punches into the wrong minute."""
+
+_OWN_LINES: Final = ("clock_drift", "quarantine", "no_comm_key")
+"""Findings that are told from the numbers themselves, in the words below."""
 
 
 def attention(known: Sequence[PlaceView], reported: Sequence[TerminalStatus]) -> list[Attention]:
@@ -22,8 +26,10 @@ def attention(known: Sequence[PlaceView], reported: Sequence[TerminalStatus]) ->
         *(_silent(place) for place in known if not place.is_reporting),
         *(_blocked(one, names[one.place]) for one in speaking if one.state is TerminalState.BLOCKED),
         *(_offline(one, names[one.place]) for one in speaking if one.state is TerminalState.OFFLINE),
+        *_found(speaking, names, "alarm"),
         *(_drifting(one, names[one.place]) for one in speaking if abs(one.drift_ms or 0) > DRIFT_MS),
         *(_quarantine(one, names[one.place]) for one in speaking if one.counters.quarantined),
+        *_found(speaking, names, "warning"),
         *_no_key([one for one in speaking if not one.has_comm_key and one.last_contact is not None], names),
     ]
 
@@ -42,6 +48,22 @@ def _blocked(terminal: TerminalStatus, place: str) -> Attention:
 
 def _offline(terminal: TerminalStatus, place: str) -> Attention:
     return _of(terminal, "terminal_offline", f"{terminal.name} at {place} is offline: {terminal.reason or 'no answer'}")
+
+
+def _found(terminals: Sequence[TerminalStatus], names: dict[str, str], severity: Severity) -> list[Attention]:
+    """What their place found wrong with terminals, besides what has a line of its own here."""
+    return [
+        Attention(
+            kind="terminal_alarm" if severity == "alarm" else "terminal_finding",
+            text=f"{one.name} at {names[one.place]}: {finding.text}",
+            place=one.place,
+            terminal=one.key,
+            since=finding.since,
+        )
+        for one in terminals
+        for finding in one.findings
+        if finding.severity == severity and finding.code not in _OWN_LINES
+    ]
 
 
 def _drifting(terminal: TerminalStatus, place: str) -> Attention:

@@ -22,6 +22,8 @@ _ATTENTION: Final = {
     "clock_drift": ("warn", "◐", "Clock"),
     "quarantine": ("warn", "◐", "Unreadable rows"),
     "no_comm_key": ("warn", "◐", "No key"),
+    "terminal_alarm": ("bad", "■", "Alarm"),
+    "terminal_finding": ("warn", "◐", "Finding"),
 }
 
 
