@@ -44,6 +44,10 @@ async def info(terminal: Terminal, sim: SimulatedTerminal) -> None:
     assert (await terminal.info()).serial == sim.memory.serial
 
 
+async def describe(terminal: Terminal, sim: SimulatedTerminal) -> None:
+    assert (await terminal.describe()).family is sim.memory.profile.family
+
+
 async def capacity(terminal: Terminal, sim: SimulatedTerminal) -> None:
     assert await terminal.capacity() == sim.memory.capacity()
 
@@ -215,8 +219,8 @@ async def clear_others(terminal: Terminal, sim: SimulatedTerminal) -> None:
 ALL: dict[str, Operation] = {
     operation.__name__: operation
     for operation in (
-        info, capacity, clock, options, users, attendance, operations, set_user, delete_user, clear_admins, templates,
-        set_template, set_people, delete_template, access_zones, access_groups, combinations, user_access, clear_access,
-        door, messages, display, state, enrol, image, clear_attendance, clear_others,
+        info, describe, capacity, clock, options, users, attendance, operations, set_user, delete_user, clear_admins,
+        templates, set_template, set_people, delete_template, access_zones, access_groups, combinations, user_access,
+        clear_access, door, messages, display, state, enrol, image, clear_attendance, clear_others,
     )
 }  # fmt: skip

@@ -120,7 +120,7 @@ async def test_a_terminal_that_says_ok_and_forgets_is_found_out(start: Start) ->
 
 async def test_an_empty_terminal_of_an_unknown_platform_wants_its_layout_named(start: Start) -> None:
     sim = await start()
-    sim.memory.options["~Platform"] = "Z9000"
+    sim.memory.options |= {"~Platform": "Z9000", "~DeviceName": "Wonder"}
     async with open_terminal(sim.host, sim.port) as terminal:
         with pytest.raises(LayoutUnknown, match="name the layout"):
             await terminal.set_user(UserRecord(0, "9"))

@@ -6,6 +6,7 @@ from typing import Final
 
 from biometric_flow.zk.channel import Channel
 from biometric_flow.zk.errors import LayoutUnknown, NotConfirmed, TerminalRefused
+from biometric_flow.zk.families import describe
 from biometric_flow.zk.requests import BULK_SECONDS, Requests
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.commands import Command
@@ -101,11 +102,12 @@ class People(Requests):
                 raise ValueError(f"expected a layout out of {', '.join(USER_LAYOUTS)}, got {name!r}")
             return USER_LAYOUTS[name]
         if self._user_layout is None:
-            platform = await self._option("~Platform") or ""
-            self._user_layout = layout_of_platform(platform)
+            model, platform = await self._option("~DeviceName") or "", await self._option("~Platform") or ""
+            family = describe(model, platform, "", Capacity(), {}).family
+            self._user_layout = USER_LAYOUTS[family.user_layout] if family else None
         if self._user_layout is None:
             raise LayoutUnknown(
-                f"expected a known platform or somebody enrolled at the terminal, got {platform[:40]!r} and nobody; "
+                f"expected a known family or somebody enrolled at the terminal, got {platform[:40]!r} and nobody; "
                 f"name the layout, {' or '.join(USER_LAYOUTS)}"
             )
         return self._user_layout
@@ -162,14 +164,6 @@ def differences(want: UserRecord, have: UserRecord) -> list[str]:
         for name in COMPARED
         if getattr(want, name) != getattr(have, name) and not (name == "group" and want.group == 0)
     ]
-
-
-def layout_of_platform(platform: str) -> UserLayout | None:
-    """How a platform stores users, None for one that we do not know (zk-protocol 10)."""
-    name = platform.upper()
-    if name.startswith("ZEM5"):
-        return USER_LAYOUTS["28"]
-    return USER_LAYOUTS["72"] if "TFT" in name or name.startswith(("ZAM", "ZLM", "ZMM")) else None
 
 
 def uid_bytes(uid: int) -> bytes:

@@ -22,6 +22,7 @@ from biometric_flow.zk.errors import (
     TerminalTimedOut,
     TerminalUnreachable,
 )
+from biometric_flow.zk.families import OPTIONS, Description, describe
 from biometric_flow.zk.messages import Messages
 from biometric_flow.zk.requests import BULK_SECONDS
 from biometric_flow.zk.sign_in import sign_in
@@ -131,6 +132,13 @@ class Terminal(Templates, Access, Messages, Enrolment, Upkeep):
                 firmware = decode_text((await self._ask(Command.READ_VERSION)).data)
             options = {field: await self._option(name) or "" for field, name in _INFO_OPTIONS.items()}
             return TerminalInfo(serial=serial, firmware=firmware, **options)
+
+    async def describe(self) -> Description:
+        """Its family and what it can do, or a description of a terminal of no known family; see zk/families.py."""
+        info, capacity = await self.info(), await self.capacity()
+        async with self._operation("reading what the terminal can do", 3 * self._timeout):
+            options = {name: value for name in OPTIONS if (value := await self._option(name)) is not None}
+        return describe(info.model, info.platform, info.firmware, capacity, options)
 
     async def capacity(self) -> Capacity:
         """How much it holds and could hold."""

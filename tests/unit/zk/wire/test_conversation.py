@@ -169,6 +169,12 @@ def test_a_bulk_answer_in_any_pieces_is_the_same(blob: bytes, cuts: list[int]) -
     assert answer.take(OK) == blob
 
 
+def test_a_datagram_that_came_twice_changes_nothing() -> None:
+    answer = BulkAnswer("rows")
+    packets = [prepare(5), prepare(5), data(b"12345"), data(b"12345"), OK]
+    assert [answer.take(packet) for packet in packets] == [None, None, None, None, b"12345"]
+
+
 def test_a_small_answer_is_one_data_packet() -> None:
     assert BulkAnswer("rows").take(data(b"abc")) == b"abc"
 
@@ -193,7 +199,8 @@ def test_a_prepared_answer_is_fetched_in_windows_that_cover_it() -> None:
         ([prepare(10), data(b"12345")._replace(intact=False)], CorruptFrame),
         ([prepare(10), data(b"12345"), Packet(Reply.ERROR, SESSION, 1)], TerminalRefused),
         ([Packet(Reply.UNKNOWN, SESSION, 1)], NotSupported),
-        ([prepare(10), prepare(10)], TerminalRefused),
+        ([prepare(10), prepare(11)], TerminalRefused),
+        ([prepare(10), data(b"12345"), prepare(10)], TerminalRefused),
     ],
 )
 def test_an_answer_that_is_not_exactly_what_was_announced_is_an_error(
