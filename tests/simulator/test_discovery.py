@@ -10,6 +10,7 @@ from biometric_flow.zk import discovery
 from biometric_flow.zk.channel import Channel
 from biometric_flow.zk.discovery import Kind, discover, network_of
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
+from biometric_flow.zk.terminal import Transport
 
 Start = Callable[..., Awaitable[SimulatedTerminal]]
 
@@ -43,7 +44,7 @@ async def test_exactly_the_terminals_of_the_range_are_found_and_nobody_outside_i
         ("127.0.0.9", Kind.TERMINAL, "NET0009"),
         ("127.0.0.14", Kind.TERMINAL, "NET0014"),
     ]
-    assert sorted(asked) == sorted(f"127.0.0.{last}" for last in range(1, 15))
+    assert sorted(set(asked)) == sorted(f"127.0.0.{last}" for last in range(1, 15))
     assert outside.connections == 0
     assert result.is_complete
     assert seen[-1] == (14, 14)
@@ -63,6 +64,17 @@ async def test_what_cannot_be_read_is_named(start: Start) -> None:
         "5": Kind.OTHER,
     }
     assert all(one.problem for one in result.found)
+
+
+async def test_a_terminal_that_knows_only_udp_is_found_and_a_machine_that_is_none_is_not(start: Start) -> None:
+    old = await start(host="127.0.0.2", profile="zk6", serial="OLD-0002", transports=("udp",))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.3", old.port))
+        result = await discover("127.0.0.0/29", port=old.port, rate=1000, timeout=0.5)
+    assert [(one.host, one.transport, one.info and one.info.serial) for one in result.found] == [
+        ("127.0.0.2", Transport.UDP, "OLD-0002")
+    ]
+    assert not (await discover("127.0.0.2", port=old.port, transport="tcp")).found
 
 
 async def test_the_right_comm_key_opens(start: Start) -> None:

@@ -17,7 +17,7 @@ from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.profiles import PROFILES
 from biometric_flow.zk.simulator.replay import ReplayedTerminal
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
-from biometric_flow.zk.terminal import open_terminal
+from biometric_flow.zk.terminal import Transport, open_terminal
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
 
@@ -293,6 +293,18 @@ async def test_a_terminal_without_buffer_is_examined_all_the_same(start: Start) 
     report = await report_on(sim)
     assert report.attendance_layouts[0].name == "40"
     assert_no_canary(report.capture.to_text())
+
+
+async def test_an_old_terminal_is_examined_over_udp_and_its_capture_replays(start: Start) -> None:
+    sim = await start(profile="zk6", transports=("udp",), users=people(), punches=punches(400), comm_key=KEY)
+    report = await report_on(sim, comm_key=KEY)
+    assert report.transport == Transport.UDP
+    assert "reach.udp" in codes(report, Severity.NOTE)
+    assert (report.attendance_layouts[0].name, report.attendance_layouts[0].rows) == ("16", 400)
+    assert_no_canary(report.capture.to_text())
+    async with ReplayedTerminal(Capture.from_text(report.capture.to_text())) as recorded:
+        again = await examine(recorded.host, recorded.port, now=now, comm_key=KEY, timeout=2)
+    assert again.attendance_layouts[0] == report.attendance_layouts[0]
 
 
 async def test_a_touch_is_seen_or_missed(start: Start) -> None:

@@ -97,6 +97,15 @@ async def test_users_stand_under_each_other_and_no_password_is_shown(start: Star
     assert "s3cret" not in shown.out + told.out
 
 
+async def test_an_old_terminal_is_asked_over_udp(start: Start, run: Run) -> None:
+    sim = await start(profile="zk6", transports=("udp",), users=[UserRecord(1, "7", "Amina")])
+    for flags in ((), ("--transport", "udp")):
+        assert (await run(*at(sim, "users", *flags, "--json"))).json["users"][0]["name"] == "Amina"
+    refused = await run(*at(sim, "users", "--transport", "tcp"))
+    assert refused.code == 2
+    assert "Connect call failed" in refused.error
+
+
 async def test_a_hostile_name_does_not_reach_the_screen(start: Start, run: Run) -> None:
     sim = await start(users=[UserRecord(1, "7", "\x1b[2J\u202eevil\r\n9")])
     shown = await run(*at(sim, "users"))

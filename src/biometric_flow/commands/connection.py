@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from biometric_flow.commands.screen import Screen
-from biometric_flow.zk.terminal import DEFAULT_PORT, Terminal, open_terminal
+from biometric_flow.zk.terminal import DEFAULT_PORT, Terminal, Transport, open_terminal
 from biometric_flow.zk.wire.commkey import KEY_MAX
 
 KEY_VARIABLE: Final = "BIOMETRIC_FLOW_COMM_KEY"
@@ -29,6 +29,12 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
 
 def add_access(parser: argparse.ArgumentParser, seconds: float) -> None:
     """The flags of every command that connects at all."""
+    parser.add_argument(
+        "--transport",
+        choices=list(Transport),
+        default=Transport.AUTO,
+        help="auto is TCP, and UDP where TCP is refused (default: %(default)s)",
+    )
     parser.add_argument("--port", type=port, default=DEFAULT_PORT, help="(default: %(default)s)")
     keys = parser.add_mutually_exclusive_group()
     keys.add_argument(
@@ -63,7 +69,12 @@ async def connected(given: argparse.Namespace, screen: Screen) -> AsyncIterator[
     """The terminal of this command. Raises what `open_terminal` raises."""
     key = comm_key(given)
     async with open_terminal(
-        given.host, given.port, comm_key=key, timeout=given.timeout, encoding=given.encoding
+        given.host,
+        given.port,
+        comm_key=key,
+        timeout=given.timeout,
+        encoding=given.encoding,
+        transport=given.transport,
     ) as terminal:
         if key and not terminal.asked_for_comm_key:
             screen.note("warning: this terminal did not ask for the comm key that you gave; whoever reaches it gets in")

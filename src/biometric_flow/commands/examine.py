@@ -35,6 +35,7 @@ async def doctor(given: argparse.Namespace, screen: Screen) -> int:
         comm_key=key,
         timeout=given.timeout,
         encoding=given.encoding,
+        transport=given.transport,
         touch_seconds=given.touch,
         on_waiting=lambda: screen.note(f"now let somebody punch at the terminal, within {given.touch:g} s"),
     )
@@ -108,6 +109,7 @@ def _document(report: Report) -> dict[str, object]:
     return {
         "host": report.host,
         "port": report.port,
+        "transport": report.transport,
         "severity": report.severity,
         "is_reached": report.is_reached,
         "asked_for_comm_key": report.asked_for_comm_key,

@@ -27,6 +27,7 @@ async def discover(given: argparse.Namespace, screen: Screen) -> int:
             given.network,
             port=given.port,
             comm_key=key,
+            transport=given.transport,
             rate=given.rate,
             timeout=given.timeout,
             deadline=given.deadline,

@@ -126,7 +126,7 @@ def _masked(exchanges: Sequence[Exchange], mask: Mask) -> Iterator[Exchange]:
 
 def _masked_run(run: Sequence[Exchange], mask: Mask) -> Iterator[Exchange]:
     """A request, and those after it that fetch more of its answer."""
-    stream = _stream(run)
+    stream = bulk_stream(run)
     source = _source(run[0]) if run else 0
     if stream:
         stream[_LENGTH:] = mask.rows(source, bytes(stream[_LENGTH:]))
@@ -144,7 +144,7 @@ def _masked_run(run: Sequence[Exchange], mask: Mask) -> Iterator[Exchange]:
         yield Exchange(exchange.command, data, packets, exchange.foreign)
 
 
-def _stream(run: Sequence[Exchange]) -> bytearray:
+def bulk_stream(run: Sequence[Exchange]) -> bytearray:
     """The bulk answer that these requests fetched, in its order."""
     stream = bytearray()
     for exchange in run:

@@ -18,7 +18,7 @@ from biometric_flow.zk.errors import (
     ZkError,
 )
 from biometric_flow.zk.sign_in import sign_in
-from biometric_flow.zk.terminal import DEFAULT_PORT, Terminal, TerminalInfo
+from biometric_flow.zk.terminal import DEFAULT_PORT, Terminal, TerminalInfo, Transport
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -52,12 +52,17 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
+_NOBODY_OVER_UDP: Final = (Kind.SILENT, Kind.OTHER)
+"""Datagrams always leave; only an answer of the protocol says that somebody is there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """Something that answers on the port of terminals."""
 
     host: str
     kind: Kind
+    transport: Transport = Transport.TCP
     info: TerminalInfo | None = None
     """Only of a terminal that let us in."""
     asked_for_comm_key: bool = False
@@ -105,6 +110,7 @@ async def discover(
     *,
     port: int = DEFAULT_PORT,
     comm_key: int = 0,
+    transport: Transport | str = Transport.AUTO,
     rate: float = RATE,
     concurrency: int = CONCURRENCY,
     timeout: float = PROBE_SECONDS,  # noqa: ASYNC109 - the deadline of connecting, and of each question after it
@@ -113,13 +119,13 @@ async def discover(
 ) -> Discovery:
     """Ask every address of `network` who it is, at most `rate` a second; what is found by `deadline` is the answer.
 
-    Nothing is written to a terminal. `progress` hears how many of how many addresses were tried. Raises ValueError
-    for arguments that cannot be right, before anything is sent.
+    `transport` is as in `open_terminal`. Nothing is written to a terminal. `progress` hears how many of how many
+    addresses were tried. Raises ValueError for arguments that cannot be right, before anything is sent.
     """
     where = network_of(network)
     if not (0 < rate <= RATE_MAX and 1 <= concurrency <= 1024 and 1 <= port <= 65_535 and timeout > 0 and deadline > 0):
         raise ValueError(f"expected a rate up to {RATE_MAX:g} a second, a port up to 65535 and times above 0")
-    search = _Search(port, comm_key, timeout, len(list(_hosts(where))), progress)
+    search = _Search(port, comm_key, Transport(transport), timeout, len(list(_hosts(where))), progress)
     try:
         async with asyncio.timeout(deadline):
             await search.run(_hosts(where), rate, concurrency)
@@ -144,13 +150,20 @@ class _Search:
     """One search that is going on."""
 
     def __init__(
-        self, port: int, comm_key: int, seconds: float, addresses: int, progress: Callable[[int, int], None] | None
+        self,
+        port: int,
+        comm_key: int,
+        transport: Transport,
+        seconds: float,
+        addresses: int,
+        progress: Callable[[int, int], None] | None,
     ) -> None:
         self.found: list[Found] = []
         self.asked = 0
         self.addresses = addresses
         self._port = port
         self._comm_key = comm_key
+        self._transport = transport
         self._seconds = seconds
         self._progress = progress
 
@@ -171,20 +184,36 @@ class _Search:
             self._progress(self.asked, self.addresses)
 
     async def _who(self, host: str) -> Found | None:
+        if self._transport == Transport.UDP:
+            return await self._over_udp(host)
         try:
             async with asyncio.timeout(self._seconds):
                 channel = await Channel.open(host, self._port, "utf-8")
-        except (TerminalUnreachable, TimeoutError):
+        except TimeoutError:
             return None
+        except TerminalUnreachable as why:
+            is_refused = isinstance(why.__cause__, ConnectionRefusedError)
+            return await self._over_udp(host) if is_refused and self._transport == Transport.AUTO else None
+        return await self._talk(channel, host, Transport.TCP)
+
+    async def _over_udp(self, host: str) -> Found | None:
+        try:
+            channel = await Channel.open(host, self._port, "utf-8", is_stream=False)
+        except TerminalUnreachable:
+            return None
+        found = await self._talk(channel, host, Transport.UDP)
+        return None if found.kind in _NOBODY_OVER_UDP else found
+
+    async def _talk(self, channel: Channel, host: str, over: Transport) -> Found:
         terminal = Terminal(channel, self._seconds, "utf-8")
         try:
             async with asyncio.timeout(self._seconds):
                 asked = await sign_in(channel, self._comm_key)
-            return Found(host, Kind.TERMINAL, await terminal.info(), asked)
+            return Found(host, Kind.TERMINAL, over, await terminal.info(), asked)
         except TimeoutError:
-            return Found(host, Kind.SILENT, problem=f"it took the connection and said nothing for {self._seconds:g} s")
+            return Found(host, Kind.SILENT, over, problem=f"it is reached and said nothing for {self._seconds:g} s")
         except ZkError as problem:
-            return Found(host, _kind(problem), problem=str(problem))
+            return Found(host, _kind(problem), over, problem=str(problem))
         finally:
             await terminal.close()
 

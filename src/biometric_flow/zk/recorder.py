@@ -29,8 +29,8 @@ class Exchange:
 class Recorder(ClientConnection):
     """As ClientConnection, with a memory. It holds names, keys and templates: mask it before it goes anywhere."""
 
-    def __init__(self, encoding: str = "utf-8") -> None:
-        super().__init__(encoding)
+    def __init__(self, encoding: str = "utf-8", *, is_stream: bool = True) -> None:
+        super().__init__(encoding, is_stream=is_stream)
         self.exchanges: list[Exchange] = []
         self._left = RECORDED_MAX
 
@@ -54,7 +54,8 @@ class Recorder(ClientConnection):
         super()._take_event(packet)
 
     def _take_reply(self, packet: Packet) -> None:
-        self._remember(packet)
+        if packet.reply == self._number or not packet.intact:
+            self._remember(packet)
         super()._take_reply(packet)
 
     def _remember(self, packet: Packet) -> None:

@@ -6,24 +6,26 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Final
 
+from biometric_flow.zk.bulk import prepare, read_window
 from biometric_flow.zk.capture import Capture
 from biometric_flow.zk.channel import Channel
 from biometric_flow.zk.doctor import verdicts
 from biometric_flow.zk.doctor.checks import SURE, Sample, attendance_candidates, user_candidates
 from biometric_flow.zk.doctor.report import Finding, Report, Severity
-from biometric_flow.zk.errors import ProtocolViolation, TerminalRefused, TerminalUnreachable, ZkError
+from biometric_flow.zk.errors import TerminalUnreachable, ZkError
 from biometric_flow.zk.recorder import Recorder
-from biometric_flow.zk.sign_in import sign_in
-from biometric_flow.zk.terminal import DEFAULT_PORT, Terminal
+from biometric_flow.zk.sign_in import intact, sign_in
+from biometric_flow.zk.terminal import DEFAULT_PORT, Terminal, Transport
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.commands import Command
 from biometric_flow.zk.wire.events import AttendanceEvent
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS, AttlogLayout
-from biometric_flow.zk.wire.transfer import ATTLOG, USERS, BulkAnswer, BulkSource, Prepared, window_request
+from biometric_flow.zk.wire.transfer import ATTLOG, USERS, BulkSource, Prepared
 from biometric_flow.zk.wire.users import USER_LAYOUTS, UserLayout
 
 _SAMPLE_BYTES: Final = 0xFFC0
 _LENGTH: Final = 4
+_UDP_SECONDS: Final = 3.0
 
 
 async def examine(
@@ -34,20 +36,22 @@ async def examine(
     comm_key: int = 0,
     timeout: float = 10.0,  # noqa: ASYNC109 - the deadline of connecting and of each question
     encoding: str = "utf-8",
+    transport: Transport | str = Transport.AUTO,
     touch_seconds: float = 0,
     on_waiting: Callable[[], None] = lambda: None,
 ) -> Report:
     """Connect, ask, report. Whatever goes wrong is a finding; only arguments that cannot be right raise.
 
-    `now` gives naive local time, whole seconds, where the terminal hangs. With `touch_seconds` it waits that long for
-    somebody to punch, after `on_waiting` was called. Nothing is written; people cannot punch for the moments of two
-    samples.
+    `transport` is as in `open_terminal`. `now` gives naive local time, whole seconds, where the terminal hangs. With
+    `touch_seconds` it waits that long for somebody to punch, after `on_waiting` was called. Nothing is written; people
+    cannot punch for the moments of two samples.
     """
     examination = _Examination(Report(host, port, ()), now, timeout, encoding)
-    channel = await examination.reach()
-    if channel is None:
+    reached = await examination.reach(Transport(transport))
+    if reached is None:
         return examination.report
-    channel.connection = recorder = Recorder(encoding)
+    channel, over = reached
+    channel.connection = recorder = Recorder(encoding, is_stream=over == Transport.TCP)
     patient = _Patient(channel, timeout, encoding)
     try:
         if await examination.enter(patient, channel, comm_key):
@@ -73,22 +77,11 @@ class _Patient(Terminal):
 
     async def _beginning(self, source: BulkSource, count: int) -> tuple[bytes, int]:
         """The first bytes of an answer, and how many it has."""
-        try:
-            first = await self._bulk(source.title, Command.PREPARE_BUFFER, source.buffered_request())
-        except TerminalRefused:
-            if count == 0:
-                return b"", 0
-            first = await self._bulk(source.title, source.command, source.direct_request())
+        first = await prepare(self._channel, source, count)
         if not isinstance(first, Prepared):
             return bytes(first), len(first)
-        size = min(first.size, _SAMPLE_BYTES)
-        window = await self._bulk(source.title, Command.READ_BUFFER, window_request(0, size), size)
-        if isinstance(window, Prepared):
-            raise ProtocolViolation(f"expected {size} bytes of {source.title}, got an announcement; reconnect")
+        window = await read_window(self._channel, source, 0, min(first.size, _SAMPLE_BYTES))
         return bytes(window), first.size
-
-    async def _bulk(self, title: str, command: Command, data: bytes, size: int | None = None) -> bytearray | Prepared:
-        return await self._channel.ask(command, data, BulkAnswer(title, size=size).take)
 
 
 class _Examination:
@@ -104,22 +97,49 @@ class _Examination:
         """Add to the report."""
         self._know(findings=(*self.report.findings, *findings))
 
-    async def reach(self) -> Channel | None:
-        """A connection, or the finding why there is none."""
+    async def reach(self, transport: Transport) -> tuple[Channel, Transport] | None:
+        """A connection and what carries it, or the finding why there is none."""
+        self.found(verdicts.address(self.report.host))
+        over = Transport.UDP if transport == Transport.UDP else Transport.TCP
+        opened = await self._open(over)
+        is_refused = isinstance(opened, Finding) and opened.code == "reach.refused"
+        if is_refused and transport == Transport.AUTO and await self._answers_datagrams():
+            over = Transport.UDP
+            opened = await self._open(over)
+        if isinstance(opened, Finding):
+            self.found([opened])
+            return None
+        self._know(transport=over)
+        self.found([verdicts.reached(self._where, over)])
+        return opened, over
+
+    async def _open(self, over: Transport) -> Channel | Finding:
         host, port = self.report.host, self.report.port
-        where = f"{host} port {port}"
-        self.found(verdicts.address(host))
         try:
             async with asyncio.timeout(self._seconds):
-                channel = await Channel.open(host, port, self._encoding)
+                return await Channel.open(host, port, self._encoding, is_stream=over == Transport.TCP)
         except TimeoutError:
-            self.found([verdicts.no_answer(where, self._seconds)])
+            return verdicts.no_answer(self._where, self._seconds)
         except TerminalUnreachable as why:
-            self.found([verdicts.unreachable(where, host, why)])
-        else:
-            self.found([verdicts.ok("reach.open", f"{where} takes connections")])
-            return channel
-        return None
+            return verdicts.unreachable(self._where, host, why)
+
+    async def _answers_datagrams(self) -> bool:
+        """Whether something speaks the protocol over UDP, as terminals did that know no TCP."""
+        channel = await self._open(Transport.UDP)
+        if isinstance(channel, Finding):
+            return False
+        try:
+            async with asyncio.timeout(min(self._seconds, _UDP_SECONDS)):
+                await channel.ask(Command.CONNECT, b"", intact)
+        except (TimeoutError, ZkError):
+            return False
+        finally:
+            channel.abort((Command.EXIT,))
+        return True
+
+    @property
+    def _where(self) -> str:
+        return f"{self.report.host} port {self.report.port}"
 
     async def enter(self, patient: Terminal, channel: Channel, comm_key: int) -> bool:
         """Sign in; whether that worked."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from biometric_flow.zk.capture import Capture
 from biometric_flow.zk.doctor.checks import Candidate
-from biometric_flow.zk.terminal import TerminalInfo
+from biometric_flow.zk.terminal import TerminalInfo, Transport
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.timecode import TerminalTime
 
@@ -36,6 +36,8 @@ class Report:
     host: str
     port: int
     findings: tuple[Finding, ...]
+    transport: Transport | None = None
+    """What it was reached over."""
     info: TerminalInfo | None = None
     asked_for_comm_key: bool | None = None
     """None when it did not come to that."""

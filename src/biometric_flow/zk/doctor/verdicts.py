@@ -23,7 +23,7 @@ from biometric_flow.zk.errors import (
     TerminalUnreachable,
     ZkError,
 )
-from biometric_flow.zk.terminal import TerminalInfo
+from biometric_flow.zk.terminal import TerminalInfo, Transport
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.connection import Oddities
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS
@@ -101,11 +101,18 @@ def unreachable(where: str, host: str, why: TerminalUnreachable) -> Finding:
     return problem("reach.unreachable", str(why))
 
 
+def reached(where: str, over: Transport) -> Finding:
+    """A connection, or what stands for one."""
+    if over == Transport.UDP:
+        return note("reach.udp", f"{where} is reached over UDP: slower than TCP, and only old terminals know no other")
+    return ok("reach.open", f"{where} takes connections")
+
+
 def silence(seconds: float) -> Finding:
     """A connection and no word."""
     return problem(
         "reach.silent",
-        f"it took the connection and said nothing for {seconds:g} s: most terminals serve one client at a time, so end "
+        f"it is reached and said nothing for {seconds:g} s: most terminals serve one client at a time, so end "
         "other software that is connected, or restart the terminal; or it is no ZK terminal",
     )
 

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections import defaultdict, deque
+from struct import Struct
 from typing import Final, Self
 
-from biometric_flow.zk.capture import Capture
+from biometric_flow.zk.capture import Capture, bulk_stream
 from biometric_flow.zk.errors import ZkError
 from biometric_flow.zk.recorder import Exchange
 from biometric_flow.zk.wire.commands import Command, Reply
@@ -14,6 +16,9 @@ from biometric_flow.zk.wire.frame import Packet, encode_frame
 
 _READ_SIZE: Final = 64 * 1024
 _SESSION: Final = 4370
+_WINDOW: Final = Struct("<II")
+_ANY_DATA: Final = frozenset((Command.AUTH, Command.DISABLE))
+"""Requests whose data differ from one client to the next."""
 
 
 class ReplayedTerminal:
@@ -63,22 +68,45 @@ class Answers:
     """The recorded answers of one connection, in their order."""
 
     def __init__(self, capture: Capture) -> None:
-        self._exact: defaultdict[tuple[int, bytes], deque[Exchange]] = defaultdict(deque)
-        self._alike: defaultdict[int, deque[Exchange]] = defaultdict(deque)
-        for exchange in capture.exchanges:
-            self._exact[exchange.command, exchange.data].append(exchange)
-            self._alike[exchange.command].append(exchange)
+        self._recorded: defaultdict[tuple[int, bytes], deque[Exchange]] = defaultdict(deque)
+        self._alike: dict[int, deque[Exchange]] = {}
+        self._buffers: dict[bytes, bytes] = {}
+        self._buffer = b""
+        exchanges = [one for one in capture.exchanges if one.packets or one.foreign] or list(capture.exchanges[:1])
+        for exchange in exchanges:
+            queue = self._recorded[exchange.command, exchange.data]
+            queue.append(exchange)
+            self._alike.setdefault(exchange.command, queue)
+        for place, exchange in enumerate(exchanges):
+            if exchange.command == Command.PREPARE_BUFFER:
+                windows = itertools.takewhile(lambda one: one.command == Command.READ_BUFFER, exchanges[place + 1 :])
+                self._buffers[exchange.data] = bytes(bulk_stream([exchange, *windows]))
 
     def to(self, request: Request) -> bytes:
         """The bytes that answered this request."""
         if request.command == Reply.OK:  # an event acknowledged
             return b""
-        has_exact = (request.command, request.data) in self._exact
-        recorded = self._exact[request.command, request.data] if has_exact else self._alike.get(request.command)
-        if not recorded or not (has_exact or request.command in (Command.AUTH, Command.DISABLE)):
+        if request.command == Command.PREPARE_BUFFER:
+            self._buffer = self._buffers.get(request.data, b"")
+        recorded = self._recorded.get((request.command, request.data))
+        if recorded is None and request.command == Command.READ_BUFFER:
+            return self._window(request)
+        if recorded is None and request.command in _ANY_DATA:
+            recorded = self._alike.get(request.command)
+        if not recorded:
             return encode_frame(Packet(Reply.UNKNOWN, _SESSION, request.number))
         exchange = recorded.popleft() if len(recorded) > 1 else recorded[0]
         return exchange.foreign + b"".join(_frame(packet, request, exchange) for packet in exchange.packets)
+
+    def _window(self, request: Request) -> bytes:
+        """A piece that was not asked for in the recording, from what was."""
+        offset, size = _WINDOW.unpack(request.data) if len(request.data) == _WINDOW.size else (0, 0)
+        piece = self._buffer[offset : offset + size]
+        if not size or len(piece) != size:
+            return encode_frame(Packet(Reply.ERROR, _SESSION, request.number))
+        told = Packet(Reply.PREPARE_DATA, _SESSION, request.number, _WINDOW.pack(size, 0))
+        rest = (Packet(Reply.DATA, _SESSION, request.number, piece), Packet(Reply.OK, _SESSION, request.number))
+        return b"".join(map(encode_frame, (told, *rest)))
 
 
 def _frame(packet: Packet, request: Request, exchange: Exchange) -> bytes:
