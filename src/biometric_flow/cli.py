@@ -63,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     place.add_argument("--place", required=True, metavar="ID", help="which place of places.json this process is")
     _common(place, _place)
 
+    carry = commands.add_parser("import", help="punches of a terminal's USB stick (attlog.dat) into a running place")
+    carry.add_argument("--place", required=True, metavar="ID", help="which place of places.json")
+    carry.add_argument("--terminal", required=True, metavar="KEY", help="which terminal of that place wrote the file")
+    carry.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
+    carry.add_argument("file", type=Path, metavar="FILE")
+    carry.set_defaults(command=_import)
+
     gateway = commands.add_parser("gateway", help="all places: access, replicas, the public API (:9000)")
     _common(gateway, _gateway)
 
@@ -109,6 +116,12 @@ def _place(given: argparse.Namespace) -> int:
     from biometric_flow.place.app import run
 
     return run(given.config, os.environ, given.place, host=given.host, port=given.port)
+
+
+def _import(given: argparse.Namespace) -> int:
+    from biometric_flow.place.push.carry import run_import
+
+    return run_import(given.config, os.environ, given.place, given.terminal, given.file, _say)
 
 
 def _gateway(given: argparse.Namespace) -> int:
