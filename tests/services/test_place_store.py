@@ -1,5 +1,6 @@
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -155,3 +156,9 @@ def test_acknowledged_entries_leave_the_outbox_and_stay_in_the_ledger(store: Pla
     store.record([Batch(GATE, MOMENT, rows=many(10))])
     store.acknowledge(7)
     assert (reader.backlog(), reader.head()) == (3, 10)
+
+
+def test_a_clock_that_is_exactly_right_is_kept_as_such(store: PlaceStore, reader: PlaceReader) -> None:
+    store.record([Batch(GATE, MOMENT, rows=[replace(punch(), drift=timedelta())])])
+    ((_, kept),) = reader.punches(PunchFilter(), EVERYTHING, 10)
+    assert kept.drift == timedelta()

@@ -195,7 +195,7 @@ class PlaceStore:
                     punch.state,
                     punch.verify,
                     punch.work_code,
-                    punch.drift and round(punch.drift / timedelta(milliseconds=1)),
+                    None if punch.drift is None else round(punch.drift / timedelta(milliseconds=1)),
                     punch.received_at.isoformat(timespec="milliseconds"),
                     punch.channel,
                 )
