@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from biometric_flow.zk.capture import Capture, CaptureUnreadable
-from biometric_flow.zk.doctor import verdicts
+from biometric_flow.zk.doctor import entrance
 from biometric_flow.zk.doctor.examination import examine
 from biometric_flow.zk.doctor.report import Report, Severity
 from biometric_flow.zk.errors import TerminalRefused
@@ -29,6 +29,11 @@ PASSWORDS = ("48151", "62342", "10889", "77031")
 CARDS = (3735928559, 2882343476, 19088743, 305419896)
 KEY = 864209
 SERIAL = "OWNR7362514"
+
+
+FAMILY_OF = {
+    "tft": "tft", "iface": "iface", "vl49": "visible-light", "zk6": "zk6", "zk6-8": "zk6", "ma300": "ma300",
+}  # fmt: skip
 
 
 def people() -> list[UserRecord]:
@@ -75,6 +80,9 @@ async def test_a_healthy_terminal_of_any_family_has_its_layouts_found(start: Sta
     assert (report.attendance_layouts[0].rows, report.attendance_layouts[0].fits_count) == (40, True)
     assert len(report.attendance_layouts[0].rows_shown) == 3
     assert report.asked_for_comm_key is True
+    assert report.description is not None
+    assert report.description.family is not None
+    assert report.description.family.name == FAMILY_OF[profile]
     assert_no_canary(repr((report.user_layouts, report.attendance_layouts, report.findings)), is_capture=False)
     assert {"key.taken", "clock.right", "events.ready", "users.layout", "attendance.layout"} <= codes(report)
     assert not sim.is_held
@@ -193,9 +201,9 @@ async def test_a_name_that_cannot_be_one_is_told_apart_from_a_dead_address() -> 
 
 
 def test_a_public_address_is_a_warning() -> None:
-    assert [one.code for one in verdicts.address("8.8.8.8")] == ["network.public"]
-    assert not list(verdicts.address("192.168.1.201"))
-    assert not list(verdicts.address("gate.example"))
+    assert [one.code for one in entrance.address("8.8.8.8")] == ["network.public"]
+    assert not list(entrance.address("192.168.1.201"))
+    assert not list(entrance.address("gate.example"))
 
 
 @pytest.mark.parametrize(
@@ -269,6 +277,16 @@ async def test_names_in_another_encoding_are_told_with_the_one_that_fits(start: 
     assert "gbk" in text_of(report, "users.encoding")
     assert "users.encoding" not in codes(await report_on(sim, encoding="gbk"))
     assert "小明".encode("gbk").hex() not in report.capture.to_text()
+
+
+async def test_an_unknown_model_is_described_and_a_layout_that_its_family_has_not_is_a_warning(start: Start) -> None:
+    sim = await start(profile="vl49", users=people(), punches=punches())
+    sim.memory.options.update({"~DeviceName": "Zorg-9", "~Platform": "QQQ1"})
+    unknown = await report_on(sim)
+    assert "model Zorg-9, platform QQQ1" in text_of(unknown, "family.unknown")
+    sim.memory.options["~Platform"] = "ZMM220_TFT"
+    assert "iface" in repr(await report_on(sim))
+    assert "attendance.unusual" in bad(await report_on(sim))
 
 
 async def test_a_full_terminal_is_a_warning(start: Start) -> None:

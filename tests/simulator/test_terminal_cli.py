@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from biometric_flow.cli import main
+from biometric_flow.zk.families import FAMILIES
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.profiles import PROFILES
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
@@ -80,6 +81,7 @@ async def test_info_tells_who_it_is(start: Start, run: Run, profile: str) -> Non
     told = (await run(*at(sim, "info", "--json"))).json
     assert (told["serial"], told["firmware"]) == ("CAI0001", PROFILES[profile].firmware)
     assert told["asked_for_comm_key"] is False
+    assert told["family"]["name"] in FAMILIES
 
 
 async def test_users_stand_under_each_other_and_no_password_is_shown(start: Start, run: Run) -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from biometric_flow.commands.connection import UsageRefused, comm_key
 from biometric_flow.commands.reads import local_now
 from biometric_flow.commands.screen import Screen
+from biometric_flow.commands.shapes import family_fields
 from biometric_flow.commands.text import shown
 from biometric_flow.zk.capture import FILE_MAX, Capture, CaptureUnreadable
 from biometric_flow.zk.doctor.checks import Candidate
@@ -115,12 +116,19 @@ def _document(report: Report) -> dict[str, object]:
         "asked_for_comm_key": report.asked_for_comm_key,
         "findings": [asdict(one) for one in report.findings],
         "info": asdict(report.info) if report.info else None,
+        "family": _family(report),
         "capacity": asdict(report.capacity) if report.capacity else None,
         "time": report.time.text() if report.time is not None else None,
         "drift_seconds": report.drift_seconds,
         "user_layouts": [asdict(one) for one in report.user_layouts],
         "attendance_layouts": [asdict(one) for one in report.attendance_layouts],
     }
+
+
+def _family(report: Report) -> dict[str, object] | None:
+    if report.description is None:
+        return None
+    return family_fields(report.description)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,8 +1,8 @@
 """`biometric-flow terminal info|users|attendance|templates|time|watch|options|...`: asking a terminal."""
 
 import argparse
+import contextlib
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -11,13 +11,27 @@ from zoneinfo import ZoneInfo
 
 from biometric_flow.commands.connection import connected
 from biometric_flow.commands.screen import Screen
+from biometric_flow.commands.shapes import (
+    FLAGS,
+    event_fields,
+    event_line,
+    family_fields,
+    name_of,
+    punch_fields,
+    punch_row,
+    refusal_fields,
+    user_fields,
+    user_row,
+)
 from biometric_flow.commands.text import shown
 from biometric_flow.runtime.clock import SystemClock
+from biometric_flow.zk.doctor.family import description_of
+from biometric_flow.zk.errors import TerminalRefused
 from biometric_flow.zk.terminal import Terminal
-from biometric_flow.zk.wire.events import AttendanceEvent, Event, OtherEvent
+from biometric_flow.zk.wire.capacity import Capacity
+from biometric_flow.zk.wire.events import Event
 from biometric_flow.zk.wire.records import AttlogRecord
 from biometric_flow.zk.wire.rows import RejectedRow
-from biometric_flow.zk.wire.users import UserRecord
 
 DONE: Final = 0
 NOT_THERE: Final = 1
@@ -30,12 +44,6 @@ USUAL_OPTIONS: Final = (
 )  # fmt: skip
 """Asked for when no name is given (zk-protocol 9)."""
 
-STATES: Final = {0: "in", 1: "out", 2: "break-out", 3: "break-in", 4: "ot-in", 5: "ot-out", 255: "-"}
-VERIFY_MODES: Final = {0: "password", 1: "finger", 2: "card", 15: "face", 25: "palm"}
-PRIVILEGES: Final = {0: "user", 1: "enroller", 3: "manager", 7: "admin"}
-
-FLAGS: Final = {0: "invalid", 1: "valid", 3: "duress"}
-
 _TICK: Final = 30.0
 """A connection may be dead and look quiet: ask for the time this often while watching."""
 
@@ -44,11 +52,19 @@ async def info(given: argparse.Namespace, screen: Screen) -> int:
     """What the terminal says about itself."""
     async with connected(given, screen) as terminal:
         told = await terminal.info()
-        asked = terminal.asked_for_comm_key
+        room = Capacity()
+        with contextlib.suppress(TerminalRefused):
+            room = await terminal.capacity()
+        described = await description_of(terminal, told, room)
+        asked, over = terminal.asked_for_comm_key, terminal.transport
     if screen.as_json:
-        screen.document({**asdict(told), "asked_for_comm_key": asked})
+        more = {"family": family_fields(described), "asked_for_comm_key": asked, "transport": over}
+        screen.document({**asdict(told), **more})
         return DONE
     facts = {name.replace("_", " "): value or "-" for name, value in asdict(told).items()}
+    facts["family"] = described.family.title if described.family else "unknown"
+    facts["credentials"] = ", ".join(sorted(described.credentials)) or "-"
+    facts["reached over"] = over.upper()
     screen.facts({**facts, "comm key": "asked for" if asked else "none: whoever reaches it gets in"})
     return DONE
 
@@ -81,10 +97,10 @@ async def users(given: argparse.Namespace, screen: Screen) -> int:
             listed = await terminal.users()
     layout = listed.layout.name if listed.layout else None
     if screen.as_json:
-        head = {"layout": layout, "rejected": [_refusal(row) for row in listed.rejected]}
+        head = {"layout": layout, "rejected": [refusal_fields(row) for row in listed.rejected]}
         screen.long_document(head, "users", map(user_fields, listed.records))
     else:
-        screen.table(("PIN", "UID", "PRIVILEGE", "CARD", "GROUP", "PASSWORD", "NAME"), map(_user_row, listed.records))
+        screen.table(("PIN", "UID", "PRIVILEGE", "CARD", "GROUP", "PASSWORD", "NAME"), map(user_row, listed.records))
         _tell_rejected(screen, listed.rejected)
     return DONE
 
@@ -99,10 +115,10 @@ async def attendance(given: argparse.Namespace, screen: Screen) -> int:
         rows = rows[max(0, len(rows) - given.last) :]
     layout = log.layout.name if log.layout else None
     if screen.as_json:
-        head = {"layout": layout, "announced": log.announced, "rejected": [_refusal(row) for row in log.rejected]}
-        screen.long_document(head, "rows", map(_punch_fields, rows))
+        head = {"layout": layout, "announced": log.announced, "rejected": [refusal_fields(row) for row in log.rejected]}
+        screen.long_document(head, "rows", map(punch_fields, rows))
     else:
-        screen.table(("TIME", "PIN", "UID", "STATE", "VERIFY", "WORK CODE"), map(_punch_row, rows), right=(2,))
+        screen.table(("TIME", "PIN", "UID", "STATE", "VERIFY", "WORK CODE"), map(punch_row, rows), right=(2,))
         _tell_rejected(screen, log.rejected)
     return DONE
 
@@ -117,12 +133,12 @@ async def templates(given: argparse.Namespace, screen: Screen) -> int:
             {"uid": one.uid, "finger": one.finger, "flag": one.flag, "version": one.version, "bytes": len(one.data)}
             for one in listed.records
         ]
-        screen.document({"rejected": [_refusal(row) for row in listed.rejected], "templates": rows})
+        screen.document({"rejected": [refusal_fields(row) for row in listed.rejected], "templates": rows})
         return DONE
     screen.table(
         ("UID", "FINGER", "KIND", "VERSION", "BYTES"),
         [
-            (str(one.uid), str(one.finger), _name(FLAGS, one.flag), str(one.version), str(len(one.data)))
+            (str(one.uid), str(one.finger), name_of(FLAGS, one.flag), str(one.version), str(len(one.data)))
             for one in listed.records
         ],
         right=(0, 1, 3, 4),
@@ -142,7 +158,7 @@ async def operations(given: argparse.Namespace, screen: Screen) -> int:
              "values": row.values}
             for row in log.records
         )  # fmt: skip
-        screen.long_document({"rejected": [_refusal(row) for row in log.rejected]}, "operations", rows)
+        screen.long_document({"rejected": [refusal_fields(row) for row in log.rejected]}, "operations", rows)
         return DONE
     screen.table(
         ("TIME", "BY UID", "VALUES", "WHAT"),
@@ -197,7 +213,7 @@ async def watch(given: argparse.Namespace, screen: Screen) -> int:
         seen = 0
         while given.count is None or seen < given.count:
             event = await _next(terminal)
-            screen.say(json.dumps(event_fields(event)) if screen.as_json else _event_line(event))
+            screen.say(json.dumps(event_fields(event)) if screen.as_json else event_line(event))
             screen.flush()
             seen += 1
     return DONE
@@ -208,97 +224,10 @@ def local_now(zone: ZoneInfo | None) -> datetime:
     return SystemClock().now().astimezone(zone).replace(tzinfo=None, microsecond=0)
 
 
-def user_fields(user: UserRecord) -> dict[str, object]:
-    """A user as JSON tells it; the password itself never leaves."""
-    return {
-        "pin": user.user_id,
-        "uid": user.uid,
-        "name": user.name,
-        "privilege": user.privilege,
-        "is_enabled": user.is_enabled,
-        "card": user.card,
-        "group": user.group,
-        "has_password": bool(user.password),
-    }
-
-
-def event_fields(event: Event) -> dict[str, object]:
-    """An event as JSON tells it."""
-    if isinstance(event, AttendanceEvent):
-        return {
-            "event": "attendance",
-            "pin": event.user_id or None,
-            "uid": event.uid or None,
-            "time": event.time.text(),
-            "verify": event.verify,
-            "state": event.state,
-        }
-    more = {name: value for name, value in asdict(event).items() if name not in ("code", "raw")}
-    return {"event": _event_name(event), **more, "raw": event.raw.hex()}
-
-
 async def _next(terminal: Terminal) -> Event:
     while (event := await terminal.next_event(_TICK)) is None:
         await terminal.time()
     return event
-
-
-def _event_line(event: Event) -> str:
-    if isinstance(event, AttendanceEvent):
-        who = f"PIN {shown(event.user_id)}" if event.user_id else f"uid {event.uid}"
-        return f"{event.time.text()}  {who}  {_name(STATES, event.state)}  {_name(VERIFY_MODES, event.verify)}"
-    more = [f"{name} {shown(str(value))}" for name, value in asdict(event).items() if name not in ("code", "raw")]
-    return "  ".join([" " * 19, _event_name(event), *more])
-
-
-def _event_name(event: OtherEvent) -> str:
-    if type(event) is OtherEvent:
-        return f"event {event.code}"
-    return re.sub("(?<=[a-z])(?=[A-Z])", " ", type(event).__name__).lower()
-
-
-def _user_row(user: UserRecord) -> tuple[str, ...]:
-    privilege = PRIVILEGES.get(user.privilege >> 1 & 7, str(user.privilege))
-    return (
-        user.user_id,
-        str(user.uid),
-        privilege if user.is_enabled else f"{privilege}, disabled",
-        str(user.card or "-"),
-        str(user.group or "-"),
-        "yes" if user.password else "-",
-        user.name,
-    )
-
-
-def _punch_row(row: AttlogRecord) -> tuple[str, ...]:
-    return (
-        row.time.text(),
-        row.user_id or "-",
-        str(row.uid or "-"),
-        _name(STATES, row.state),
-        _name(VERIFY_MODES, row.verify),
-        str(row.work_code or "-"),
-    )
-
-
-def _punch_fields(row: AttlogRecord) -> dict[str, object]:
-    return {
-        "pin": row.user_id or None,
-        "uid": row.uid or None,
-        "time": row.time.text(),
-        "is_possible": row.time.is_possible,
-        "verify": row.verify,
-        "state": row.state,
-        "work_code": row.work_code,
-    }
-
-
-def _name(names: dict[int, str], number: int) -> str:
-    return names.get(number, str(number))
-
-
-def _refusal(row: RejectedRow) -> dict[str, object]:
-    return {"bytes": len(row.raw), "reason": row.reason}
 
 
 def _tell_rejected(screen: Screen, rejected: Sequence[RejectedRow]) -> None:

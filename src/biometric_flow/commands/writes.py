@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from biometric_flow.commands.connection import UsageRefused, connected
-from biometric_flow.commands.reads import DONE, NOT_THERE, PRIVILEGES, user_fields
+from biometric_flow.commands.reads import DONE, NOT_THERE
 from biometric_flow.commands.screen import Screen
+from biometric_flow.commands.shapes import PRIVILEGES, user_fields
 from biometric_flow.commands.text import shown
 from biometric_flow.zk.access import UnlockUnit
 from biometric_flow.zk.wire.users import UserRecord

@@ -28,7 +28,8 @@ _NUMBER_MAX: Final = 0xFFFF_FFFF
 _KEPT_OPTIONS: Final = frozenset(
     {
         "devicename", "platform", "oemvendor", "os", "zkfpversion", "zkfaceversion", "pin2width", "facefunon",
-        "fingerfunon", "workcode", "sdkbuild", "rfcardon", "isonlyrfmachine", "extendfmt", "userextfmt", "ssr",
+        "fingerfunon", "workcode", "sdkbuild", "rfcardon", "biometrictype", "pvfunon", "irisfunon",
+        "isonlyrfmachine", "extendfmt", "userextfmt", "ssr",
     }
 )  # fmt: skip
 

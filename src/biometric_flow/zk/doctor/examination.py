@@ -9,9 +9,10 @@ from typing import Final
 from biometric_flow.zk.bulk import prepare, read_window
 from biometric_flow.zk.capture import Capture
 from biometric_flow.zk.channel import Channel
-from biometric_flow.zk.doctor import verdicts
+from biometric_flow.zk.doctor import entrance, verdicts
 from biometric_flow.zk.doctor.checks import SURE, Sample, attendance_candidates, user_candidates
-from biometric_flow.zk.doctor.report import Finding, Report, Severity
+from biometric_flow.zk.doctor.family import description_of
+from biometric_flow.zk.doctor.report import Finding, Report, Severity, ok
 from biometric_flow.zk.errors import TerminalUnreachable, ZkError
 from biometric_flow.zk.recorder import Recorder
 from biometric_flow.zk.sign_in import intact, sign_in
@@ -99,7 +100,7 @@ class _Examination:
 
     async def reach(self, transport: Transport) -> tuple[Channel, Transport] | None:
         """A connection and what carries it, or the finding why there is none."""
-        self.found(verdicts.address(self.report.host))
+        self.found(entrance.address(self.report.host))
         over = Transport.UDP if transport == Transport.UDP else Transport.TCP
         opened = await self._open(over)
         is_refused = isinstance(opened, Finding) and opened.code == "reach.refused"
@@ -110,7 +111,7 @@ class _Examination:
             self.found([opened])
             return None
         self._know(transport=over)
-        self.found([verdicts.reached(self._where, over)])
+        self.found([entrance.reached(self._where, over)])
         return opened, over
 
     async def _open(self, over: Transport) -> Channel | Finding:
@@ -119,9 +120,9 @@ class _Examination:
             async with asyncio.timeout(self._seconds):
                 return await Channel.open(host, port, self._encoding, is_stream=over == Transport.TCP)
         except TimeoutError:
-            return verdicts.no_answer(self._where, self._seconds)
+            return entrance.no_answer(self._where, self._seconds)
         except TerminalUnreachable as why:
-            return verdicts.unreachable(self._where, host, why)
+            return entrance.unreachable(self._where, host, why)
 
     async def _answers_datagrams(self) -> bool:
         """Whether something speaks the protocol over UDP, as terminals did that know no TCP."""
@@ -147,13 +148,13 @@ class _Examination:
             async with asyncio.timeout(self._seconds):
                 asked = patient.asked_for_comm_key = await sign_in(channel, comm_key)
         except TimeoutError:
-            self.found([verdicts.silence(self._seconds)])
+            self.found([entrance.silence(self._seconds)])
             return False
         except ZkError as why:
-            self.found([verdicts.not_entered(why, comm_key)])
+            self.found([entrance.not_entered(why, comm_key)])
             return False
         self._know(asked_for_comm_key=asked)
-        self.found([verdicts.key(asked, comm_key)])
+        self.found([entrance.key(asked, comm_key)])
         return True
 
     async def question(self, patient: _Patient) -> None:
@@ -163,6 +164,7 @@ class _Examination:
             ("state", self._state),
             ("clock", self._clock),
             ("capacity", self._capacity),
+            ("family", self._family),
             ("users", self._users),
             ("attendance", self._attendance),
             ("events", self._events),
@@ -185,7 +187,7 @@ class _Examination:
                 event = await patient.next_event(left)
                 if isinstance(event, AttendanceEvent):
                     text = f"a punch arrived as it happened, in {len(event.raw)} bytes"
-                    self.found([verdicts.ok("events.seen", text)])
+                    self.found([ok("events.seen", text)])
                     return
         except ZkError as why:
             self.found([verdicts.failed("events", why)])
@@ -208,6 +210,13 @@ class _Examination:
         self._know(capacity=(held := await patient.capacity()))
         self.found(verdicts.capacity(held))
 
+    async def _family(self, patient: _Patient) -> None:
+        if self.report.info is None:
+            return
+        described = await description_of(patient, self.report.info, self.report.capacity or Capacity())
+        self._know(description=described)
+        self.found(verdicts.family(described))
+
     async def _users(self, patient: _Patient) -> None:
         sample = await patient.sample(USERS, (self.report.capacity or Capacity()).users)
         candidates = user_candidates(sample, self._encoding) if sample else []
@@ -219,10 +228,11 @@ class _Examination:
         candidates = attendance_candidates(sample) if sample else []
         self._know(attendance_layouts=tuple(candidates))
         self.found(verdicts.attendance(sample, candidates, self._now()))
+        self.found(verdicts.unusual(self.report.description, self.report.user_layouts, candidates))
 
     async def _events(self, patient: _Patient) -> None:
         await patient.listen()
-        self.found([verdicts.ok("events.ready", "it takes a client that listens to punches as they happen")])
+        self.found([ok("events.ready", "it takes a client that listens to punches as they happen")])
 
     def _know(self, **more: object) -> None:
         self.report = dataclasses.replace(self.report, **more)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from biometric_flow.zk.capture import Capture
 from biometric_flow.zk.doctor.checks import Candidate
+from biometric_flow.zk.families import Description
 from biometric_flow.zk.terminal import TerminalInfo, Transport
 from biometric_flow.zk.wire.capacity import Capacity
 from biometric_flow.zk.wire.timecode import TerminalTime
@@ -29,6 +30,26 @@ class Finding:
     text: str
 
 
+def ok(code: str, text: str) -> Finding:
+    """As it should be."""
+    return Finding(Severity.OK, code, text)
+
+
+def note(code: str, text: str) -> Finding:
+    """Worth knowing."""
+    return Finding(Severity.NOTE, code, text)
+
+
+def warning(code: str, text: str) -> Finding:
+    """Will hurt some day."""
+    return Finding(Severity.WARNING, code, text)
+
+
+def problem(code: str, text: str) -> Finding:
+    """Keeps punches from arriving, or may keep strangers from staying out."""
+    return Finding(Severity.PROBLEM, code, text)
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """Everything that an examination found out. It names nobody; the serial number is in `info`."""
@@ -44,6 +65,8 @@ class Report:
     capacity: Capacity | None = None
     time: TerminalTime | None = None
     drift_seconds: int | None = None
+    description: Description | None = None
+    """What it is by its own words: family, credentials, doubts."""
     user_layouts: tuple[Candidate, ...] = ()
     """The likeliest first; empty when there was nobody to judge by."""
     attendance_layouts: tuple[Candidate, ...] = ()
