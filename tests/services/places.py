@@ -18,7 +18,7 @@ from biometric_flow.model.place import Place
 from biometric_flow.place.app import create_app
 from biometric_flow.place.roster import DevicesFile, TerminalConfig
 from biometric_flow.place.settings import PlaceSettings
-from biometric_flow.runtime.clock import SystemClock
+from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 
@@ -58,6 +58,7 @@ async def running_place(
     terminals: Sequence[TerminalConfig] = (),
     zone: str = "Africa/Cairo",
     place: str = "cairo",
+    clock: Clock | None = None,
     **settings: object,
 ) -> AsyncIterator[RunningPlace]:
     quick = {
@@ -74,7 +75,7 @@ async def running_place(
     values = PlaceSettings.model_validate({"id": place, "data": folder, "api_key": API_KEY, **quick, **settings})
     folder.mkdir(parents=True, exist_ok=True)
     where = Place(PlaceId(place), TenantId("demo"), place.title(), ZoneInfo(zone))
-    app = create_app(values, where, DevicesFile(terminals=tuple(terminals)), folder, SystemClock())
+    app = create_app(values, where, DevicesFile(terminals=tuple(terminals)), folder, clock or SystemClock())
     async with serving(app) as url:
         headers = {"Authorization": f"Bearer {API_KEY}"}
         async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=10) as http:
