@@ -19,8 +19,15 @@ async def test_a_usb_file_is_imported_into_the_running_place_by_one_command(tmp_
         config = tmp_path / "config"
         config.mkdir()
         port = int(place.url.rpartition(":")[2])
-        one = {"id": "cairo", "tenant": "demo", "name": "Cairo", "zone": "Africa/Cairo", "host": "127.0.0.1"}
-        places = {"tenants": [{"id": "demo", "name": "Demo"}], "places": [{**one, "port": port}]}
+        one: dict[str, object] = {
+            "id": "cairo",
+            "tenant": "demo",
+            "name": "Cairo",
+            "zone": "Africa/Cairo",
+            "host": "127.0.0.1",
+        }
+        one |= {"port": str(port), "credential_sha256": "0" * 64}
+        places = {"tenants": [{"id": "demo", "name": "Demo"}], "places": [one]}
         (config / "places.json").write_text(json.dumps(places))
         environment = {"BIOMETRIC_FLOW_PLACE_API_KEY": API_KEY}
         for _ in range(2):

@@ -11,22 +11,18 @@ from typing import Final
 import structlog
 
 from biometric_flow.api.push import (
-    CheckCommand,
     CountPunchesCommand,
     InfoCommand,
-    SetZoneCommand,
-    TerminalCommand,
 )
 from biometric_flow.model.ids import TerminalSerial
-from biometric_flow.place.push.errors import CommandQueueFull
 from biometric_flow.place.push.intake import Intake, Upload
 from biometric_flow.place.push.queue import CommandQueue
-from biometric_flow.place.push.reconcile import Reconciler
 from biometric_flow.place.push.tables import PushReader
+from biometric_flow.place.push.upkeep import ZONE_NOTE, Upkeep, minutes_of
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.zk.errors import ProtocolViolation
-from biometric_flow.zk.push.commands import CommandResult, read_results
+from biometric_flow.zk.push.commands import read_results
 from biometric_flow.zk.push.handshake import (
     HIGHEST,
     Hello,
@@ -39,7 +35,7 @@ from biometric_flow.zk.push.handshake import (
     session_token,
 )
 from biometric_flow.zk.push.operlog import unpack_archive
-from biometric_flow.zk.push.options import read_info, read_options
+from biometric_flow.zk.push.options import read_options
 from biometric_flow.zk.push.text import Fields, PushProtocol, decode_text
 from biometric_flow.zk.wire.timecode import TerminalTime
 
@@ -47,8 +43,7 @@ log = structlog.get_logger()
 
 _TABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
 _PROTOCOL: Final = "protocol"
-_ZONE: Final = "timezone"
-"""Names among the stamps for what is remembered of the terminal itself; tables have upper-case names there."""
+"""Name among the stamps for the protocol a terminal speaks; tables have upper-case names there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +80,7 @@ class Desk:
         self.queue = queue
         self.reader = reader
         self._at = workplace
-        self._reconcilers: dict[str, Reconciler] = {}
-        self._punches: dict[str, int] = {}
+        self.upkeep = Upkeep(workplace, self.intake, reader, queue)
         self._handlers: Mapping[tuple[str, str], Callable[[Request], Awaitable[Answer]]] = {
             ("GET", "cdata"): self._greet,
             ("POST", "cdata"): self._upload,
@@ -114,13 +108,6 @@ class Desk:
             log.warning("push_token_differs", terminal=request.entry.key)
         return await handler(request)
 
-    async def enqueue(self, entry: RosterEntry, command: TerminalCommand) -> None:
-        """One more command of our own; a full queue is logged and costs the command only."""
-        try:
-            await self._at.writer.call(self.queue.add, entry.key, command, self._at.clock.now())
-        except CommandQueueFull as error:
-            log.warning("push_queue_full", terminal=entry.key, reason=str(error))
-
     async def _greet(self, request: Request) -> Answer:
         entry, query = request.entry, request.query
         if query.first("type").lower() == "time":
@@ -131,7 +118,7 @@ class Desk:
         stamps = self.reader.stamps(request.serial)
         protocol = _family(hello.device_type) or PushProtocol(stamps.get(_PROTOCOL, PushProtocol.ATTENDANCE))
         terms = self._terms(entry, hello.version, protocol)
-        told = {_PROTOCOL: str(protocol), _ZONE: str(_minutes(terms.offset))}
+        told = {_PROTOCOL: str(protocol), ZONE_NOTE: str(minutes_of(self._local()))}
         if any(stamps.get(name) != value for name, value in told.items()):
             await self.intake.stamps(Upload(entry, b"", told))
         if protocol is PushProtocol.SECURITY:
@@ -169,7 +156,7 @@ class Desk:
             case "TABLEDATA":
                 return await self._table(upload, query)
             case "OPTIONS":
-                self._facts(upload.entry, read_options(decode_text(upload.body)))
+                self.upkeep.facts(upload.entry, read_options(decode_text(upload.body)))
             case _:
                 # Pictures, identity cards and tables of other firmware: not kept, so that they are not sent for ever.
                 log.info("push_table_not_kept", terminal=upload.entry.key, table=table, bytes=len(upload.body))
@@ -196,11 +183,11 @@ class Desk:
     async def _poll(self, request: Request) -> Answer:
         entry = request.entry
         if info := request.query.first("info"):
-            await self._informed(entry, info)
+            await self.upkeep.informed(entry, info)
         stamps = self.reader.stamps(request.serial)
         protocol = PushProtocol(stamps.get(_PROTOCOL, PushProtocol.ATTENDANCE))
-        await self._follow_zone(entry, stamps, protocol)
-        await self._reconcile(entry, protocol)
+        await self.upkeep.follow_zone(entry, stamps, protocol)
+        await self.upkeep.reconcile(entry, protocol)
         if not self.queue.is_open(entry.key):
             return Answer()
         lines = await self._at.writer.call(self.queue.take, entry.key, protocol, self._at.clock.now())
@@ -215,9 +202,9 @@ class Desk:
             log.info("push_command_done", terminal=entry.key, id=result.id, kind=command.kind, code=result.code)
             match command:
                 case CountPunchesCommand():
-                    await self._counted(entry, command, result)
+                    await self.upkeep.counted(entry, command, result)
                 case InfoCommand() if result.is_success:
-                    self._facts(entry, result.values)
+                    self.upkeep.facts(entry, result.values)
         return Answer()
 
     async def _ping(self, _request: Request) -> Answer:
@@ -225,7 +212,7 @@ class Desk:
 
     async def _register(self, request: Request) -> Answer:
         await self._learn(request.entry, PushProtocol.SECURITY)
-        self._facts(request.entry, read_options(decode_text(request.body)))
+        self.upkeep.facts(request.entry, read_options(decode_text(request.body)))
         return Answer(f"RegistryCode={self._derived(request.entry, 'registry')}")
 
     async def _configure(self, request: Request) -> Answer:
@@ -245,72 +232,9 @@ class Desk:
         log.info("push_file_not_kept", terminal=request.entry.key, bytes=len(request.body))
         return Answer()
 
-    async def _informed(self, entry: RosterEntry, text: str) -> None:
-        info, now = read_info(text), self._at.clock.now()
-        told = {"users": info.users, "fingers": info.fingers, "faces": info.faces, "punches": info.punches}
-        known = self._at.health.condition(entry.key, now).capacity
-        capacity = known.model_copy(update={name: count for name, count in told.items() if count is not None})
-        self._at.health.contacted(entry.key, now, firmware=info.firmware, capacity=capacity)
-        if info.punches is not None:
-            if info.punches < self._punches.get(entry.key, 0):
-                await self.intake.begin_again(entry, info.punches)
-            self._punches[entry.key] = info.punches
-
-    def _facts(self, entry: RosterEntry, told: Fields) -> None:
-        now = self._at.clock.now()
-        known = self._at.health.condition(entry.key, now)
-        limits = {
-            "users_limit": _limit(told.first("maxusercount"), 100),
-            "fingers_limit": _limit(told.first("maxfingercount"), 100),
-            "punches_limit": _limit(told.first("maxattlogcount"), 10_000),
-        }
-        self._at.health.contacted(
-            entry.key,
-            now,
-            model=told.first("devicename")[:64] or known.model,
-            firmware=told.first("firmver", "fwversion")[:64] or known.firmware,
-            platform=told.first("platform")[:64] or known.platform,
-            capacity=known.capacity.model_copy(update={name: limit for name, limit in limits.items() if limit}),
-        )
-
     async def _learn(self, entry: RosterEntry, protocol: PushProtocol) -> None:
         if _PROTOCOL not in self.reader.stamps(TerminalSerial(entry.serial)):
             await self.intake.stamps(Upload(entry, b"", {_PROTOCOL: str(protocol)}))
-
-    async def _follow_zone(self, entry: RosterEntry, stamps: Mapping[str, str], protocol: PushProtocol) -> None:
-        """The place's clocks changed since the terminal was told its zone: tell it, or its own clock would jump."""
-        minutes = _minutes(self._local().utcoffset() or timedelta())
-        if _ZONE not in stamps or stamps[_ZONE] == str(minutes):
-            return
-        if protocol is PushProtocol.ATTENDANCE:
-            await self.enqueue(entry, SetZoneCommand(minutes=minutes))
-            await self.enqueue(entry, CheckCommand())
-        await self.intake.stamps(Upload(entry, b"", {_ZONE: str(minutes)}))
-
-    async def _reconcile(self, entry: RosterEntry, protocol: PushProtocol) -> None:
-        now, every = self._at.clock.now(), timedelta(seconds=self._at.settings.push_reconcile_seconds)
-        reconciler = self._reconcilers.setdefault(entry.key, Reconciler(now + every))
-        if now < reconciler.due_at:
-            return
-        reconciler.can_count &= protocol is PushProtocol.ATTENDANCE
-        waiting = await self._at.writer.call(self.queue.open_kinds, entry.key)
-        questions = reconciler.questions(now, self._local().replace(tzinfo=None), every)
-        if not waiting & {"count_punches", "query_punches"}:
-            for question in questions:
-                await self.enqueue(entry, question)
-
-    async def _counted(self, entry: RosterEntry, asked: CountPunchesCommand, result: CommandResult) -> None:
-        reconciler = self._reconcilers.setdefault(entry.key, Reconciler(self._at.clock.now()))
-        told = result.values.first("attlogsum", "attlogcount")
-        if not result.is_success or not told.isdecimal() or len(told) > 9:
-            reconciler.can_count = False
-            log.warning("push_count_not_supported", terminal=entry.key, code=result.code)
-            return
-        start, end = (moment.isoformat(timespec="seconds") for moment in (asked.start, asked.end))
-        held = self.reader.punches_between(TerminalSerial(entry.serial), start, end)
-        for question in reconciler.counted(asked, int(told), held):
-            log.warning("push_gap_found", terminal=entry.key, day=start[:10], told=int(told), held=held)
-            await self.enqueue(entry, question)
 
     def _terms(self, entry: RosterEntry, theirs: str, protocol: PushProtocol) -> Terms:
         version = lower_version(theirs, entry.push_version or HIGHEST[protocol])
@@ -331,12 +255,3 @@ class Desk:
 
 def _family(device_type: str) -> PushProtocol | None:
     return next((protocol for protocol in PushProtocol if protocol == device_type), None)
-
-
-def _minutes(offset: timedelta) -> int:
-    return round(offset / timedelta(minutes=1))
-
-
-def _limit(text: str, unit: int) -> int:
-    """A `Max...Count` option counts hundreds or ten thousands."""
-    return int(text) * unit if text.isascii() and text.isdigit() and len(text) <= 6 else 0

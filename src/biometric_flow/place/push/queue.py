@@ -78,11 +78,12 @@ class CommandQueue:
         return {kind for (kind,) in self._connection.execute(query, (terminal,))}
 
     def take(self, terminal: str, protocol: PushProtocol, now: datetime) -> list[str]:
-        """The lines to answer a poll with; they count as sent. A restart comes last and alone ends the batch."""
+        """The lines to answer a poll with; they count as sent. A restart comes when nothing else waits."""
         with self._transaction():
             self._overdue(terminal, now)
             rows = self._connection.execute(
-                "SELECT id, body FROM push_command WHERE terminal = ? AND state = 'queued' ORDER BY id LIMIT ?",
+                "SELECT id, body FROM push_command WHERE terminal = ? AND state = 'queued'"
+                " ORDER BY json_extract(body, '$.kind') = 'reboot', id LIMIT ?",
                 (terminal, BATCH_COMMANDS),
             ).fetchall()
             lines = self._lines(rows, protocol, now)
@@ -118,7 +119,7 @@ class CommandQueue:
         lines: list[str] = []
         size = 0
         commands = [(number, typed(_BODY.validate_json(body))) for number, body in rows]
-        for number, command in sorted(commands, key=lambda one: is_last(one[1])):
+        for number, command in commands:
             line = _encode_or_none(str(number), command, protocol)
             if line is None:
                 self._close(number, "failed", "this terminal's protocol has no form for it", now)

@@ -5,7 +5,6 @@ import contextlib
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
 from typing import Final, Self
 from urllib.parse import quote
 
@@ -19,6 +18,7 @@ from biometric_flow.zk.push.realtime import RealtimeEvent
 from biometric_flow.zk.push.text import Fields, PushProtocol
 from biometric_flow.zk.simulator.dial import Reply, Server
 from biometric_flow.zk.simulator.memory import StoredPunch
+from biometric_flow.zk.simulator.push_faults import PushFault, PushFaults
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.records import AttlogRecord
 from biometric_flow.zk.wire.timecode import TerminalTime
@@ -32,25 +32,6 @@ _GRANTED: Final = 0
 _REFUSED: Final = 23
 _UNKNOWN: Final = -22
 _NO_SUCH_PIN: Final = -10
-
-
-class PushFault(StrEnum):
-    """A way to misbehave while dialling. `times` counts uploads, otherwise it lasts until `push_clear`."""
-
-    CUT = "push_cut"
-    """Hang up after an upload, before its answer; it comes again."""
-    TORN = "push_torn"
-    """Hang up in the middle of an upload."""
-    REPEAT = "push_repeat"
-    """Send each upload twice."""
-    GARBAGE = "push_garbage"
-    """Put lines that nobody can read among the punches."""
-    LOSE = "push_lose"
-    """Believe that punches were uploaded which were not: a gap."""
-    OFFLINE = "push_offline"
-    """Do not dial at all; punches wait."""
-    DEAF = "push_deaf"
-    """Fetch commands and report no result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +73,7 @@ class PushLink:
         self._poll = poll
         self._version = version
         self._sets_clock = sets_clock
-        self._faults: dict[PushFault, int | None] = {}
+        self._faults = PushFaults()
         self._known: list[UserRecord] = []
         self._token = ""
         self._is_greeted = False
@@ -118,15 +99,12 @@ class PushLink:
 
     def fault(self, kind: PushFault | str, times: int | None = None) -> None:
         """Misbehave; `push_clear` ends it. Raises ValueError for an unknown kind."""
-        if kind == "push_clear":
-            self._faults.clear()
-        else:
-            self._faults[PushFault(kind)] = times
+        self._faults.put(kind, times)
 
     async def _run(self) -> None:
         while True:
             try:
-                if not self._has(PushFault.OFFLINE):
+                if not self._faults.has(PushFault.OFFLINE):
                     await self._once()
                 await self._rest(self._pause())
             except (OSError, TimeoutError):
@@ -195,10 +173,10 @@ class PushLink:
     async def _send_punches(self) -> None:
         memory = self.terminal.memory
         self.uploaded = min(self.uploaded, len(memory.punches))
-        while self.waiting and not self._has(PushFault.OFFLINE):
+        while self.waiting and not self._faults.has(PushFault.OFFLINE):
             start = self.uploaded
             batch = memory.punches[start : start + BATCH]
-            if self._take(PushFault.LOSE) or await self._send(batch, start):
+            if self._faults.take(PushFault.LOSE) or await self._send(batch, start):
                 self.uploaded = start + len(batch)
             else:
                 return
@@ -221,12 +199,12 @@ class PushLink:
                 self.refusals.clear()
 
     async def _upload(self, table: str, lines: list[str], stamp: int | None) -> bool:
-        if self._take(PushFault.GARBAGE):
+        if self._faults.take(PushFault.GARBAGE):
             lines = [line for good in lines for line in (good, "\x01\x02 no line of any kind")]
         path = f"cdata?SN={self.terminal.memory.serial}&table={table}" + ("" if stamp is None else f"&Stamp={stamp}")
         body = "\n".join(lines).encode() + b"\n"
-        for _ in range(2 if self._take(PushFault.REPEAT) else 1):
-            reply = await self._server.request("POST", path, body, self._token, drop=self._drop(len(body)))
+        for _ in range(2 if self._faults.take(PushFault.REPEAT) else 1):
+            reply = await self._server.request("POST", path, body, self._token, drop=self._faults.drop_after(len(body)))
         return reply.status == 200 and reply.text.startswith("OK")
 
     async def _table(self, name: str, lines: list[str], endpoint: str, kind: str, number: str = "") -> bool:
@@ -260,7 +238,7 @@ class PushLink:
         if command is not None:
             code, told = await self._do(number, command)
             self.done.append(line.split(":", 2)[2])
-        if not self._take(PushFault.DEAF):
+        if not self._faults.take(PushFault.DEAF):
             result = commands.CommandResult(number, code, line.split(":", 2)[2].split(" ")[0], told)
             await self._post("devicecmd", commands.encode_result(result).encode() + b"\n")
 
@@ -312,7 +290,7 @@ class PushLink:
         until = loop.time() + seconds
         while loop.time() < until:
             await asyncio.sleep(_LOOK_SECONDS)
-            if (self.waiting > 0 or self.refusals) and self._is_greeted and not self._has(PushFault.OFFLINE):
+            if (self.waiting > 0 or self.refusals) and self._is_greeted and not self._faults.has(PushFault.OFFLINE):
                 return
 
     def _pause(self) -> float:
@@ -320,24 +298,6 @@ class PushLink:
             return self._poll
         delay = self.options.first("Delay", "RequestDelay")
         return float(delay) if delay.isdecimal() else 1.0
-
-    def _drop(self, size: int) -> int | None:
-        if self._take(PushFault.TORN):
-            return max(1, size // 2) + 200
-        return 1_000_000_000 if self._take(PushFault.CUT) else None
-
-    def _has(self, kind: PushFault) -> bool:
-        return kind in self._faults
-
-    def _take(self, kind: PushFault) -> bool:
-        if kind not in self._faults:
-            return False
-        times = self._faults[kind]
-        if times is not None:
-            self._faults[kind] = times - 1
-            if times <= 1:
-                del self._faults[kind]
-        return True
 
 
 def _record(punch: StoredPunch) -> AttlogRecord:
