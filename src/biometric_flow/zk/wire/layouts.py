@@ -12,6 +12,8 @@ _SAMPLE: Final = 400
 _COUNT_BONUS: Final = 0.5
 """A matching count outweighs a log whose rows are half rubbish, and alone is just enough."""
 _ENOUGH: Final = 0.5
+_WITHOUT_COUNT_MAX: Final = 1.0
+"""No layout that does not fit the count can score more: then the others need not be tried."""
 
 
 class AttlogGuess(NamedTuple):
@@ -24,8 +26,12 @@ class AttlogGuess(NamedTuple):
 
 def attlog_guesses(blob: Blob, count: int = 0) -> list[AttlogGuess]:
     """Every layout whose size divides the log, best first."""
+    return _guesses(blob, count, ATTLOG_LAYOUTS.values())
+
+
+def _guesses(blob: Blob, count: int, layouts: Iterable[AttlogLayout]) -> list[AttlogGuess]:
     guesses = []
-    for layout in ATTLOG_LAYOUTS.values():
+    for layout in layouts:
         rows, rest = divmod(len(blob), layout.size)
         if rest == 0 and rows > 0:
             bonus = _COUNT_BONUS if rows == count else 0.0
@@ -38,6 +44,10 @@ def attlog_layout(blob: Blob, count: int = 0) -> AttlogLayout:
 
     Raises LayoutUnknown when nothing fits; a wrong guess would invent punches.
     """
+    counted = [layout for layout in ATTLOG_LAYOUTS.values() if layout.size * count == len(blob)]
+    likely = _guesses(blob, count, counted)
+    if likely and likely[0].score > _WITHOUT_COUNT_MAX:
+        return likely[0].layout
     guesses = attlog_guesses(blob, count)
     if not guesses or guesses[0].score < _ENOUGH:
         raise LayoutUnknown(

@@ -8,6 +8,7 @@ from struct import Struct
 from typing import Final, NamedTuple, Self
 
 from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.wire.columns import AttlogColumns, suspicious_rows
 from biometric_flow.zk.wire.marks import LogMark
 from biometric_flow.zk.wire.rows import ROWS_MAX, Blob, RejectedRow, Rows, split_rows
 from biometric_flow.zk.wire.timecode import TerminalTime
@@ -18,6 +19,7 @@ PIN_BYTES: Final = 24
 """The widest user id on the wire."""
 
 _KNOWN_PINS_MAX: Final = 20_000
+_ASCII: Final = bytes(range(32, 127))
 _BLOCK_ROWS: Final = 256
 
 
@@ -134,6 +136,12 @@ class AttendanceLog:
     mark: LogMark | None = None
     """Where the next read can begin."""
 
+    def columns(self) -> AttlogColumns | None:
+        """The readable rows as columns of arrays, without an object for each row; None when there are none."""
+        if self.layout is None or not isinstance(self.records, Rows) or not len(self.records):
+            return None
+        return AttlogColumns.of(self.records.blob, self.layout.order, self.layout.row.format)
+
     @property
     def rows(self) -> int:
         """Rows that the terminal holds."""
@@ -146,7 +154,7 @@ class AttendanceLog:
             raise ProtocolViolation(
                 f"expected at most {ROWS_MAX} rows, got {len(blob) // layout.size}; read and clear the log more often"
             )
-        good, bad = split_rows(blob, layout.size, _row_judge(layout, encoding))
+        good, bad = split_rows(blob, layout.size, _row_judge(layout, encoding), _suspects(blob, layout, encoding))
         return cls(
             Rows(good, layout.size, lambda part: layout.decode(part, encoding)),
             Rows(bad, layout.size, lambda part: _rejections(layout, part, encoding)),
@@ -218,6 +226,15 @@ def _row_judge(layout: AttlogLayout, encoding: str) -> Callable[[bytes], bool]:
         return verdict
 
     return is_rejected
+
+
+def _suspects(blob: Blob, layout: AttlogLayout, encoding: str) -> list[int] | None:
+    """Rows that have to be judged one by one; None for all, where the encoding does not hold ASCII as it is."""
+    if "pin" not in layout.order:
+        return []
+    if _ASCII.decode("ascii") != _ASCII.decode(encoding, "replace"):
+        return None
+    return suspicious_rows(blob, layout.size, 2, PIN_BYTES)
 
 
 def _rejections(layout: AttlogLayout, blob: Blob, encoding: str) -> Iterator[RejectedRow]:

@@ -1,6 +1,6 @@
 """Rows of a bulk answer: decoded when they are asked for, so that a long log stays as small as its bytes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar, overload
 
@@ -29,6 +29,11 @@ class Rows(Sequence[Row]):
         self._size = size
         self._decode = decode
 
+    @property
+    def blob(self) -> memoryview:
+        """The bytes of all rows."""
+        return self._blob
+
     def __len__(self) -> int:
         return -(-len(self._blob) // self._size)
 
@@ -53,11 +58,17 @@ class Rows(Sequence[Row]):
         return f"<{len(self)} rows of {self._size} bytes>"
 
 
-def split_rows(blob: Blob, size: int, is_rejected: Callable[[bytes], bool]) -> tuple[Blob, Blob]:
-    """The rows that can be read, and those that cannot with a torn last row at their end; each joined."""
+def split_rows(
+    blob: Blob, size: int, is_rejected: Callable[[bytes], bool], suspects: Iterable[int] | None = None
+) -> tuple[Blob, Blob]:
+    """The rows that can be read, and those that cannot with a torn last row at their end; each joined.
+
+    Only the rows at the offsets `suspects` are judged, all of them without.
+    """
     view = memoryview(blob)
     whole = len(view) - len(view) % size
-    bad = [start for start in range(0, whole, size) if is_rejected(bytes(view[start : start + size]))]
+    offsets = range(0, whole, size) if suspects is None else suspects
+    bad = [start for start in offsets if is_rejected(bytes(view[start : start + size]))]
     if not bad:
         return view[:whole], view[whole:]
     edges = [0, *(edge for start in bad for edge in (start, start + size)), whole]
