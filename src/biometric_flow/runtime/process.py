@@ -25,7 +25,8 @@ GRACE_SECONDS: Final = 3.0
 def bind(host: str, port: int, setting: str) -> socket.socket:
     """A listening socket, or PortInUse with the setting that moves it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Named, not left to the system: only then does asyncio send small answers at once (TCP_NODELAY).
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
