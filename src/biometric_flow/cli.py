@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from biometric_flow import __version__
+from biometric_flow.commands import policy as policy_commands
 from biometric_flow.commands import terminal as terminal_commands
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.process import watch_supervisor
@@ -82,6 +83,7 @@ def _parser() -> argparse.ArgumentParser:
 
     terminal_commands.add_terminal(commands.add_parser("terminal", help="ask or change one ZK terminal"))
     terminal_commands.add_discover(commands.add_parser("discover", help="find the ZK terminals of a network"))
+    policy_commands.add_policy(commands.add_parser("policy", help="what punches amount to, why, and by which rules"))
 
     secret = commands.add_parser("secret", help="print a new secret and its SHA-256, for places.json")
     secret.set_defaults(command=_secret)

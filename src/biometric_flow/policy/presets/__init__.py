@@ -1,0 +1,1 @@
+"""Policy packs as data files, each number with its source; what no source gave is not in them."""
