@@ -2,10 +2,11 @@
 
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from uuid import uuid4
 
 import httpx2
@@ -35,7 +36,7 @@ TEMPLATE = "gateway_template"
 KEY = bytes(range(32))
 
 
-def places_file(secrets: dict[str, str] = SECRETS) -> PlacesFile:
+def places_file(secrets: dict[str, str] = SECRETS, ledger_keys: Mapping[str, str] = MappingProxyType({})) -> PlacesFile:
     rows = (("cairo", "demo", "Africa/Cairo"), ("leeds", "demo", "Europe/London"), ("tokyo", "other", "Asia/Tokyo"))
     return PlacesFile.model_validate(
         {
@@ -48,6 +49,7 @@ def places_file(secrets: dict[str, str] = SECRETS) -> PlacesFile:
                     "zone": zone,
                     "port": 8000 + number,
                     "credential_sha256": hashlib.sha256(secrets[place].encode()).hexdigest(),
+                    "ledger_key": ledger_keys.get(place),
                 }
                 for number, (place, tenant, zone) in enumerate(rows)
             ],
@@ -156,13 +158,19 @@ class RunningGateway:
 
 @contextlib.asynccontextmanager
 async def running_gateway(
-    folder: Path, database: TestDatabase | None, clock: Clock | None = None, **settings: object
+    folder: Path,
+    database: TestDatabase | None,
+    clock: Clock | None = None,
+    ledger_keys: Mapping[str, str] = MappingProxyType({}),
+    **settings: object,
 ) -> AsyncIterator[RunningGateway]:
     values: dict[str, object] = {"data": folder, "admin_email": ADMIN, "admin_password": PASSWORD, **settings}
     if database is not None:
         values |= {"dsn": database.dsn, "owner_dsn": database.owner_dsn}
     folder.mkdir(exist_ok=True)
-    app = create_app(GatewaySettings.model_validate(values), places_file(), clock or SystemClock())
+    app = create_app(
+        GatewaySettings.model_validate(values), places_file(ledger_keys=ledger_keys), clock or SystemClock()
+    )
     async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=20) as http:
         client = GatewayClient(url)
         gateway = RunningGateway(url, http, client, database, app)

@@ -7,6 +7,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from biometric_flow.api.gateway import GatewayPunch
+from biometric_flow.ledger.note import Note, PublicKey
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, RunningGateway
@@ -84,6 +85,29 @@ async def test_a_cut_line_delays_punches_and_loses_doubles_or_reorders_none(
     assert [(punch.pin, f"{punch.local_time:%Y-%m-%dT%H:%M:%S}", punch.state) for punch in in_order] == distinct
 
 
+async def test_what_a_place_signs_is_cosigned_and_its_receipts_carry_both_signatures(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    link = {"gateway_url": gateway.url, "gateway_credential": SECRETS["cairo"]}
+    async with (
+        SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal,
+        running_place(tmp_path, [configured(terminal)], **link) as place,
+    ):
+        for pin in ("1", "2", "3"):
+            await terminal.punch(pin)
+        await until(lambda: _is_cosigned(place, 3))
+        headers = {"Authorization": f"Bearer {gateway.token}"}
+        witness = PublicKey.parse((await gateway.http.get("/v1/ledger/keys", headers=headers)).text.splitlines()[0])
+        own = PublicKey.parse((await place.http.get("/v1/ledger/key")).text)
+        for punch in await place.punches():
+            path = f"/v1/punches/{punch['id']}/receipt"
+            of_place = (await place.http.get(path)).text
+            note = Note.parse(of_place.partition("\n\n")[2])
+            note.verified_by(own)
+            note.verified_by(witness)
+            assert (await gateway.http.get(path, headers=headers)).text == of_place
+
+
 async def test_a_place_works_alone_from_its_first_day(tmp_path: Path) -> None:
     async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal:
         link = {"gateway_url": "http://127.0.0.1:9", "gateway_credential": SECRETS["cairo"]}
@@ -100,6 +124,14 @@ async def test_a_refused_credential_is_said(gateway: RunningGateway, tmp_path: P
     link = {"gateway_url": gateway.url, "gateway_credential": "another secret of the right length".ljust(43, "y")}
     async with running_place(tmp_path, **link) as place:
         await until(lambda: _link_is(place, "refused"))
+
+
+async def _is_cosigned(place: RunningPlace, count: int) -> bool:
+    if len(await place.punches()) < count:
+        return False
+    answer = await place.http.get("/v1/ledger/checkpoint")
+    head = (await place.get("/health"))["head"]
+    return answer.text.startswith(f"biometric-flow/demo/cairo\n{head}\n") and "biometric-flow-gateway" in answer.text
 
 
 async def _punch_for_ever(terminal: SimulatedTerminal) -> None:

@@ -10,6 +10,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from biometric_flow.api.gateway import (
     Acknowledged,
+    CheckpointUpload,
+    CosignedCheckpoint,
     EntriesUpload,
     GatewayHealth,
     GatewayPunch,
@@ -253,6 +255,11 @@ class UplinkClient:
         """Send entries that follow a position, as many of them as one request takes; returns the position then held."""
         upload = EntriesUpload.model_construct(after=after, entries=list(within(entries, MAX_UPLOAD)))
         return _read(Acknowledged, await self._send("POST", "/entries", upload.model_dump_json())).position
+
+    async def checkpoint(self, note: str, key: str) -> str:
+        """Show a signed checkpoint; returns it with the gateway's cosignature."""
+        shown = CheckpointUpload(note=note, key=key).model_dump_json()
+        return _read(CosignedCheckpoint, await self._send("PUT", "/checkpoint", shown)).note
 
     async def report(self, report: PlaceReport) -> None:
         """Say how the place and its terminals are."""

@@ -21,16 +21,21 @@ from biometric_flow.gateway.routes.accounts import accounts_router
 from biometric_flow.gateway.routes.directory import directory_router
 from biometric_flow.gateway.routes.health import health_router
 from biometric_flow.gateway.routes.intake import intake_router
+from biometric_flow.gateway.routes.ledger import ledger_router
 from biometric_flow.gateway.routes.overview import overview_router
 from biometric_flow.gateway.routes.punches import punches_router
 from biometric_flow.gateway.routes.stream import stream_router
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.store import schema
+from biometric_flow.gateway.witness import Witness
 from biometric_flow.identity.errors import KeyUnusable
 from biometric_flow.identity.keys import load_or_create_key
 from biometric_flow.identity.passwords import Passwords
 from biometric_flow.identity.tokens import AccessTokens
+from biometric_flow.ledger.errors import KeyTextInvalid
+from biometric_flow.ledger.note import PublicKey
+from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.errors import FolderUnusable, SettingsInvalid
@@ -39,6 +44,7 @@ from biometric_flow.runtime.places import PlacesFile, read_places
 from biometric_flow.runtime.postgres import EmbeddedPostgres
 from biometric_flow.runtime.process import bind, serve, usable_folder
 from biometric_flow.runtime.settings import load_settings
+from biometric_flow.runtime.signing import signing_key
 from biometric_flow.runtime.web import Baseline, install_problems
 
 AUDIENCE: Final = "biometric-flow-gateway"
@@ -58,10 +64,13 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
     overviews = Overviews(database, registry, clock)
     hub = Hub(database, registry, overviews, clock)
 
+    witness = Witness(database, signing_key(settings.data / "witness-key.pem"), _configured_keys(places))
+
     routers = (
         health_router(database),
         accounts_router(database, sign_in),
         intake_router(Intake(database), clock),
+        ledger_router(database, witness, clock),
         directory_router(database, registry, clock),
         punches_router(database),
         overview_router(overviews),
@@ -118,6 +127,17 @@ def _database_addresses(settings: GatewaySettings) -> tuple[EmbeddedPostgres | N
         return server, server.dsn(schema.APPLICATION, schema.DATABASE), server.dsn(schema.OWNER, schema.DATABASE)
     dsn = settings.dsn.get_secret_value()
     return None, dsn, settings.owner_dsn.get_secret_value() if settings.owner_dsn else dsn
+
+
+def _configured_keys(places: PlacesFile) -> dict[tuple[TenantId, PlaceId], PublicKey]:
+    try:
+        return {
+            (TenantId(place.tenant), PlaceId(place.id)): PublicKey.parse(place.ledger_key)
+            for place in places.places
+            if place.ledger_key is not None
+        }
+    except KeyTextInvalid as error:
+        raise SettingsInvalid(f"places.json: ledger_key: {error}") from None
 
 
 def _access_tokens(settings: GatewaySettings) -> AccessTokens:

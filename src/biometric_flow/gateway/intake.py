@@ -48,6 +48,8 @@ class Verified:
 
     entries: list[SealedEntry]
     punches: list[Punch]
+    sequences: list[int]
+    """Of each punch, where it stands."""
     enrolments: list[PersonEnrolled]
 
 
@@ -96,7 +98,7 @@ class Intake:
 
 def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[LedgerEntry]) -> Verified:
     """Check that entries continue a head and read them; pure. Raises ChainBroken or EventUnreadable."""
-    found = Verified([], [], [])
+    found = Verified([], [], [], [])
     for entry in entries:
         head = check(place, head, entry.leaf, entry.record, entry.opening)
         if entry.sequence != head.sequence:
@@ -109,6 +111,7 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
             case PunchRecorded(punch=punch):
                 _check_punch(tenant, head.sequence, punch)
                 found.punches.append(punch)
+                found.sequences.append(head.sequence)
             case PersonEnrolled():
                 _check_person(head.sequence, event)
                 found.enrolments.append(event)
@@ -180,4 +183,4 @@ async def _derive(connection: AsyncConnection, tenant: TenantId, place: PlaceId,
         await people.enrolled(connection, tenant, place, verified.enrolments)
     if verified.punches:
         await people.touched(connection, tenant, place, verified.punches)
-        await punches.insert(connection, tenant, place, verified.punches)
+        await punches.insert(connection, tenant, place, verified.punches, verified.sequences)

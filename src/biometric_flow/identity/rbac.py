@@ -16,6 +16,8 @@ class Permission(StrEnum):
     TERMINAL_READ = "terminal:read"
     PERSON_READ = "person:read"
     PUNCH_READ = "punch:read"
+    LEDGER_READ = "ledger:read"
+    """Checkpoints, tiles and what was refused: they name nobody."""
     LEDGER_WRITE = "ledger:write"
     """Held by a place's own credential, for its own ledger; by no account."""
 
@@ -28,6 +30,7 @@ _READ_ALL: Final = frozenset(
         Permission.TERMINAL_READ,
         Permission.PERSON_READ,
         Permission.PUNCH_READ,
+        Permission.LEDGER_READ,
     }
 )
 

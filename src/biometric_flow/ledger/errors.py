@@ -44,6 +44,12 @@ class KeyTextInvalid(LedgerError):
     code = "ledger.key_invalid"
 
 
+class TreeIncomplete(LedgerError):
+    """Hashes of a tree are missing that were there once."""
+
+    code = "ledger.tree_incomplete"
+
+
 class CheckpointInconsistent(LedgerError):
     """A ledger is not the continuation of what was signed before."""
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from biometric_flow.ledger.errors import TreeIncomplete
+
 HASH_BYTES: Final = 32
 TILE_HEIGHT: Final = 8
 TILE_WIDTH: Final = 1 << TILE_HEIGHT
@@ -108,14 +110,15 @@ def tiles_of(spans: Iterable[Span], size: int) -> list[Tile]:
 
 
 def hash_of(span: Span, tiles: Tiles) -> bytes:
-    """The root over the leaves of a span. KeyError or IndexError when `tiles` lack what `tiles_of` names."""
+    """The root over the leaves of a span. Raises TreeIncomplete when `tiles` lack what `tiles_of` names."""
     total = b""
     for height, number in reversed(_nodes(span)):
         first = number << height % TILE_HEIGHT
         start = first % TILE_WIDTH
-        hashes = tiles[height // TILE_HEIGHT, first // TILE_WIDTH][start : start + (1 << height % TILE_HEIGHT)]
+        held = tiles.get((height // TILE_HEIGHT, first // TILE_WIDTH), ())
+        hashes = held[start : start + (1 << height % TILE_HEIGHT)]
         if len(hashes) < 1 << height % TILE_HEIGHT:
-            raise IndexError(f"expected a tile with the hashes of leaves {span.begin} to {span.end}")
+            raise TreeIncomplete(f"expected hashes of all leaves from {span.begin} to {span.end}, some are missing")
         own = fold(hashes)
         total = node_hash(own, total) if total else own
     return total or EMPTY_ROOT

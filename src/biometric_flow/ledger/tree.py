@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from biometric_flow.ledger.errors import CheckpointInconsistent
+from biometric_flow.ledger.errors import CheckpointInconsistent, TreeIncomplete
 from biometric_flow.ledger.merkle import TILE_WIDTH, Span, Tile, fold, full_tiles, hash_of, tiles_of
 from biometric_flow.ledger.note import Checkpoint, Note, Signer
 
@@ -115,7 +115,7 @@ class SqliteTree:
     def _is_still(self, last: Signed) -> bool:
         try:
             return self.root(last.size) == last.root
-        except IndexError:
+        except TreeIncomplete:
             return False
 
     def _checkpoint(self, query: str, *values: object) -> Signed | None:

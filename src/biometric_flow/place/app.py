@@ -142,7 +142,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     uplink = None
     if settings.gateway_url is not None and settings.gateway_credential is not None:
         client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
-        uplink = Uplink(client, settings, reader, store, writer, clock, report)
+        uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
     state = PlaceState(
         place,
         settings,

@@ -12,6 +12,8 @@ from biometric_flow.api.clients import GatewayProblem, GatewayUnreachable, Uplin
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.ledger.chain import SealedEntry
+from biometric_flow.ledger.errors import NoteRefused
+from biometric_flow.ledger.note import Note, PublicKey
 from biometric_flow.place.errors import RestoredFromOlderCopy
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceReader, PlaceStore
@@ -36,10 +38,11 @@ class Uplink:
         writer: Writer,
         clock: Clock,
         report: Callable[[], PlaceReport],
+        ledger_key: PublicKey,
     ) -> None:
         self._client, self._settings, self._clock = client, settings, clock
         self._reader, self._store, self._writer = reader, store, writer
-        self._make_report = report
+        self._make_report, self._ledger_key = report, ledger_key
         self._entries_waiting = asyncio.Event()
         self._report_due = asyncio.Event()
         self.state: LinkState = "unreachable"
@@ -61,7 +64,7 @@ class Uplink:
         while True:
             try:
                 await self._upload_from(await self._client.position())
-            except (GatewayUnreachable, GatewayProblem, RestoredFromOlderCopy) as error:
+            except (GatewayUnreachable, GatewayProblem, RestoredFromOlderCopy, NoteRefused) as error:
                 is_refusal = not (isinstance(error, GatewayUnreachable) or error.retryable)
                 self._turn("refused" if is_refusal else "unreachable")
                 log.warning("upload_failed", state=self.state, reason=str(error))
@@ -95,11 +98,22 @@ class Uplink:
             self._entries_waiting.clear()
             entries = self._reader.entries(position, self._settings.upload_batch)
             if not entries:
+                await self._show_checkpoint(position)
                 await self._wait_for_entries()
                 continue
             position = await self._client.upload(position, [wire(entry) for entry in entries])
             self._has_sent = True
             await self._acknowledged(position)
+
+    async def _show_checkpoint(self, position: int) -> None:
+        """Have the last checkpoint cosigned, once the gateway holds all that it covers."""
+        signed = self._reader.tree.newest()
+        if signed is None or signed.is_cosigned or signed.size > position:
+            return
+        answer = Note.parse(await self._client.checkpoint(str(signed.note), str(self._ledger_key)))
+        if answer.text != signed.note.text:
+            raise NoteRefused("the gateway answered with another checkpoint than it was shown")
+        await self._writer.call(self._store.keep_cosigned, signed.size, answer)
 
     async def _wait_for_entries(self) -> None:
         """Idle links are checked too, so that `connected` stays true to the facts."""

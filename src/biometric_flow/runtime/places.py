@@ -37,6 +37,8 @@ class PlaceConfig(FileModel):
     host: str = "127.0.0.1"
     port: int = Field(ge=1, le=65535)
     credential_sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    ledger_key: str | None = Field(None, max_length=400)
+    """The vkey that signs its checkpoints; left out, the gateway believes the first one that the place shows."""
 
     @property
     def zone_info(self) -> ZoneInfo:

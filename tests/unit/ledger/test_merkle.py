@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biometric_flow.ledger.chain import leaf_hash
+from biometric_flow.ledger.errors import TreeIncomplete
 from biometric_flow.ledger.merkle import (
     EMPTY_ROOT,
     TILE_WIDTH,
@@ -208,5 +209,5 @@ def test_impossible_wishes_are_refused() -> None:
         inclusion(3, 3)
     with pytest.raises(ValueError, match="do not fall"):
         consistency(4, 3)
-    with pytest.raises(IndexError):
+    with pytest.raises(TreeIncomplete):
         hash_of(Span(0, 3), {(0, 0): [bytes(32)] * 2})

@@ -27,6 +27,7 @@ _COLUMNS: dict[str, Any] = {
     "drift_ms": BigInteger,
     "received_at": DateTime(timezone=True),
     "channel": Text,
+    "sequence": BigInteger,
 }
 _NAMES = ", ".join(_COLUMNS)
 _INSERT = text(
@@ -60,9 +61,12 @@ class After:
     position: int
 
 
-async def insert(connection: AsyncConnection, owner: TenantId, place_id: PlaceId, new: Sequence[Punch]) -> int:
-    """Store punches, number them in the tenant's feed, and say how many were new; known ids change nothing.
+async def insert(
+    connection: AsyncConnection, owner: TenantId, place_id: PlaceId, new: Sequence[Punch], sequences: Sequence[int]
+) -> int:
+    """Store punches with their ledger sequences, number them in the feed, and say how many were new.
 
+    Known ids change nothing.
     The feed counter's row stays locked until the commit, so positions become visible in their order.
     """
     counted = (
@@ -84,6 +88,7 @@ async def insert(connection: AsyncConnection, owner: TenantId, place_id: PlaceId
         "drift_ms": [None if one.drift is None else round(one.drift.total_seconds() * 1000) for one in new],
         "received_at": [one.received_at for one in new],
         "channel": [str(one.channel) for one in new],
+        "sequence": list(sequences),
     }
     done = await connection.execute(_INSERT, {"tenant": owner, "place": place_id, "base": base, **columns})
     stored: int = done.rowcount

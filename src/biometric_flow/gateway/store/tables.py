@@ -118,6 +118,7 @@ punch = Table(
     Column("received_at", _instant, nullable=False),
     Column("channel", Text, nullable=False),
     Column("position", BigInteger, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
     UniqueConstraint("tenant_id", "position"),
     _of_place(),
 )
@@ -158,4 +159,62 @@ terminal_status = Table(
     Column("body", JSONB, nullable=False),
     Column("as_of", _instant, nullable=False),
     _of_place(),
+)
+
+place_key = Table(
+    "place_key",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("vkey", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("pinned_at", _instant, nullable=False),
+    _of_place(),
+)
+
+ledger_node = Table(
+    "ledger_node",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("log", Text, primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+    ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+)
+
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("size", BigInteger, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("received_at", _instant, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("tenant_id", "number"),
+    _of_place(),
+)
+
+checkpoint_refused = Table(
+    "checkpoint_refused",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("digest", LargeBinary, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("received_at", _instant, nullable=False),
+    _of_place(),
+)
+
+checkpoint_log = Table(
+    "checkpoint_log",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
 )

@@ -1,0 +1,201 @@
+"""The gateway as witness: cosigns a place's checkpoint when it says what the replica says, and logs every one it saw.
+
+c2sp.org/tlog-cosignature. Consistency with earlier checkpoints follows from the replica: it is only ever appended to,
+and each root is computed from it.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from biometric_flow.gateway.intake import OutOfOrder, PlaceUnknown
+from biometric_flow.gateway.store import checkpoints, ledger
+from biometric_flow.ledger.chain import leaf_hash
+from biometric_flow.ledger.errors import LedgerError, TreeIncomplete
+from biometric_flow.ledger.merkle import TILE_WIDTH, Tile, bundle, inclusion, is_within
+from biometric_flow.ledger.note import Checkpoint, Cosigner, Note, PublicKey, Signer, place_origin
+from biometric_flow.ledger.receipt import ReceiptNotYet, write_receipt
+from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.model.ids import PlaceId, PunchId, TenantId
+from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.web import NotFound
+
+NAME: Final = "biometric-flow-gateway"
+"""The gateway's name in its cosignatures."""
+
+
+class CheckpointRefused(LedgerError):
+    """A place signed something that its replica does not say; the note is kept as evidence."""
+
+    code = "ledger.checkpoint_refused"
+
+
+class PunchUnknown(BiometricFlowError):
+    """No punch of this tenant has this id."""
+
+    code = "punch.unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A checkpoint as a place showed it."""
+
+    note: Note
+    checkpoint: Checkpoint
+    key: PublicKey
+
+
+class Witness:
+    """Checkpoints of all places, and one log of them per tenant."""
+
+    def __init__(
+        self, database: Database, key: Ed25519PrivateKey, configured: Mapping[tuple[TenantId, PlaceId], PublicKey]
+    ) -> None:
+        self._database, self._key, self._configured = database, key, configured
+        self._cosigner = Cosigner(NAME, key)
+
+    @property
+    def key(self) -> PublicKey:
+        """What verifies the gateway's cosignatures."""
+        return self._cosigner.public
+
+    def log_key(self, tenant: TenantId) -> PublicKey:
+        """What verifies the checkpoints of the tenant's own log."""
+        return self._log_signer(tenant).public
+
+    async def take(self, tenant: TenantId, place: PlaceId, note: str, vkey: str, now: datetime) -> Note:
+        """Cosign a place's checkpoint; the same one again gets the same answer.
+
+        Raises NoteRefused for what the place's key did not sign, OutOfOrder while entries are missing here, and
+        CheckpointRefused for one that contradicts the replica.
+        """
+        shown = Note.parse(note)
+        checkpoint = Checkpoint.parse(shown.text)
+        async with self._database.tenant(tenant) as connection:
+            head = await ledger.head(connection, place, lock=True)
+            if head is None:
+                raise PlaceUnknown(f"there is no place {place}")
+            key = await self._key_of(connection, tenant, place, vkey, now)
+            shown.verified_by(key)
+            if checkpoint.size > head.sequence:
+                raise OutOfOrder(f"expected entries up to {checkpoint.size} first, {head.sequence} are held")
+            shown = Note(shown.text, tuple(one for one in shown.signatures if one.key_id == key.id))
+            last = await checkpoints.newest(connection, place)
+            if last is not None and str(shown) == str(_without(Note.parse(last.note), self.key)):
+                return Note.parse(last.note)
+            reason = await self._objection(connection, tenant, place, checkpoint, shown, last.size if last else 0)
+            if reason is None:
+                return await self._cosign(connection, tenant, place, shown, checkpoint.size, now)
+            digest = hashlib.sha256(str(shown).encode()).digest()
+            await checkpoints.refuse(connection, tenant, place, digest=digest, note=str(shown), reason=reason, now=now)
+        raise CheckpointRefused(f"{reason}; the note is kept as evidence")
+
+    async def newest(self, tenant: TenantId, place: PlaceId) -> str:
+        """The last cosigned checkpoint of a place."""
+        async with self._database.tenant(tenant) as connection:
+            row = await checkpoints.newest(connection, place)
+        if row is None:
+            raise NotFound("no checkpoint of this place was cosigned so far")
+        return str(row.note)
+
+    async def own(self, tenant: TenantId) -> str:
+        """The last checkpoint of the tenant's own log of checkpoints."""
+        async with self._database.tenant(tenant) as connection:
+            _, note = await checkpoints.own_log(connection, tenant)
+        if not note:
+            raise NotFound("no checkpoint was cosigned so far")
+        return note
+
+    async def tile(self, tenant: TenantId, place: PlaceId, tile: Tile, *, is_bundle: bool) -> bytes:
+        """A tile of a replica's tree or a bundle of its leaves, as far as the last cosigned checkpoint reaches."""
+        async with self._database.tenant(tenant) as connection:
+            last = await checkpoints.newest(connection, place)
+            if last is None or not is_within(tile, last.size):
+                raise NotFound(f"the last checkpoint is over {last.size if last else 0} leaves: it has no such tile")
+            if is_bundle:
+                held = await ledger.entries(connection, place, tile.index * TILE_WIDTH, tile.width)
+                return bundle(entry.leaf for entry in held)
+            return b"".join(await checkpoints.Tree(connection, tenant, place).tile(tile))
+
+    async def receipt(self, tenant: TenantId, punch: PunchId) -> str:
+        """The receipt of a punch. Raises PunchUnknown, or ReceiptNotYet until a cosigned checkpoint covers it."""
+        async with self._database.tenant(tenant) as connection:
+            found = await checkpoints.place_of_punch(connection, punch)
+            if found is None:
+                raise PunchUnknown(f"there is no punch {punch.hex()}")
+            place, sequence = found
+            row = await checkpoints.covering(connection, place, sequence)
+            if row is None:
+                raise ReceiptNotYet("the punch is recorded; the place signs a checkpoint over it within a minute")
+            (entry,) = await ledger.entries(connection, place, sequence - 1, 1)
+            tree = checkpoints.Tree(connection, tenant, place)
+            proof = await tree.hashes(inclusion(sequence - 1, row.size), row.size)
+        return write_receipt(entry, proof, Note.parse(row.note))
+
+    def _log_signer(self, tenant: TenantId) -> Signer:
+        return Signer(f"biometric-flow/{tenant}", self._key)
+
+    async def _key_of(
+        self, connection: AsyncConnection, tenant: TenantId, place: PlaceId, vkey: str, now: datetime
+    ) -> PublicKey:
+        """The key that is believed: the configured one, else the pinned one, else the first that is shown."""
+        configured = self._configured.get((tenant, place))
+        if configured is not None:
+            await checkpoints.pin(connection, tenant, place, str(configured), "configured", now)
+            return configured
+        known = await checkpoints.pinned(connection, place)
+        if known:
+            return PublicKey.parse(known[-1])
+        key = PublicKey.parse(vkey)
+        await checkpoints.pin(connection, tenant, place, str(key), "first_use", now)
+        return key
+
+    async def _objection(
+        self, connection: AsyncConnection, tenant: TenantId, place: PlaceId, said: Checkpoint, note: Note, last: int
+    ) -> str | None:
+        """Why a checkpoint is not cosigned; None when nothing speaks against it. Grows the tree to its size."""
+        if said.origin != place_origin(tenant, place) or note.text != said.text():
+            return f"expected a checkpoint of {place_origin(tenant, place)} without extensions, got {said.origin[:120]}"
+        if said.size <= last:
+            return f"a checkpoint over {last} entries was cosigned, this one over {said.size} goes back"
+        tree = checkpoints.Tree(connection, tenant, place)
+        await tree.grow(last, said.size)
+        try:
+            root = await tree.root(said.size)
+        except TreeIncomplete as error:
+            return f"the replica is damaged: {error}"
+        if root != said.root:
+            return f"the root over {said.size} entries is not that of the replica: two histories of this place exist"
+        return None
+
+    async def _cosign(
+        self, connection: AsyncConnection, tenant: TenantId, place: PlaceId, shown: Note, size: int, now: datetime
+    ) -> Note:
+        note = shown.with_signature(self._cosigner.cosign(shown.text, int(now.timestamp())))
+        number, _ = await checkpoints.own_log(connection, tenant, lock=True)
+        leaf = str(shown).encode()
+        await checkpoints.keep(
+            connection,
+            tenant,
+            place,
+            size=size,
+            note=str(note),
+            now=now,
+            number=number,
+            leaf=leaf,
+            leaf_hash=leaf_hash(leaf),
+        )
+        tree, signer = checkpoints.Tree(connection, tenant, checkpoints.OWN_LOG), self._log_signer(tenant)
+        await tree.grow(number, number + 1)
+        own = signer.sign(Checkpoint(signer.public.name, number + 1, await tree.root(number + 1)))
+        await checkpoints.sign_own_log(connection, number + 1, str(own))
+        return note
+
+
+def _without(note: Note, key: PublicKey) -> Note:
+    return Note(note.text, tuple(one for one in note.signatures if one.key_id != key.id))
