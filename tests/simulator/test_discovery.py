@@ -1,6 +1,7 @@
 """Searching a network: exactly who is there, and nothing outside of the range."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -12,12 +13,15 @@ from biometric_flow.zk.discovery import Kind, discover, network_of
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.terminal import Transport
 
+NET = f"127.{os.getpid() % 240 + 10}.{os.getpid() // 240 % 16 * 16}"
+"""Loopback addresses of our own: other tests run beside this one."""
+
 Start = Callable[..., Awaitable[SimulatedTerminal]]
 
 
 def free_port() -> int:
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((f"{NET}.1", 0))
         port: int = probe.getsockname()[1]
         return port
 
@@ -27,8 +31,8 @@ async def test_exactly_the_terminals_of_the_range_are_found_and_nobody_outside_i
 ) -> None:
     port = free_port()
     for last in (3, 9, 14):
-        await start(host=f"127.0.0.{last}", port=port, serial=f"NET{last:04}", profile="vl49")
-    outside = await start(host="127.0.0.16", port=port)
+        await start(host=f"{NET}.{last}", port=port, serial=f"NET{last:04}", profile="vl49")
+    outside = await start(host=f"{NET}.16", port=port)
     asked: list[str] = []
     connect = Channel.open
 
@@ -38,13 +42,13 @@ async def test_exactly_the_terminals_of_the_range_are_found_and_nobody_outside_i
 
     monkeypatch.setattr(discovery.Channel, "open", watched)
     seen: list[tuple[int, int]] = []
-    result = await discover("127.0.0.0/28", port=port, rate=1000, progress=lambda done, of: seen.append((done, of)))
+    result = await discover(f"{NET}.0/28", port=port, rate=1000, progress=lambda done, of: seen.append((done, of)))
     assert [(one.host, one.kind, one.info.serial if one.info else "") for one in result.found] == [
-        ("127.0.0.3", Kind.TERMINAL, "NET0003"),
-        ("127.0.0.9", Kind.TERMINAL, "NET0009"),
-        ("127.0.0.14", Kind.TERMINAL, "NET0014"),
+        (f"{NET}.3", Kind.TERMINAL, "NET0003"),
+        (f"{NET}.9", Kind.TERMINAL, "NET0009"),
+        (f"{NET}.14", Kind.TERMINAL, "NET0014"),
     ]
-    assert sorted(set(asked)) == sorted(f"127.0.0.{last}" for last in range(1, 15))
+    assert sorted(set(asked)) == sorted(f"{NET}.{last}" for last in range(1, 15))
     assert outside.connections == 0
     assert result.is_complete
     assert seen[-1] == (14, 14)
@@ -52,10 +56,10 @@ async def test_exactly_the_terminals_of_the_range_are_found_and_nobody_outside_i
 
 async def test_what_cannot_be_read_is_named(start: Start) -> None:
     port = free_port()
-    await start(host="127.0.0.1", port=port, comm_key=4711)
+    await start(host=f"{NET}.1", port=port, comm_key=4711)
     for last, fault in ((2, "pull_refused"), (3, "panel"), (4, "silent"), (5, "garbage")):
-        await (await start(host=f"127.0.0.{last}", port=port)).fault(fault)
-    result = await discover("127.0.0.0/29", port=port, rate=1000, timeout=0.3)
+        await (await start(host=f"{NET}.{last}", port=port)).fault(fault)
+    result = await discover(f"{NET}.0/29", port=port, rate=1000, timeout=0.3)
     assert {one.host[-1]: one.kind for one in result.found} == {
         "1": Kind.LOCKED,
         "2": Kind.PUSH_ONLY,
@@ -67,28 +71,28 @@ async def test_what_cannot_be_read_is_named(start: Start) -> None:
 
 
 async def test_a_terminal_that_knows_only_udp_is_found_and_a_machine_that_is_none_is_not(start: Start) -> None:
-    old = await start(host="127.0.0.2", profile="zk6", serial="OLD-0002", transports=("udp",))
+    old = await start(host=f"{NET}.2", profile="zk6", serial="OLD-0002", transports=("udp",))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
-        mute.bind(("127.0.0.3", old.port))
-        result = await discover("127.0.0.0/29", port=old.port, rate=1000, timeout=0.5)
+        mute.bind((f"{NET}.3", old.port))
+        result = await discover(f"{NET}.0/29", port=old.port, rate=1000, timeout=0.5)
     assert [(one.host, one.transport, one.info and one.info.serial) for one in result.found] == [
-        ("127.0.0.2", Transport.UDP, "OLD-0002")
+        (f"{NET}.2", Transport.UDP, "OLD-0002")
     ]
-    assert not (await discover("127.0.0.2", port=old.port, transport="tcp")).found
+    assert not (await discover(f"{NET}.2", port=old.port, transport="tcp")).found
 
 
 async def test_the_right_comm_key_opens(start: Start) -> None:
-    terminal = await start(comm_key=4711)
-    (found,) = (await discover("127.0.0.1", port=terminal.port, comm_key=4711)).found
+    terminal = await start(host=f"{NET}.1", comm_key=4711)
+    (found,) = (await discover(f"{NET}.1", port=terminal.port, comm_key=4711)).found
     assert (found.kind, found.asked_for_comm_key) == (Kind.TERMINAL, True)
 
 
 async def test_no_more_than_so_many_at_a_time(start: Start) -> None:
     port = free_port()
-    terminals = [await start(host=f"127.0.0.{last}", port=port) for last in range(1, 7)]
+    terminals = [await start(host=f"{NET}.{last}", port=port) for last in range(1, 7)]
     for terminal in terminals:
         await terminal.fault("silent")
-    searching = asyncio.create_task(discover("127.0.0.0/29", port=port, rate=1000, concurrency=2, timeout=0.2))
+    searching = asyncio.create_task(discover(f"{NET}.0/29", port=port, rate=1000, concurrency=2, timeout=0.2))
     most = 0
     while not searching.done():
         most = max(most, sum(terminal.connections for terminal in terminals))
@@ -98,9 +102,9 @@ async def test_no_more_than_so_many_at_a_time(start: Start) -> None:
 
 
 async def test_the_deadline_ends_a_search_with_what_is_known_by_then(start: Start) -> None:
-    terminal = await start(host="127.0.0.1")
-    result = await discover("127.0.0.0/20", port=terminal.port, rate=100, deadline=0.3)
-    assert [one.host for one in result.found] == ["127.0.0.1"]
+    terminal = await start(host=f"{NET}.1")
+    result = await discover(f"{NET}.0/20", port=terminal.port, rate=100, deadline=0.3)
+    assert [one.host for one in result.found] == [f"{NET}.1"]
     assert not result.is_complete
     assert 1 <= result.asked <= 31
 

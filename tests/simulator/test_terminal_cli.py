@@ -23,6 +23,9 @@ from biometric_flow.zk.wire.templates import Template
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
 
+NET = f"127.{os.getpid() % 240 + 10}.{os.getpid() // 240 % 16 * 16 + 1}"
+"""Loopback addresses of our own: other tests run beside this one."""
+
 Start = Callable[..., Awaitable[SimulatedTerminal]]
 
 PEOPLE = (
@@ -112,7 +115,16 @@ async def test_a_hostile_name_does_not_reach_the_screen(start: Start, run: Run) 
     sim = await start(users=[UserRecord(1, "7", "\x1b[2J\u202eevil\r\n9")])
     shown = await run(*at(sim, "users"))
     assert shown.out.splitlines()[1:] == ["7    1    user       -     -      -         \\x1b[2J\\u202eevil\\x0d\\x0a9"]
-    assert (await run(*at(sim, "users", "--json"))).json["users"][0]["name"] == "\x1b[2J\u202eevil\r\n9"
+    told = await run(*at(sim, "users", "--json"))
+    assert told.json["users"][0]["name"] == "\x1b[2J\u202eevil\r\n9"
+    assert not {"\x1b", "\u202e", "\r"} & set(told.out)
+
+
+async def test_json_keeps_letters_and_escapes_what_moves_a_screen(start: Start, run: Run) -> None:
+    sim = await start(users=[UserRecord(1, "7", "小\x9b\U000e0041é\x7f")])
+    told = await run(*at(sim, "users", "--json"))
+    assert '"name":"小\\u009b\\udb40\\udc41é\\u007f"' in told.out
+    assert told.json["users"][0]["name"] == "小\x9b\U000e0041é\x7f"
 
 
 async def test_a_hostile_option_does_not_reach_the_screen(start: Start, run: Run) -> None:
@@ -425,22 +437,22 @@ async def test_a_bad_comm_key_is_not_repeated_in_the_error(run: Run, tmp_path: P
 
 
 async def test_discover_lists_exactly_who_is_there(start: Start, run: Run) -> None:
-    first = await start(host="127.0.0.3", serial="NET0003")
-    await start(host="127.0.0.9", port=first.port, comm_key=5, profile="vl49")
-    flags = ("127.0.0.0/28", "--port", str(first.port), "--rate", "1000")
+    first = await start(host=f"{NET}.3", serial="NET0003")
+    await start(host=f"{NET}.9", port=first.port, comm_key=5, profile="vl49")
+    flags = (f"{NET}.0/28", "--port", str(first.port), "--rate", "1000")
     shown = await run("discover", *flags)
-    assert shown.out.splitlines() == [
-        "ADDRESS    SERIAL   MODEL  PLATFORM    FIRMWARE              WHAT",
-        "127.0.0.3  NET0003  F18    ZMM210_TFT  Ver 6.60 Apr 26 2016  terminal without a comm key",
-        "127.0.0.9  -        -      -           -                     wants a comm key; give it with --comm-key-file",
+    assert [line.split() for line in shown.out.splitlines()] == [
+        ["ADDRESS", "SERIAL", "MODEL", "PLATFORM", "FIRMWARE", "WHAT"],
+        [*f"{NET}.3 NET0003 F18 ZMM210_TFT Ver 6.60 Apr 26 2016 terminal without a comm key".split()],
+        [*f"{NET}.9 - - - - wants a comm key; give it with --comm-key-file".split()],
     ]
     told = (await run("discover", *flags, "--json")).json
-    assert [(one["host"], one["kind"]) for one in told["found"]] == [("127.0.0.3", "terminal"), ("127.0.0.9", "locked")]
+    assert [(one["host"], one["kind"]) for one in told["found"]] == [(f"{NET}.3", "terminal"), (f"{NET}.9", "locked")]
     assert (told["addresses"], told["asked"]) == (14, 14)
 
 
 async def test_discover_of_an_empty_network_says_so(run: Run) -> None:
-    empty = await run("discover", "127.0.0.0/30", "--port", "1", "--rate", "1000")
+    empty = await run("discover", f"{NET}.0/30", "--port", "1", "--rate", "1000")
     assert (empty.code, empty.out) == (1, "")
     assert "nobody answered" in empty.error
 
@@ -527,6 +539,22 @@ async def test_ctrl_c_ends_watching_without_a_trace_and_says_goodbye(start: Star
     async with asyncio.timeout(5):
         while sim.connections:
             await asyncio.sleep(0.01)
+
+
+async def test_ctrl_c_in_the_middle_of_a_read_lets_people_punch_again(start: Start) -> None:
+    sim = await start(users=PEOPLE, punches=PUNCHES * 3000)
+    await sim.fault("slow", seconds=0.3)
+    process = await as_process(sim, "attendance")
+    async with asyncio.timeout(20):
+        while not sim.is_held:
+            await asyncio.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, error = await asyncio.to_thread(process.communicate, timeout=10)
+    assert (process.returncode, out, error) == (130, "", "")
+    sim.faults.clear()
+    async with asyncio.timeout(5):
+        while sim.is_held:
+            await asyncio.sleep(0.02)
 
 
 async def test_a_reader_that_goes_away_is_no_error(start: Start) -> None:

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -10,7 +9,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from biometric_flow.commands.connection import connected
-from biometric_flow.commands.screen import Screen
+from biometric_flow.commands.screen import Screen, as_json
 from biometric_flow.commands.shapes import (
     FLAGS,
     event_fields,
@@ -213,7 +212,7 @@ async def watch(given: argparse.Namespace, screen: Screen) -> int:
         seen = 0
         while given.count is None or seen < given.count:
             event = await _next(terminal)
-            screen.say(json.dumps(event_fields(event)) if screen.as_json else event_line(event))
+            screen.say(as_json(event_fields(event)) if screen.as_json else event_line(event))
             screen.flush()
             seen += 1
     return DONE

@@ -57,15 +57,15 @@ class Screen:
 
     def document(self, document: object) -> None:
         """One JSON document."""
-        self.say(json.dumps(document, ensure_ascii=False, indent=2))
+        self.say(as_json(document, indent=2))
 
     def long_document(self, head: Mapping[str, object], name: str, rows: Iterable[Mapping[str, object]]) -> None:
         """One JSON document whose last field is a list too long to hold."""
-        fields = "".join(f"{_compact(key)}:{_compact(value)}," for key, value in head.items())
-        self._out.write(f"{{{fields}{_compact(name)}:[")
+        fields = "".join(f"{as_json(key)}:{as_json(value)}," for key, value in head.items())
+        self._out.write(f"{{{fields}{as_json(name)}:[")
         between = "\n"
         for row in rows:
-            self._out.write(between + _compact(row))
+            self._out.write(between + as_json(row))
             between = ",\n"
         self._out.write("\n]}\n")
 
@@ -99,5 +99,12 @@ class Screen:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._out.fileno())
 
 
-def _compact(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def as_json(value: object, indent: int | None = None) -> str:
+    """JSON that a screen can bear: letters as they are, what moves the cursor or turns the line as an escape."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, separators=None if indent else (",", ":"))
+    return text if text.isprintable() else "".join(map(_escaped, text))
+
+
+def _escaped(character: str) -> str:
+    """Characters that `json.dumps` leaves and a screen does not: they stand in strings only."""
+    return character if character.isprintable() or character == "\n" else json.dumps(character)[1:-1]

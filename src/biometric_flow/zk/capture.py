@@ -82,8 +82,9 @@ class Capture:
                         exchanges.append(Exchange(command, bytes.fromhex(data)))
                     case {"reply": int(code), "data": str(data), **more}:
                         exchanges[-1].packets.append(_packet(code, data, more))
-                    case {"event": int(code), "data": str(data)}:
-                        exchanges[-1].packets.append(Packet(Command.REGISTER_EVENTS, code, 0, bytes.fromhex(data)))
+                    case {"event": int(code), "data": str(data), **more}:
+                        event = _packet(Command.REGISTER_EVENTS, data, {**more, "state": code})
+                        exchanges[-1].packets.append(event)
                     case {"foreign": str(data)}:
                         exchanges[-1].foreign = bytes.fromhex(data)
                     case _:
@@ -100,10 +101,10 @@ def _name(command: int) -> str:
 
 
 def _packet_line(packet: Packet) -> dict[str, object]:
-    if packet.command == Command.REGISTER_EVENTS:
-        return {"event": packet.session, "data": packet.data.hex()}
     line: dict[str, object] = {"reply": packet.command, "data": packet.data.hex()}
-    if packet.session:
+    if packet.command == Command.REGISTER_EVENTS:
+        line = {"event": packet.session, "data": packet.data.hex()}
+    elif packet.session:
         line["state"] = packet.session
     return line if packet.intact else {**line, "intact": False}
 

@@ -53,6 +53,8 @@ class Mask:
         self._dice = dice or random.SystemRandom()
         self._pins: dict[str, str] = {}
         self._uids: dict[int, int] = {}
+        self._taken: set[int] = set()
+        """Stand-ins in use; those of uids below zero."""
 
     def rows(self, command: int, rows: bytes) -> bytes:
         """The rows of a bulk answer, of any length; the part of a row at the end is veiled."""
@@ -108,25 +110,27 @@ class Mask:
         if pin in ("", "0"):
             return pin
         if pin not in self._pins:
-            taken = set(self._pins.values())
             size = len(pin.encode())
             low, high = 10 ** (size - 1), min(10**size - 1, _NUMBER_MAX if size == 10 else 10**size)
-            number = self._dice.randint(low, high)
-            while str(number) in taken and len(taken) < high - low:
-                number = low + (number + 1 - low) % (high - low + 1)
-            self._pins[pin] = str(number)
+            self._pins[pin] = str(self._untaken(low, high))
         return self._pins[pin]
 
     def _uid(self, uid: int) -> int:
         if uid == 0:
             return 0
         if uid not in self._uids:
-            taken = set(self._uids.values())
-            number = self._dice.randint(1, 0xFFFF)
-            while number in taken and len(taken) < 0xFFFF:
-                number = number % 0xFFFF + 1
-            self._uids[uid] = number
+            self._uids[uid] = self._untaken(-0xFFFF, -1) * -1
         return self._uids[uid]
+
+    def _untaken(self, low: int, high: int) -> int:
+        """A number that stands for nobody yet, as long as there are any."""
+        number = self._dice.randint(low, high)
+        for _ in range(min(len(self._taken), high - low)):
+            if number not in self._taken:
+                break
+            number = number + 1 if number < high else low
+        self._taken.add(number)
+        return number
 
 
 def veil(data: bytes) -> bytes:

@@ -110,8 +110,8 @@ class Answers:
 
 
 def _frame(packet: Packet, request: Request, exchange: Exchange) -> bytes:
-    if packet.command == Command.REGISTER_EVENTS:
-        return encode_frame(packet)
-    session = packet.session if exchange.command == Command.READ_STATE else _SESSION
-    frame = encode_frame(Packet(packet.command, session, request.number, packet.data))
+    if packet.command != Command.REGISTER_EVENTS:
+        session = packet.session if exchange.command == Command.READ_STATE else _SESSION
+        packet = packet._replace(session=session, reply=request.number)
+    frame = encode_frame(packet)
     return frame if packet.intact else frame[:10] + bytes((frame[10] ^ 0x5A,)) + frame[11:]
