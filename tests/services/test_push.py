@@ -322,6 +322,29 @@ async def test_a_terminal_of_the_security_protocol_is_asked_for_its_whole_table(
         assert set(seen_in(await place.punches())) == truth_of(machine)
 
 
+async def test_what_a_terminal_sends_proves_its_protocol_when_its_handshake_does_not(tmp_path: Path) -> None:
+    event = b"time=2026-03-02 08:00:00\tpin=7\tevent=0\tinoutstatus=0\tverifytype=1\tindex=1"
+    async with push_place(tmp_path, [pushing()]) as place:
+        await place.dial("GET", "cdata?options=all")
+        await command(place, kind="delete_person", pin="7")
+        assert "DATA DELETE USERINFO PIN=7" in (await place.dial("GET", "getrequest"))[1]
+        await place.upload("rtlog", event)
+        await command(place, kind="delete_person", pin="8")
+        assert "DATA DELETE user Pin=8" in (await place.dial("GET", "getrequest"))[1]
+        status, answer = await place.dial("GET", "cdata?options=all&DeviceType=att")
+        assert (status, answer.splitlines()[0]) == (200, "GET OPTION FROM: PUSH0001")
+
+
+async def test_a_log_that_was_cleared_at_the_terminal_begins_a_new_life(tmp_path: Path) -> None:
+    async with push_place(tmp_path, [pushing()]) as place:
+        for punches in (120, 121, 4):
+            await place.dial("GET", f"getrequest?INFO=Ver%208,20,30,{punches},192.0.2.9,10,7,0,0,11000")
+        entries = await place.get("/v1/ledger/entries")
+        view = await place.terminal("door")
+    assert len(entries["entries"]) == 1
+    assert (view["capacity"]["punches"], view["capacity"]["users"], view["firmware"]) == (4, 20, "Ver 8")
+
+
 async def test_a_terminal_resumes_by_its_stamp_after_a_restart_of_both(tmp_path: Path) -> None:
     async with terminal(punches=past(30)) as machine:
         async with push_place(tmp_path, [pushing()]) as place:

@@ -233,7 +233,8 @@ class Desk:
         return Answer()
 
     async def _learn(self, entry: RosterEntry, protocol: PushProtocol) -> None:
-        if _PROTOCOL not in self.reader.stamps(TerminalSerial(entry.serial)):
+        """What it sends proves what it speaks, until a handshake names it."""
+        if self.reader.stamps(TerminalSerial(entry.serial)).get(_PROTOCOL) != protocol:
             await self.intake.stamps(Upload(entry, b"", {_PROTOCOL: str(protocol)}))
 
     def _terms(self, entry: RosterEntry, theirs: str, protocol: PushProtocol) -> Terms:

@@ -55,8 +55,8 @@ class Seen:
         """Newest first."""
         return reversed(self._strangers.values())
 
-    def note(self, knock: Knock, reason: str, query: Fields, now: datetime) -> None:
-        """Remember a request that was refused."""
+    def note(self, knock: Knock, reason: str, query: Fields, now: datetime) -> bool:
+        """Remember a request that was refused; True when this is news."""
         known = self._strangers.pop(knock.serial, None)
         fresh = Stranger(
             serial=knock.serial,
@@ -73,6 +73,7 @@ class Seen:
         self._strangers[knock.serial] = fresh
         while len(self._strangers) > SEEN_MAX:
             self._strangers.popitem(last=False)
+        return known is None or known.reason != reason
 
     def forget(self, serial: str) -> None:
         """It is let in now."""

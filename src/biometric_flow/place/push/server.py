@@ -132,9 +132,8 @@ class PushServer:
             self._at.health.online(entry.key, now)
 
     def _turned_away(self, knock: Knock, reason: str, query: Fields) -> None:
-        if is_serial(knock.serial):
-            self.seen.note(knock, reason, query, self._at.clock.now())
-        log.info("push_turned_away", serial=knock.serial[:32], address=knock.address, reason=reason)
+        if is_serial(knock.serial) and self.seen.note(knock, reason, query, self._at.clock.now()):
+            log.info("push_turned_away", serial=knock.serial, address=knock.address, reason=reason)
 
 
 class PushListener(uvicorn.Server):
