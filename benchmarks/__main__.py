@@ -8,7 +8,15 @@ from typing import Final
 
 from benchmarks.harness import Result
 
-PROGRAMS: Final = ("zk_checksum", "zk_parse_100k", "zk_pull_100k", "ledger_ingest", "gateway_intake", "live_latency")
+PROGRAMS: Final = (
+    "zk_checksum",
+    "zk_parse_100k",
+    "zk_pull_100k",
+    "ledger_ingest",
+    "place_poll_500",
+    "gateway_intake",
+    "live_latency",
+)
 RESULTS: Final = Path(__file__).parent / "results"
 _ROW: Final = "{:<28} {:>11} {:>13} {:>12} {:>9} {:>7}  {}"
 

@@ -13,26 +13,25 @@ class Incidents:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._known: dict[tuple[str, str], Incident] = {
-            (key, code): Incident(code, text, datetime.fromisoformat(at))
-            for key, code, text, at in connection.execute("SELECT terminal, code, text, at FROM incident")
-        }
+        self._known: dict[str, dict[str, Incident]] = {}
+        for key, code, text, at in connection.execute("SELECT terminal, code, text, at FROM incident"):
+            self._known.setdefault(key, {})[code] = Incident(code, text, datetime.fromisoformat(at))
 
     def of(self, key: str) -> Sequence[Incident]:
         """What happened to one terminal, newest first."""
-        mine = [incident for (terminal, _), incident in list(self._known.items()) if terminal == key]
-        return sorted(mine, key=lambda incident: incident.at, reverse=True)
+        mine = self._known.get(key, {})
+        return sorted(mine.values(), key=lambda incident: incident.at, reverse=True)
 
     def note(self, key: str, incident: Incident) -> None:
         """Keep an incident; it takes the place of an earlier one of its kind."""
         values = (key, incident.code, incident.text, incident.at.isoformat())
         self._write("INSERT OR REPLACE INTO incident (terminal, code, text, at) VALUES (?, ?, ?, ?)", values)
-        self._known[key, incident.code] = incident
+        self._known.setdefault(key, {})[incident.code] = incident
 
     def dismiss(self, key: str, code: str) -> bool:
         """A person has seen it. False when there is none."""
         self._write("DELETE FROM incident WHERE terminal = ? AND code = ?", (key, code))
-        return self._known.pop((key, code), None) is not None
+        return self._known.get(key, {}).pop(code, None) is not None
 
     def _write(self, statement: str, values: tuple[str, ...]) -> None:
         try:

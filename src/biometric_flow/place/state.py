@@ -59,7 +59,13 @@ class PlaceState:
 
     def terminal_view(self, entry: RosterEntry) -> TerminalView:
         """One terminal as it is now."""
-        return next(view for view in self.terminal_views() if view.key == entry.key)
+        return self.health.view(
+            entry,
+            self.clock.now(),
+            self.reader.counters_of(entry.serial),
+            self.reader.last_punch_of(entry.serial),
+            self.incidents.of(entry.key),
+        )
 
     @property
     def link(self) -> tuple[LinkState, datetime, int]:

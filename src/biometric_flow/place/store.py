@@ -365,8 +365,21 @@ class PlaceReader:
 
     def last_punches(self) -> dict[str, datetime]:
         """Serial -> instant of its newest punch."""
-        query = "SELECT terminal, max(instant) FROM punch GROUP BY terminal"
-        return {terminal: datetime.fromtimestamp(last, UTC) for terminal, last in self._connection.execute(query)}
+        # One look into the index for each terminal; grouping would walk through every punch there is.
+        query = "SELECT terminal, (SELECT max(instant) FROM punch WHERE punch.terminal = cursor.terminal) FROM cursor"
+        rows = self._connection.execute(query)
+        return {terminal: datetime.fromtimestamp(last, UTC) for terminal, last in rows if last is not None}
+
+    def counters_of(self, serial: str) -> tuple[int, int, int, int]:
+        """Rows of one terminal received, accepted, quarantined, duplicate."""
+        query = "SELECT received, accepted, quarantined, duplicate FROM cursor WHERE terminal = ?"
+        row: tuple[int, int, int, int] | None = self._connection.execute(query, (serial,)).fetchone()
+        return row or (0, 0, 0, 0)
+
+    def last_punch_of(self, serial: str) -> datetime | None:
+        """Instant of the newest punch of one terminal."""
+        (last,) = self._connection.execute("SELECT max(instant) FROM punch WHERE terminal = ?", (serial,)).fetchone()
+        return None if last is None else datetime.fromtimestamp(last, UTC)
 
     def entries(self, after: int, limit: int) -> Sequence[SealedEntry]:
         """Ledger entries after a position."""
