@@ -262,6 +262,12 @@ async def test_a_count_that_lies_is_a_note(start: Start) -> None:
     assert "attendance.count" in codes(await report_on(sim), Severity.NOTE)
 
 
+async def test_a_layout_that_the_count_rules_out_is_no_rival(start: Start) -> None:
+    ids = [str(100_000 + place) for place in range(40)]
+    sim = await start(profile="zk6", punches=[StoredPunch(pin, TerminalTime.of(2026, 1, 2, 8)) for pin in ids])
+    assert "attendance.ambiguous" not in codes(await report_on(sim))
+
+
 async def test_a_lying_length_inside_is_a_warning(start: Start) -> None:
     sim = await start(punches=punches())
     await sim.fault("lie", value="inner")

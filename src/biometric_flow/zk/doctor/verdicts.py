@@ -174,7 +174,8 @@ def _layout(what: str, sample: Sample, candidates: Sequence[Candidate]) -> Findi
     yield ok(f"{what}.layout", f"rows of {what} are {best.bytes_per_row} bytes ({best.name}), {best.plausible:.0%} fit")
     if not best.fits_count:
         yield note(f"{what}.count", f"it says {sample.count} rows, its answer holds {best.rows}")
-    close = [one.name for one in others if one.is_possible and one.plausible >= best.plausible - 0.1]
+    rivals = [one for one in others if one.is_possible and one.fits_count >= best.fits_count]
+    close = [one.name for one in rivals if one.plausible >= best.plausible - 0.1]
     if close:
         yield warning(
             f"{what}.ambiguous",
