@@ -87,8 +87,8 @@ class Requests:
     async def _locked_terminal(self, doing: str, seconds: float) -> AsyncIterator[None]:
         """An operation during which nobody can punch; on every way out the buffer is freed and people can punch."""
         async with self._operation(doing, seconds, farewell=_TIDY_UP):
-            await self._try(Command.DISABLE, min(ceil(seconds), _DISABLED_SECONDS_MAX).to_bytes(4, "little"))
             try:
+                await self._try(Command.DISABLE, min(ceil(seconds), _DISABLED_SECONDS_MAX).to_bytes(4, "little"))
                 yield
             except STILL_USABLE:
                 await self._tidy_up()
@@ -97,7 +97,8 @@ class Requests:
 
     async def _tidy_up(self) -> None:
         for command in _TIDY_UP:
-            await self._try(command)
+            with contextlib.suppress(CorruptFrame):  # the answer is of no use, the request may have arrived
+                await self._try(command)
 
     async def _capacity(self) -> Capacity:
         return Capacity.decode((await self._ask(Command.READ_CAPACITY)).data)

@@ -41,6 +41,7 @@ from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.transfer import ATTLOG
 
 DEFAULT_PORT: Final = 4370
+_STATE_MAX: Final = 255
 _UDP_SECONDS: Final = 3.0
 """How long to try UDP where TCP was refused: a port that nobody listens on may stay silent."""
 _SERIAL: Final = re.compile(r"[A-Za-z0-9_-]{4,32}")
@@ -148,7 +149,10 @@ class Terminal(Templates, Access, Messages, Enrolment, Upkeep):
     async def state(self) -> int:
         """What it is doing; 0 idle, 1 enrolling, 2 identifying, 3 menu, 4 busy, 5 writing a card."""
         async with self._operation("reading the state"):
-            return (await self._ask(Command.READ_STATE)).session
+            state = (await self._ask(Command.READ_STATE)).session
+            if state > _STATE_MAX:
+                raise ProtocolViolation(f"expected a state up to {_STATE_MAX}, got {state}; reconnect")
+            return state
 
     async def option(self, name: str) -> str | None:
         """The value of an option, None when the terminal has no such option."""

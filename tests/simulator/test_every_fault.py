@@ -1,0 +1,107 @@
+"""Every operation under every fault, over TCP and UDP: it is done, or an error says so, and nobody stays locked."""
+
+import asyncio
+
+import pytest
+
+from biometric_flow.zk.errors import ZkError
+from biometric_flow.zk.simulator.profiles import PROFILES
+from biometric_flow.zk.terminal import open_terminal
+from tests.simulator import operations
+from tests.simulator.conftest import Start
+
+SECONDS, DEADLINE = 0.4, 1.5
+FAULTS: list[tuple[str, dict[str, object]]] = [
+    ("fragment", {"value": 7}),
+    ("coalesce", {}),
+    ("events", {}),
+    ("stale", {}),
+    ("checksum", {"times": 1}),
+    ("checksum", {}),
+    ("session", {"times": 1}),
+    ("garbage", {}),
+    ("panel", {}),
+    ("drop", {"value": 100}),
+    ("short", {}),
+    ("oversend", {}),
+    ("no_buffer", {}),
+    ("lie", {"value": "zero"}),
+    ("lie", {"value": "negative"}),
+    ("lie", {"value": "huge"}),
+    ("lie", {"value": "inner"}),
+    ("lose", {"value": 5}),
+    ("twice", {}),
+    ("forget", {}),
+    ("silent", {"times": 1}),
+    ("slow", {"seconds": 0.002}),
+    ("count", {"value": 0}),
+]
+CASES = [
+    (profile, transport, operation, kind, how)
+    for profile in PROFILES
+    for transport in ("tcp", "udp")
+    for operation in operations.ALL
+    for kind, how in FAULTS
+]
+
+
+def covering() -> list[tuple[str, str, str, str, dict[str, object]]]:
+    """Each operation meets each fault, each pair at another family; the transports take turns."""
+    profiles = list(PROFILES)
+    return [
+        (profiles[(place + turn) % len(profiles)], ("tcp", "udp")[(place + turn) % 2], operation, kind, how)
+        for place, operation in enumerate(operations.ALL)
+        for turn, (kind, how) in enumerate(FAULTS)
+    ]
+
+
+async def done_or_named(
+    start: Start, profile: str, transport: str, operation: str, kind: str, how: dict[str, object]
+) -> None:
+    sim = operations.furnish(await start(profile=profile, transports=(transport,), **operations.GIVEN))
+    async with open_terminal(sim.host, sim.port, timeout=SECONDS, transport=transport) as terminal:
+        await sim.fault(kind, **how)  # type: ignore[arg-type]
+        try:
+            async with asyncio.timeout(DEADLINE):
+                await operations.ALL[operation](terminal, sim)
+        except ZkError as error:
+            named = str(error)
+            assert "expected" in named, named
+        except TimeoutError:
+            assert not terminal.is_open, "our own deadline closes the connection"
+        except AssertionError:
+            # What cannot be read back is believed; and a lost answer leaves open whether the write was done.
+            assert kind in ("forget", "count", "stale", "lose", "silent", "slow"), kind
+        sim.faults.clear()
+        if terminal.is_open:
+            assert not sim.is_held, "people can punch again"
+    if transport == "tcp":
+        async with asyncio.timeout(5):
+            while sim.connections:
+                await asyncio.sleep(0.005)
+
+
+@pytest.mark.parametrize("operation", operations.ALL)
+async def test_an_operation_is_done_or_refused_by_name(
+    start: Start, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    hurry(monkeypatch)
+    cases = [case for case in covering() if case[2] == operation]
+    await asyncio.gather(*(done_or_named(start, *case) for case in cases))
+
+
+@pytest.mark.drill
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize("operation", operations.ALL)
+async def test_every_operation_at_every_family_under_every_fault(
+    start: Start, monkeypatch: pytest.MonkeyPatch, profile: str, transport: str, operation: str
+) -> None:
+    hurry(monkeypatch)
+    for kind, how in FAULTS:
+        await done_or_named(start, profile, transport, operation, kind, how)
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deadlines that are minutes at a real terminal."""
+    monkeypatch.setattr("biometric_flow.zk.channel.RESEND_SECONDS", 0.1)
