@@ -178,6 +178,9 @@ class Day:
 
         await until(has_all, seconds=60)
 
+    async def all_met(self) -> bool:
+        return all(terminal["serial"] for terminal in await self._place.get("/v1/terminals"))
+
     async def all_collected(self) -> None:
         for gate in self._gates:
             await self._collected(gate)
@@ -201,6 +204,8 @@ async def run_day(folder: Path, seed: int, terminals: int, steps: int) -> dict[s
         quick = {"keepalive_seconds": 0.1, "reconcile_seconds": 0.15, "blocked_retry_seconds": 0.1}
         async with running_place(folder, roster, clock=clock, **quick) as place:
             day = Day(place, gates, clock, stack)
+            # An exchange is one only for a place that has met the machine before.
+            await until(day.all_met, seconds=60)
             for _ in range(steps):
                 await day.step(dice, timedelta(hours=24) / steps)
             await day.all_collected()
