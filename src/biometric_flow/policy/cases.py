@@ -95,8 +95,6 @@ def read_case(fields: Fields) -> Case:
         periods=tuple(period for period in map(_period, fields.children("periods")) if period),
         as_of=fields.maybe_instant("as_of"),
     )
-    if policy:
-        policy.rest()
     fields.rest()
     return Case(
         id=fields.text("id", "case"),

@@ -56,7 +56,6 @@ def read_pack(document: object) -> PolicyPack:
     if rules is None:
         raise PolicyInvalid("policy", "an object of rules", is_missing=True)
     policy = read_policy(rules)
-    rules.rest()
     sources = fields.child("sources")
     spoken = {name: sources.text(name) for name in sources.names()} if sources else {}
     numbers = [path.removeprefix("policy.") for path, _ in numbers_of(fields.value("policy"), "policy")]

@@ -1,0 +1,61 @@
+"""What is said about a case file that cannot be read."""
+
+from typing import Any
+
+import pytest
+
+from biometric_flow.policy.cases import CaseInvalid, read_cases
+from biometric_flow.policy.errors import PolicyInvalid
+
+GOOD = {"id": "a", "tz": "Africa/Cairo", "range": {"from": "2024-01-08", "to": "2024-01-08"}, "punches": []}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"tz": "Mars/Olympus"}, "case a: tz: expected a zone of the IANA database"),
+        ({"tz": "../etc/passwd"}, "case a: tz: expected a zone of the IANA database"),
+        ({"range": None}, "case a: range: expected an object with from and to, came nothing"),
+        ({"range": {"from": "2024-01-08", "to": "2024-01-07"}}, "case a: range.to: expected a date from 2024-01-08 on"),
+        ({"punches": [{"id": "p", "at": "2024-01-08T09:00:00"}]}, "case a: punches[0].at: expected an instant"),
+        (
+            {"punches": [{"id": "p", "at_local": "2024-01-08T09:00:00Z"}]},
+            "case a: punches[0].at_local: expected a wall",
+        ),
+        ({"punches": [{"id": "p", "at": "2024-01-08T09:00:00Z", "code": 256}]}, "case a: punches[0].code: expected"),
+        ({"punches": [7]}, "case a: punches[0]: expected an object, came 7"),
+        ({"schedule": {"mode": "assigned", "weekly": {"1": ["Q"]}}}, "case a: schedule.weekly.1: expected one of the"),
+        (
+            {"schedule": {"mode": "assigned", "weekly": {"8": []}}},
+            'case a: schedule.weekly.8: expected a weekday from "1"',
+        ),
+        (
+            {"schedule": {"rotation": {"anchor": "2024-01-01", "pattern": []}}},
+            "schedule.rotation.pattern: expected a list",
+        ),
+        (
+            {"shifts": {"D": {"start": "9", "end": "17:00"}}},
+            "case a: shifts.D.start: expected a wall time HH:MM, came '9'",
+        ),
+        ({"corrections": [{"seq": 1, "id": "c", "op": "add"}]}, "case a: corrections[0].at: expected an instant"),
+        ({"policy": {"pairing": {"mode": "magic"}}}, "case a: policy.pairing.mode: expected one of alternating"),
+        ({"as_of": "later"}, "case a: as_of: expected an instant"),
+    ],
+)
+def test_one_line_names_case_and_field(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(CaseInvalid) as refused:
+        read_cases({"schema": 1, "cases": [{**GOOD, **change}]})
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("document", [[], {"schema": 2, "cases": []}, {"schema": 1}, {"cases": {}}, None])
+def test_a_document_that_is_no_case_file_is_refused(document: object) -> None:
+    with pytest.raises(PolicyInvalid):
+        read_cases(document)
+
+
+def test_a_field_nobody_knows_is_told() -> None:
+    case = {**GOOD, "policy": {"grace_min": 5, "overtime": {"dayly": []}}, "punchs": []}
+    _, unknown = read_cases({"schema": 1, "cases": [case]})
+    assert sorted(unknown) == ["case a: policy.grace_min", "case a: policy.overtime.dayly", "case a: punchs"]

@@ -1,0 +1,43 @@
+"""Why a day is what it is, in sentences."""
+
+from biometric_flow.policy.engine import evaluate
+from biometric_flow.policy.explain import explain, headline
+from tests.unit.policy.payroll_clerk import VECTORS, cases_of
+
+CASES = {case.id: case for path in VECTORS.glob("*.json") for case in cases_of(path.name)}
+
+
+def told(name: str, number: int = 0) -> list[str]:
+    given = CASES[name].given
+    day = evaluate(given).days[number]
+    return [headline(day, given.policy), *explain(day, given.zone)]
+
+
+def test_a_day_with_a_deducted_meal_and_overtime_is_told_in_order() -> None:
+    assert told("pub-015") == [
+        "Monday 2024-01-08: 8:30 worked (8:00 regular, 0:30 ot1 (1.5x)), present",
+        "Punch at 08:00: p1 to unscheduled work. [rule 5.1 unscheduled, case]",
+        "Punch at 17:30: p2 to unscheduled work. [rule 5 R2, case]",
+        "Worked from 08:00 to 17:30. [rule 6 session, case]",
+        "Irregularity: UNSCHEDULED. [rule 7 irregularity, case]",
+        "The automatic break (always, over 360 min) took 9:30 to 8:30. [rule 9.3 auto_deduct, case]",
+        "0:30 at ot1: beyond the hours of the day. [rule 12.2 daily, case]",
+        "So the day is: present. [rule 11 status, case]",
+    ]
+
+
+def test_drift_rounding_and_dropped_reads_are_told() -> None:
+    assert "The terminal's clock was wrong: punch p1 at 09:15 was really at 09:00. [rule 2.2 drift, case]" in told(
+        "pub-041"
+    )
+    assert "The start 08:07 was rounded to 08:00. [rule 8.3 rounding.in, case]" in told("pub-011")
+    assert any("p2 at 08:01 came too soon" in line for line in told("pub-005"))
+
+
+def test_every_step_of_every_case_has_words() -> None:
+    for case in CASES.values():
+        for day in evaluate(case.given).days:
+            assert day.trace
+            for line in explain(day, case.given.zone):
+                assert "{" not in line
+                assert "None" not in line
