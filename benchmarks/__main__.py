@@ -16,6 +16,7 @@ PROGRAMS: Final = (
     "place_poll_500",
     "gateway_intake",
     "live_latency",
+    "policy_month",
 )
 RESULTS: Final = Path(__file__).parent / "results"
 _ROW: Final = "{:<28} {:>11} {:>13} {:>12} {:>9} {:>7}  {}"
