@@ -1,6 +1,7 @@
-"""A whole download over loopback from the simulated terminal, which runs as its own process, against pyzk there."""
+"""A whole download over loopback from the simulated terminal, its own process, against pyzk and zkteco-js there."""
 
 import asyncio
+import contextlib
 import multiprocessing
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,31 +13,76 @@ from zk import ZK
 from benchmarks.harness import RUNS, Anchor, Result, measure
 from benchmarks.zk_logs import rows
 from biometric_flow.zk.simulator.memory import StoredPunch
-from biometric_flow.zk.simulator.terminal import SimulatedTerminal
+from biometric_flow.zk.simulator.terminal import SEGMENT_PAUSE, SimulatedTerminal
 from biometric_flow.zk.terminal import open_terminal
+from tests.peers import npm_packages, running
 
-CASES: Final = (
-    (10_000, RUNS, None, ""),
-    (100_000, 1, 50.0, "one run: it takes about half a minute, since its buffer handling is quadratic"),
-)
-"""Rows, pyzk's runs, floor, why so few."""
+CASES: Final = ((10_000, RUNS, ""), (100_000, 1, "one run: it takes seconds, since its buffer handling is quadratic"))
+"""Rows, pyzk's runs, why so few."""
+NODE_RUNS: Final = 3
 
 
 def main() -> list[Result]:
-    return [_case(*case) for case in CASES]
+    results = []
+    for count, peer_runs, why in CASES:
+        with _terminal(count) as port:
+            results += _against_pyzk(port, count, peer_runs, why)
+        with _terminal(count, SEGMENT_PAUSE) as port:
+            results += _against_node(port, count)
+    return results
 
 
-def _case(count: int, peer_runs: int, floor: float | None, note: str) -> Result:
-    with _terminal(count) as port:
-        return measure(
-            f"zk-pull-{count // 1000}k",
-            lambda: asyncio.run(_pull(port, count)),
+def _against_pyzk(port: int, count: int, peer_runs: int, why: str) -> list[Result]:
+    """Two ways to want the rows: as columns of arrays, and as a typed record and a datetime each."""
+    return [
+        measure(
+            f"zk-pull-{count // 1000}k-{form}",
+            lambda pull=pull: asyncio.run(pull(port, count)),
             units=count,
             of="rows",
-            anchor=Anchor("pyzk", lambda: _pull_with_pyzk(port, count), runs=peer_runs, note=note),
-            floor=floor,
-            settings={"segment_pause": 0, "includes": "connect, capacity, log, typed records, one datetime a row"},
+            anchor=Anchor("pyzk", lambda: _pull_with_pyzk(port, count), runs=peer_runs, note=why),
+            floor=200.0 if count >= 100_000 and pull is _pull_columns else None,
+            settings={"segment_pause": 0, "includes": f"connect, capacity, log, {form}"},
         )
+        for form, pull in (("columns", _pull_columns), ("records", _pull))
+    ]
+
+
+def _against_node(port: int, count: int) -> list[Result]:
+    """zkteco-js in a Node process that runs already. It needs the pauses that the simulator makes for it."""
+    packages = npm_packages()
+    if packages is None:
+        return []
+    with asyncio.Runner() as runner:
+        stack = contextlib.AsyncExitStack()
+        peer = runner.run(stack.enter_async_context(running(packages)))
+
+        got: list[int] = []
+
+        async def pull() -> None:
+            await peer.do("connect", peer="zkteco-js", port=port)
+            got.append(await peer.do("count"))
+            await peer.do("disconnect")
+
+        result = measure(
+            f"zk-pull-{count // 1000}k-node",
+            lambda: runner.run(_pull(port, count)),
+            units=count,
+            of="rows",
+            anchor=Anchor("zkteco-js", lambda: runner.run(pull()), runs=NODE_RUNS),
+            floor=3.0 if count >= 100_000 else None,
+            settings={"segment_pause": SEGMENT_PAUSE, "includes": "connect, capacity, log, records with datetimes"},
+        )
+        result["anchor"]["note"] = f"rows that it got in each run: {got}; it drops frames that come together"
+        runner.run(stack.aclose())
+    return [result]
+
+
+async def _pull_columns(port: int, count: int) -> None:
+    async with open_terminal("127.0.0.1", port) as terminal:
+        columns = (await terminal.attendance()).columns()
+    assert columns is not None
+    assert len(columns.moments()) == count
 
 
 async def _pull(port: int, count: int) -> None:
@@ -52,9 +98,9 @@ def _pull_with_pyzk(port: int, count: int) -> None:
 
 
 @contextmanager
-def _terminal(count: int) -> Iterator[int]:
+def _terminal(count: int, pause: float = 0.0) -> Iterator[int]:
     ours, theirs = multiprocessing.Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, count), daemon=True)
+    process = multiprocessing.get_context("spawn").Process(target=_serve, args=(theirs, count, pause), daemon=True)
     process.start()
     try:
         yield ours.recv()
@@ -63,9 +109,9 @@ def _terminal(count: int) -> Iterator[int]:
         process.join(5)
 
 
-def _serve(port: Connection, count: int) -> None:
+def _serve(port: Connection, count: int, pause: float) -> None:
     async def serve() -> None:
-        async with SimulatedTerminal(pause=0) as terminal:
+        async with SimulatedTerminal(pause=pause) as terminal:
             for record in terminal.memory.profile.attlog.decode(rows(terminal.memory.profile.attlog, count)):
                 terminal.memory.remember(StoredPunch(record.user_id, record.time, record.verify, record.state))
             port.send(terminal.port)
