@@ -149,7 +149,7 @@ def _shifts(fields: Fields | None) -> dict[str, Shift]:
 
 def _shift(name: str, fields: Fields) -> Shift:
     flex = fields.child("flex")
-    return Shift(
+    shift = Shift(
         id=name,
         start=fields.clock("start"),
         end=fields.clock("end"),
@@ -161,6 +161,8 @@ def _shift(name: str, fields: Fields) -> Shift:
         core_end=flex.clock("core_end") if flex and flex.has("core_end") else None,
         required_min=flex.integer("required_min", None, 0, DAY) if flex else None,
     )
+    _finished(flex, fields)
+    return shift
 
 
 def _schedule(fields: Fields | None, shifts: Mapping[str, Shift]) -> Schedule:
@@ -170,7 +172,7 @@ def _schedule(fields: Fields | None, shifts: Mapping[str, Shift]) -> Schedule:
     pattern = rotation.list("pattern") if rotation else ()
     if rotation and not pattern:
         raise PolicyInvalid(rotation.at("pattern"), "a list with at least one entry", pattern)
-    return Schedule(
+    schedule = Schedule(
         mode=fields.choice("mode", ("none", "assigned", "auto"), "none"),
         weekly=_weekly(weekly, shifts) if weekly else {},
         rotation_anchor=rotation.date("anchor") if rotation else None,
@@ -183,6 +185,14 @@ def _schedule(fields: Fields | None, shifts: Mapping[str, Shift]) -> Schedule:
         rest_weekdays=frozenset(_weekdays(fields, "rest_weekdays")),
         auto=_shift_ids(list(fields.list("auto")), fields.at("auto"), shifts),
     )
+    _finished(rotation, fields)
+    return schedule
+
+
+def _finished(*all_read: Fields | None) -> None:
+    for read in all_read:
+        if read:
+            read.rest()
 
 
 def _shift_ids(value: object, path: str, shifts: Mapping[str, Shift]) -> tuple[str, ...]:
@@ -215,6 +225,7 @@ def _assignment(fields: Fields, shifts: Mapping[str, Shift]) -> Assignment:
     first, last = _days(fields)
     names = _shift_ids(fields.value("shifts"), fields.at("shifts"), shifts)
     weekdays = frozenset(_weekdays(fields, "weekdays")) if fields.has("weekdays") else None
+    fields.rest()
     return Assignment(first, last, names, weekdays)
 
 
@@ -223,7 +234,8 @@ def _leaves(calendar: Fields) -> Iterator[Leave]:
         kind = fields.choice("kind", ("full", "first_half", "second_half", "hours"), "full")
         minutes = 0
         if kind == "hours":
-            minutes = fields.integer("minutes", None, 0, DAY)  # the kind is called hours, durations are minutes
+            by_hours = fields.has("hours") and not fields.has("minutes")
+            minutes = round(fields.number("hours", 0, 24) * 60) if by_hours else fields.integer("minutes", None, 0, DAY)
         if fields.flag("approved", True) and fields.text("status", "approved") == "approved":
             yield Leave(fields.date("date"), kind, minutes)
 

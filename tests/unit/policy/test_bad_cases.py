@@ -56,6 +56,16 @@ def test_a_document_that_is_no_case_file_is_refused(document: object) -> None:
 
 
 def test_a_field_nobody_knows_is_told() -> None:
-    case = {**GOOD, "policy": {"grace_min": 5, "overtime": {"dayly": []}}, "punchs": []}
+    plan = {
+        "shifts": {"D": {"start": "09:00", "end": "17:00", "pause": 30}},
+        "schedule": {"mode": "assigned", "weekend": [6, 7]},
+    }
+    case = {**GOOD, **plan, "policy": {"grace_min": 5, "overtime": {"dayly": []}}, "punchs": []}
     _, unknown = read_cases({"schema": 1, "cases": [case]})
-    assert sorted(unknown) == ["case a: policy.grace_min", "case a: policy.overtime.dayly", "case a: punchs"]
+    assert sorted(unknown) == [
+        "case a: policy.grace_min",
+        "case a: policy.overtime.dayly",
+        "case a: punchs",
+        "case a: schedule.weekend",
+        "case a: shifts.D.pause",
+    ]

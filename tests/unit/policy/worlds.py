@@ -121,7 +121,8 @@ def people(draw: st.DrawFn) -> Inputs:
     )
 
 
-def without_fills(given: Inputs) -> Inputs:
-    """The same person under a policy that moves and guesses nothing."""
-    plain = read_policy(Fields({"pairing": {"mode": "alternating"}, "duplicate": {"window_min": 0}}, "policy", []))
-    return replace(given, policy=plain)
+def plain(given: Inputs, zone: str) -> Inputs:
+    """The same person in another zone, without shifts, under a policy that moves and guesses nothing and cuts at days."""
+    document = {"duplicate": {"window_min": 0}, "day_attribution": "split"}
+    policy = read_policy(Fields(document, "policy", []))
+    return replace(given, zone=HomeZone(ZoneInfo(zone)), policy=policy, schedule=Schedule())
