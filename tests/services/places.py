@@ -107,7 +107,7 @@ async def _started(server: uvicorn.Server, task: "asyncio.Task[None]") -> bool:
     return server.started
 
 
-async def until(fact: Callable[[], Awaitable[object]], seconds: float = 20) -> None:
+async def until(fact: Callable[[], Awaitable[object]], seconds: float = 60) -> None:
     """Wait for a fact, or fail when it has not come true in time."""
     deadline = time.monotonic() + seconds
     while not await fact():
