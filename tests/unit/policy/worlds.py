@@ -122,7 +122,7 @@ def people(draw: st.DrawFn) -> Inputs:
 
 
 def plain(given: Inputs, zone: str) -> Inputs:
-    """The same person in another zone, without shifts, under a policy that moves and guesses nothing and cuts at days."""
+    """The same person in another zone, without shifts; the policy guesses nothing and cuts at the borders of days."""
     document = {"duplicate": {"window_min": 0}, "day_attribution": "split"}
     policy = read_policy(Fields(document, "policy", []))
     return replace(given, zone=HomeZone(ZoneInfo(zone)), policy=policy, schedule=Schedule())
