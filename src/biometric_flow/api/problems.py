@@ -44,6 +44,7 @@ STATUS: Final[dict[str, int]] = {
     "ledger.storage_unavailable": 503,
     "ledger.checkpoint_inconsistent": 409,
     "ledger.tree_incomplete": 500,
+    "ledger.altered": 500,
     "ledger.checkpoint_refused": 409,
     "punch.unknown": 404,
     "receipt.not_yet": 409,

@@ -42,6 +42,35 @@ Tiles = Mapping[tuple[int, int], Sequence[bytes]]
 """(level, index) of a tile -> its hashes."""
 
 
+class Frontier:
+    """A tree that only grows, as the roots of its full subtrees: enough to know its root at any moment."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._roots: list[bytes] = []
+
+    def append(self, leaf: bytes) -> list[tuple[int, bytes]]:
+        """Add a leaf hash. Returns the subtrees that it filled as (height, root), lowest first, from height 1."""
+        filled: list[tuple[int, bytes]] = []
+        rest, total = self.size, leaf
+        while rest & 1:
+            total = node_hash(self._roots.pop(), total)
+            filled.append((len(filled) + 1, total))
+            rest >>= 1
+        self._roots.append(total)
+        self.size += 1
+        return filled
+
+    def root(self) -> bytes:
+        """The root over all leaves so far."""
+        if not self._roots:
+            return EMPTY_ROOT
+        total = self._roots[-1]
+        for left in self._roots[-2::-1]:
+            total = node_hash(left, total)
+        return total
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """The hash of an inner node: SHA-256 over 0x01 and both children."""
     return hashlib.sha256(b"\x01" + left + right).digest()

@@ -184,23 +184,7 @@ class PlaceStore:
     def _insert_punches(self, accepted: Sequence[tuple[int, Punch]]) -> None:
         self._connection.executemany(
             "INSERT INTO punch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    sequence,
-                    punch.id,
-                    punch.terminal,
-                    punch.pin,
-                    punch.local_time.isoformat(timespec="seconds"),
-                    int(punch.instant.timestamp()),
-                    punch.state,
-                    punch.verify,
-                    punch.work_code,
-                    None if punch.drift is None else round(punch.drift / timedelta(milliseconds=1)),
-                    punch.received_at.isoformat(timespec="milliseconds"),
-                    punch.channel,
-                )
-                for sequence, punch in accepted
-            ],
+            [punch_row(sequence, punch) for sequence, punch in accepted],
         )
 
     def _insert_quarantine(self, aside: Sequence[Quarantined], now: datetime) -> None:
@@ -392,6 +376,24 @@ class PlaceReader:
     def backlog(self) -> int:
         """Entries that the gateway has not acknowledged."""
         return self._entries.backlog()
+
+
+def punch_row(sequence: int, punch: Punch) -> tuple[Any, ...]:
+    """The row of table `punch` that follows from an entry: what is asked for, never what is proved."""
+    return (
+        sequence,
+        punch.id,
+        punch.terminal,
+        punch.pin,
+        punch.local_time.isoformat(timespec="seconds"),
+        int(punch.instant.timestamp()),
+        punch.state,
+        punch.verify,
+        punch.work_code,
+        None if punch.drift is None else round(punch.drift / timedelta(milliseconds=1)),
+        punch.received_at.isoformat(timespec="milliseconds"),
+        punch.channel,
+    )
 
 
 def _punch(row: tuple[Any, ...]) -> StoredPunch:

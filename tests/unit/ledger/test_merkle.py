@@ -12,6 +12,7 @@ from biometric_flow.ledger.errors import TreeIncomplete
 from biometric_flow.ledger.merkle import (
     EMPTY_ROOT,
     TILE_WIDTH,
+    Frontier,
     Span,
     Tile,
     consistency,
@@ -200,8 +201,20 @@ def test_tile_paths(tile: Tile, kind: str | None, path: str) -> None:
     assert tile_path(tile, kind) == path
 
 
+def test_a_growing_tree_knows_its_root_and_what_it_filled_at_every_size() -> None:
+    frontier, hashes = Frontier(), made(70)
+    for size, leaf in enumerate(hashes, 1):
+        filled = frontier.append(leaf)
+        assert frontier.root() == reference_root(hashes[:size])
+        assert filled == [
+            (height, reference_root(hashes[size - (1 << height) : size]))
+            for height in range(1, 8)
+            if size % (1 << height) == 0
+        ]
+
+
 def test_a_tree_without_leaves_has_the_empty_root() -> None:
-    assert fold([]) == EMPTY_ROOT == hash_of(Span(0, 0), {})
+    assert fold([]) == Frontier().root() == EMPTY_ROOT == hash_of(Span(0, 0), {})
 
 
 def test_impossible_wishes_are_refused() -> None:

@@ -1,0 +1,163 @@
+"""Checks a place's whole ledger offline: chain, tree, checkpoints, keys, and the rows that follow from entries (L8)."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, check, opening
+from biometric_flow.ledger.errors import LedgerError
+from biometric_flow.ledger.events import Event, PunchRecorded, decode
+from biometric_flow.ledger.merkle import TILE_HEIGHT, Frontier, Tile, tile_path
+from biometric_flow.ledger.note import Checkpoint, Note, PublicKey
+from biometric_flow.ledger.sqlite import COLUMNS, PLACE_SUBJECT
+from biometric_flow.model.ids import PlaceId
+from biometric_flow.place.schema import open_reader
+from biometric_flow.place.store import punch_row
+
+STEP: Final = 2048
+
+
+class LedgerAltered(LedgerError):
+    """Something in a ledger is not what was written; the message names the first such place."""
+
+    code = "ledger.altered"
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """A ledger in which everything fits."""
+
+    entries: int
+    punches: int
+    checkpoints: int
+    cosigned: int
+    root: bytes
+    signed: int
+    """Entries that the last checkpoint covers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Whose signatures are expected; a gateway's may be unknown."""
+
+    place: PublicKey
+    gateway: PublicKey | None = None
+
+
+def audit(file: Path, place: PlaceId, keys: Keys) -> Audited:
+    """Read all of a place's file and check it. Raises LedgerAltered, naming the first entry or row that does not fit.
+
+    The file may be in use: it is read as it was at one moment.
+    """
+    connection = open_reader(file)
+    try:
+        connection.execute("BEGIN")
+        _file_is_whole(connection)
+        return _Audit(connection, place, keys).run()
+    except sqlite3.DatabaseError as error:
+        raise LedgerAltered(f"{file.name} cannot be read: {error}") from error
+    finally:
+        connection.close()
+
+
+def _file_is_whole(connection: sqlite3.Connection) -> None:
+    (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+    if answer != "ok":
+        raise LedgerAltered(f"the database file: {answer}")
+
+
+class _Audit:
+    def __init__(self, connection: sqlite3.Connection, place: PlaceId, keys: Keys) -> None:
+        self._connection, self._place, self._keys = connection, place, keys
+        self._tree = Frontier()
+        self._punches = 0
+        self._nodes = {(level, at): node for level, at, node in connection.execute("SELECT * FROM ledger_node")}
+        self._checkpoints = {row[0]: row[1:] for row in connection.execute("SELECT * FROM checkpoint")}
+        self._subjects: Mapping[str, bytes] = dict(connection.execute("SELECT subject, key FROM subject_key"))
+        self._signed = max(self._checkpoints, default=0)
+        self._cosigned = 0
+
+    def run(self) -> Audited:
+        head = EMPTY
+        while entries := self._read(head.sequence):
+            rows = self._rows(head.sequence, entries[-1].sequence)
+            for entry in entries:
+                head = self._entry(head, entry, rows.pop(entry.sequence, None))
+            if rows:
+                raise LedgerAltered(f"punch row {min(rows)}: there is no such entry")
+        self._nothing_left(head.sequence)
+        count = len(self._checkpoints)
+        return Audited(head.sequence, self._punches, count, self._cosigned, self._tree.root(), self._signed)
+
+    def _read(self, after: int) -> list[SealedEntry]:
+        query = f"SELECT {COLUMNS} FROM ledger_entry WHERE sequence > ? ORDER BY sequence LIMIT {STEP}"  # noqa: S608
+        return [SealedEntry(*row) for row in self._connection.execute(query, (after,))]
+
+    def _rows(self, after: int, until: int) -> dict[int, tuple[Any, ...]]:
+        query = "SELECT * FROM punch WHERE sequence > ? AND sequence <= ?"
+        return {row[0]: row for row in self._connection.execute(query, (after, until))}
+
+    def _entry(self, head: Head, entry: SealedEntry, row: tuple[Any, ...] | None) -> Head:
+        where = f"entry {head.sequence + 1}"
+        try:
+            expected = check(self._place, head, entry.leaf, entry.record, entry.opening)
+            event = decode(entry.record)
+        except LedgerError as error:
+            raise LedgerAltered(str(error)) from error
+        if (entry.sequence, entry.hash) != (expected.sequence, expected.hash):
+            raise LedgerAltered(f"{where}: the stored sequence or hash differs from the leaf's own")
+        key = self._subjects.get(PLACE_SUBJECT if event.subject is None else event.subject)
+        if key is None or opening(key, entry.sequence) != entry.opening:
+            raise LedgerAltered(f"{where}: the key in subject_key is not the one it was sealed with")
+        self._derived(where, event, entry.sequence, row)
+        self._grown(entry.hash)
+        return expected
+
+    def _derived(self, where: str, event: Event, sequence: int, row: tuple[Any, ...] | None) -> None:
+        expected = punch_row(sequence, event.punch) if isinstance(event, PunchRecorded) else None
+        if row != expected:
+            raise LedgerAltered(f"{where}: the row of table punch is not what the entry says")
+        self._punches += row is not None
+
+    def _grown(self, leaf: bytes) -> None:
+        for height, root in self._tree.append(leaf):
+            level, rest = divmod(height, TILE_HEIGHT)
+            if rest == 0 and self._tree.size <= self._signed:
+                at = (self._tree.size >> height) - 1
+                if self._nodes.pop((level, at), None) != root:
+                    path = tile_path(Tile(level - 1, at))
+                    raise LedgerAltered(f"tile {path}: its root in ledger_node is not that of entry {self._tree.size}")
+        if self._tree.size in self._checkpoints:
+            self._checkpoint(self._tree.size, *self._checkpoints[self._tree.size])
+
+    def _checkpoint(self, size: int, text: str, _signed_at: str, is_cosigned: int) -> None:
+        where = f"checkpoint over {size} entries"
+        try:
+            note = Note.parse(text)
+            note.verified_by(self._keys.place)
+            if is_cosigned and self._keys.gateway:
+                note.verified_by(self._keys.gateway)
+        except LedgerError as error:
+            raise LedgerAltered(f"{where}: {error}") from error
+        if note.text != Checkpoint(self._keys.place.name, size, self._tree.root()).text():
+            raise LedgerAltered(f"{where}: it was signed over another history than the one in this file")
+        if (len(note.signatures) > 1) != is_cosigned:
+            raise LedgerAltered(f"{where}: it is marked as cosigned and is not, or the other way round")
+        self._cosigned += is_cosigned
+
+    def _nothing_left(self, entries: int) -> None:
+        if self._signed > entries:
+            raise LedgerAltered(f"entry {entries + 1}: it is missing, {self._signed} entries were signed")
+        if self._nodes:
+            raise LedgerAltered(f"ledger_node {min(self._nodes)}: there is no such tile")
+        query = "SELECT min(sequence) FROM punch WHERE sequence > ?"
+        (extra,) = self._connection.execute(query, (entries,)).fetchone()
+        if extra is not None:
+            raise LedgerAltered(f"punch row {extra}: there is no such entry")
+        first, last, count = self._connection.execute(
+            "SELECT min(sequence), max(sequence), count(*) FROM outbox"
+        ).fetchone()
+        if count and (last != entries or last - first + 1 != count):
+            raise LedgerAltered(f"outbox: expected all entries from {first} to {entries}, got {count} up to {last}")

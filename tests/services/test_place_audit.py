@@ -1,0 +1,206 @@
+"""Every altered bit of a place's ledger is found, and the first bad place is named; a clean one raises no alarm."""
+
+import itertools
+import random
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from biometric_flow.ledger.note import Cosigner, Signer
+from biometric_flow.model.ids import PlaceId
+from biometric_flow.place.audit import Keys, LedgerAltered, audit
+from biometric_flow.place.schema import open_database
+from biometric_flow.place.store import Batch, PlaceStore
+from tests.builders import GATE, MOMENT, person, punch
+
+CAIRO = PlaceId("cairo")
+SIGNER = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+WITNESS = Cosigner("biometric-flow-gateway", Ed25519PrivateKey.from_private_bytes(bytes(32)))
+KEYS = Keys(SIGNER.public, WITNESS.public)
+EVIDENCE = {
+    "ledger_entry": ("sequence", "leaf", "hash", "record", "opening"),
+    "ledger_node": ("level", "position", "hash"),
+    "checkpoint": ("size", "note", "is_cosigned"),
+    "subject_key": ("subject", "key"),
+    "punch": (
+        "id",
+        "terminal",
+        "pin",
+        "local_time",
+        "instant",
+        "state",
+        "verify",
+        "work_code",
+        "drift_ms",
+        "received_at",
+        "channel",
+    ),
+    "outbox": ("sequence",),
+}
+"""Everything that says what happened, or when it was signed."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value of one row, by SQLite's own row number or by the primary key of a table without one."""
+
+    table: str
+    column: str
+    row: int
+
+    def where(self) -> str:
+        key = {"ledger_node": "level, position", "subject_key": "subject"}.get(self.table, "rowid")
+        return f"({key}) = (SELECT {key} FROM {self.table} ORDER BY {key} LIMIT 1 OFFSET {self.row})"
+
+
+def ledger(folder: Path, punches: int) -> Path:
+    """A ledger with people, punches, several checkpoints, the last but one cosigned, and some entries unsigned."""
+    file = folder / "place.sqlite3"
+    connection = open_database(file)
+    store = PlaceStore(CAIRO, connection)
+    rows = (punch(str(1 + n % 9), MOMENT + timedelta(minutes=n), state=n % 3) for n in itertools.count())
+    store.record([Batch(GATE, MOMENT, people=[person(str(pin)) for pin in range(1, 4)])])
+    for share in (0.3, 0.5, 0.15, 0.05):
+        store.record([Batch(GATE, MOMENT, rows=list(itertools.islice(rows, round(punches * share))))])
+        if share != 0.05:
+            signed = store.checkpoint(SIGNER, MOMENT)
+            assert signed is not None
+            if share == 0.5:
+                cosigned = signed.note.with_signature(WITNESS.cosign(signed.note.text, 1_800_000_000))
+                store.keep_cosigned(signed.size, cosigned)
+    connection.close()
+    return file
+
+
+@pytest.fixture(scope="module")
+def clean(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return ledger(tmp_path_factory.mktemp("clean"), 300)
+
+
+def cells(file: Path) -> Iterator[Cell]:
+    connection = sqlite3.connect(file)
+    for table, columns in EVIDENCE.items():
+        (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchone()
+        yield from (Cell(table, column, row) for row in range(count) for column in columns)
+    connection.close()
+
+
+def flips(value: object) -> Iterator[object]:
+    """The value with each of its bits the other way, one at a time, as SQLite stores it."""
+    if value is None:
+        yield 0
+    elif isinstance(value, int):
+        yield from (value ^ 1 << bit for bit in range(max(8, value.bit_length())))
+    else:
+        content = value.encode() if isinstance(value, str) else value
+        assert isinstance(content, bytes)
+        for bit in range(len(content) * 8):
+            changed = bytearray(content)
+            changed[bit // 8] ^= 1 << bit % 8
+            yield bytes(changed).decode("utf-8", "replace") if isinstance(value, str) else bytes(changed)
+
+
+def alter(file: Path, cell: Cell, pick: random.Random | None) -> int:
+    """Flip bits of one cell, all or one picked, and see each found; returns how many."""
+    connection = sqlite3.connect(file, isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = OFF")
+    (value,) = connection.execute(f"SELECT {cell.column} FROM {cell.table} WHERE {cell.where()}").fetchone()
+    (where,) = (
+        connection.execute(f"SELECT rowid FROM {cell.table} WHERE {cell.where()}").fetchone()
+        if (cell.table not in ("ledger_node", "subject_key"))
+        else (None,)
+    )
+    done = 0
+    wanted = list(flips(value))
+    for changed in wanted if pick is None else [pick.choice(wanted)]:
+        shutil.copy(file, file.with_suffix(".altered"))
+        copy = sqlite3.connect(file.with_suffix(".altered"), isolation_level=None)
+        copy.execute("PRAGMA foreign_keys = OFF")
+        try:
+            copy.execute(f"UPDATE {cell.table} SET {cell.column} = ? WHERE {cell.where()}", (changed,))
+        except sqlite3.IntegrityError:
+            continue
+        finally:
+            copy.close()
+        with pytest.raises(LedgerAltered) as found:
+            audit(file.with_suffix(".altered"), CAIRO, KEYS)
+        if cell.table in ("ledger_entry", "punch") and cell.column != "sequence":
+            assert f"entry {where}:" in str(found.value), cell
+        done += 1
+    connection.close()
+    return done
+
+
+def test_a_clean_ledger_raises_no_alarm(clean: Path) -> None:
+    found = audit(clean, CAIRO, KEYS)
+    assert (found.entries, found.punches, found.checkpoints, found.cosigned) == (303, 300, 3, 1)
+    assert found.signed == 288
+
+
+def test_one_flipped_bit_of_any_column_is_found_and_named(clean: Path, tmp_path: Path) -> None:
+    file = shutil.copy(clean, tmp_path / "place.sqlite3")
+    chance = random.Random(20261122)
+    everything = list(cells(file))
+    of_each = {(cell.table, cell.column): cell for cell in chance.sample(everything, len(everything))}
+    sample = [*of_each.values(), *chance.sample(everything, 60)]
+    assert sum(alter(file, cell, chance) for cell in sample) > 60
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(6 * 3600)
+def test_a_flipped_bit_of_every_value_of_a_thousand_punches_is_found_and_named(tmp_path: Path) -> None:
+    file = ledger(tmp_path, 1000)
+    chance = random.Random()
+    for cell in cells(file):
+        alter(file, cell, chance)
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("DELETE FROM ledger_entry WHERE sequence = 17", "entry 17"),
+        ("DELETE FROM ledger_entry WHERE sequence > 250", "entry 251"),
+        ("DELETE FROM ledger_entry WHERE sequence > 290", "punch row 291"),
+        ("DELETE FROM punch WHERE sequence = 90", "entry 90"),
+        ("INSERT INTO punch SELECT 2, zeroblob(32), 'CAI0001', '9', '', 0, 0, 0, 0, 0, '', 'live'", "entry 2"),
+        ("UPDATE ledger_entry SET sequence = 999 WHERE sequence = 303", "entry 303"),
+        ("DELETE FROM ledger_node", "tile 0/000"),
+        ("INSERT INTO ledger_node VALUES (1, 7, zeroblob(32))", "ledger_node"),
+        ("UPDATE checkpoint SET size = 289 WHERE size = 288", "checkpoint over 289 entries"),
+        ("UPDATE checkpoint SET note = (SELECT note FROM checkpoint LIMIT 1) WHERE size = 288", "over 288 entries"),
+        ("DELETE FROM subject_key WHERE subject = '7'", "subject_key"),
+        ("DELETE FROM outbox WHERE sequence = 300", "outbox"),
+    ],
+)
+def test_what_was_removed_added_or_moved_is_found_and_named(
+    clean: Path, tmp_path: Path, damage: str, named: str
+) -> None:
+    file = shutil.copy(clean, tmp_path / "place.sqlite3")
+    connection = sqlite3.connect(file)
+    connection.executescript(damage)
+    connection.close()
+    with pytest.raises(LedgerAltered, match=named):
+        audit(file, CAIRO, KEYS)
+
+
+def test_a_file_that_is_damaged_as_a_file_is_found(clean: Path, tmp_path: Path) -> None:
+    content = bytearray(clean.read_bytes())
+    for page in range(1, len(content) // 4096):
+        content[page * 4096 : page * 4096 + 8] = bytes(8)
+    (tmp_path / "place.sqlite3").write_bytes(content)
+    with pytest.raises(LedgerAltered):
+        audit(tmp_path / "place.sqlite3", CAIRO, KEYS)
+
+
+def test_another_places_ledger_and_anothers_key_are_found(clean: Path) -> None:
+    with pytest.raises(LedgerAltered, match="entry 1: expected a leaf of place 'leeds'"):
+        audit(clean, PlaceId("leeds"), KEYS)
+    stranger = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.generate()).public
+    with pytest.raises(LedgerAltered, match="checkpoint over 93 entries: expected a signature by"):
+        audit(clean, CAIRO, Keys(stranger))
