@@ -13,6 +13,7 @@ PROGRAMS: Final = (
     "zk_parse_100k",
     "zk_pull_100k",
     "ledger_ingest",
+    "ledger_tree",
     "place_poll_500",
     "gateway_intake",
     "live_latency",

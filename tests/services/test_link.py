@@ -2,12 +2,16 @@
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from biometric_flow.api.gateway import GatewayPunch
 from biometric_flow.ledger.note import Note, PublicKey
+from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, RunningGateway
@@ -108,6 +112,34 @@ async def test_what_a_place_signs_is_cosigned_and_its_receipts_carry_both_signat
             assert (await gateway.http.get(path, headers=headers)).text == of_place
 
 
+async def test_an_old_backup_put_back_is_found_at_the_next_checkpoint(gateway: RunningGateway, tmp_path: Path) -> None:
+    link = {"gateway_url": gateway.url, "gateway_credential": SECRETS["cairo"]}
+    folder, backup = tmp_path / "place", tmp_path / "backup"
+    async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal:
+        await terminal.punch("1")
+        async with running_place(folder, [configured(terminal)], **link) as place:
+            await until(lambda: _is_cosigned(place, 1))
+        shutil.copytree(folder, backup)
+        await terminal.punch("2")
+        async with running_place(folder, [configured(terminal)], **link) as place:
+            await until(lambda: _is_cosigned(place, 2))
+        async with running_place(backup, [configured(terminal)], **link) as place:
+            await until(lambda: _has_punches_of(place, 2))
+            await until(lambda: _link_is(place, "refused"))
+            await until(lambda: _has_evidence(gateway))
+    assert await gateway.count() == 2
+
+
+async def test_two_places_that_exchange_their_folders_do_not_start(tmp_path: Path) -> None:
+    async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal:
+        await terminal.punch("1")
+        async with running_place(tmp_path, [configured(terminal)]) as place:
+            await until(lambda: _has_punches(place))
+    with pytest.raises(FolderUnusable, match="expected a leaf of place 'leeds', got 'cairo'"):
+        async with running_place(tmp_path, place="leeds"):
+            pass
+
+
 async def test_a_place_works_alone_from_its_first_day(tmp_path: Path) -> None:
     async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal:
         link = {"gateway_url": "http://127.0.0.1:9", "gateway_credential": SECRETS["cairo"]}
@@ -168,6 +200,15 @@ async def _is_drained(place: RunningPlace) -> bool:
 
 async def _more_than(gateway: RunningGateway, count: int) -> bool:
     return await gateway.count() > count
+
+
+async def _has_punches_of(place: RunningPlace, count: int) -> bool:
+    return len(await place.punches()) == count
+
+
+async def _has_evidence(gateway: RunningGateway) -> bool:
+    headers = {"Authorization": f"Bearer {gateway.token}"}
+    return bool((await gateway.http.get("/v1/places/cairo/checkpoints/refused", headers=headers)).json())
 
 
 async def _has_punches(place: RunningPlace) -> bool:
