@@ -25,6 +25,8 @@ from biometric_flow.policy.zones import DAY, HomeZone, home_zone
 DAYS_MAX: Final = 3700
 _CASES_MAX: Final = 20_000
 _SCHEMA: Final = 1
+_OFFSET_MAX: Final = 5 * 366 * 86400
+"""Seconds; a terminal that forgot the year is corrected too."""
 _ABOUT: Final = ("id", "title", "source", "tags", "expect", "note")
 _WEEKDAYS: Final = "a list of weekdays from 1 (Monday) to 7"
 
@@ -154,8 +156,8 @@ def _shift(name: str, fields: Fields) -> Shift:
         start=fields.clock("start"),
         end=fields.clock("end"),
         unpaid_break_min=fields.integer("unpaid_break_min", 0, 0, DAY),
-        pre_min=fields.maybe_integer("pre_min", 0, 3 * DAY),
-        post_min=fields.maybe_integer("post_min", 0, 3 * DAY),
+        pre_min=fields.maybe_integer("pre_min", 0, DAY),
+        post_min=fields.maybe_integer("post_min", 0, DAY),
         detect_after_min=fields.integer("detect_after_min", 240, 0, DAY),
         core_start=flex.clock("core_start") if flex and flex.has("core_start") else None,
         core_end=flex.clock("core_end") if flex and flex.has("core_end") else None,
@@ -258,7 +260,7 @@ def _clock_correction(fields: Fields) -> ClockCorrection:
         fields.text("device"),
         fields.instant("from"),
         fields.instant("to"),
-        fields.integer("offset_s", None, -(10**9), 10**9),
+        fields.integer("offset_s", None, -_OFFSET_MAX, _OFFSET_MAX),
     )
 
 

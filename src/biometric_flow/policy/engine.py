@@ -17,8 +17,8 @@ from biometric_flow.policy.sessions import Worked, attributed, work_out
 from biometric_flow.policy.trace import Step
 from biometric_flow.policy.workdays import Workday
 
-_REACH = 2
-"""Days around the punches and the range whose shifts may claim a punch or a minute."""
+_REACH = 3
+"""Days: a shift of at most one that begins within its day, and claims for one more, is no further from a punch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,15 @@ def _workdays(given: Inputs, known_at: int | None) -> list[Workday]:
     return assemble(given, parts, pay)
 
 
-def _days(given: Inputs, kept: Sequence[KeptPunch]) -> range:
-    first, last = given.first, given.last
-    if kept:
-        first = min(first, given.zone.day(kept[0].minute))
-        last = max(last, given.zone.day(kept[-1].minute))
-    return range(first - _REACH, last + _REACH + 1)
+def _days(given: Inputs, kept: Sequence[KeptPunch]) -> list[int]:
+    """The days of the range and those whose shifts may claim a punch."""
+    near = set(range(given.first, given.last + 1))
+    for day in {given.zone.day(punch.minute) for punch in kept}:
+        near.update(range(day - _REACH, day + _REACH + 1))
+    return sorted(near)
 
 
-def _groups(given: Inputs, kept: Iterable[KeptPunch], days: range) -> list[Group]:
+def _groups(given: Inputs, kept: Iterable[KeptPunch], days: Iterable[int]) -> list[Group]:
     planned = [
         instance(given.shifts[name], day, given.zone, given.policy.window)
         for day in days

@@ -12,6 +12,9 @@ LIST_MAX: Final = 200_000
 TEXT_MAX: Final = 400
 MINUTES_MAX: Final = 366 * 1440
 EPOCH: Final = date(1970, 1, 1).toordinal()
+_FIRST: Final = date(1980, 1, 1)
+_LAST: Final = date(2199, 12, 31)
+_SPAN: Final = f"between {_FIRST.year} and {_LAST.year}"
 
 
 class Fields:
@@ -154,10 +157,12 @@ def day_number(value: object, path: str) -> int:
     """YYYY-MM-DD as days since 1970-01-01."""
     if isinstance(value, str) and len(value) == 10:
         try:
-            return date.fromisoformat(value).toordinal() - EPOCH
+            found = date.fromisoformat(value)
+            if _FIRST <= found <= _LAST:
+                return found.toordinal() - EPOCH
         except ValueError:
             pass
-    raise PolicyInvalid(path, "a date YYYY-MM-DD", value)
+    raise PolicyInvalid(path, f"a date YYYY-MM-DD {_SPAN}", value)
 
 
 def second(value: object, path: str) -> int:
@@ -165,11 +170,11 @@ def second(value: object, path: str) -> int:
     if isinstance(value, str) and len(value) <= 40:
         try:
             moment = datetime.fromisoformat(value)
-            if moment.tzinfo is not None:
+            if moment.tzinfo is not None and _FIRST.year <= moment.year <= _LAST.year:
                 return math.floor(moment.timestamp())
         except (ValueError, OverflowError):
             pass
-    raise PolicyInvalid(path, "an instant such as 2024-01-08T09:00:00Z", value)
+    raise PolicyInvalid(path, f"an instant such as 2024-01-08T09:00:00Z {_SPAN}", value)
 
 
 def naive_second(value: object, path: str) -> int:
@@ -177,11 +182,11 @@ def naive_second(value: object, path: str) -> int:
     if isinstance(value, str) and len(value) <= 40:
         try:
             moment = datetime.fromisoformat(value)
-            if moment.tzinfo is None:
+            if moment.tzinfo is None and _FIRST.year <= moment.year <= _LAST.year:
                 return math.floor(moment.replace(tzinfo=UTC).timestamp())
         except ValueError:
             pass
-    raise PolicyInvalid(path, "a wall time such as 2024-01-08T09:00:00 without an offset", value)
+    raise PolicyInvalid(path, f"a wall time such as 2024-01-08T09:00:00 without an offset {_SPAN}", value)
 
 
 def date_text(day: int) -> str:

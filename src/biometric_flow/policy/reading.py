@@ -44,9 +44,7 @@ def read_policy(fields: Fields) -> Policy:
     overtime = fields.child("overtime")
     policy = Policy(
         duplicates=_duplicates(duplicate) if duplicate else Duplicates(),
-        window=ClaimWindow(window.integer("pre_min", 120), window.integer("post_min", 240))
-        if window
-        else ClaimWindow(),
+        window=_claim_window(window) if window else ClaimWindow(),
         pairing=_pairing(fields.child("pairing"), tiers),
         missing=_missing(fields.child("missing")),
         rounding=_rounding(fields.child("rounding")),
@@ -90,6 +88,10 @@ def _tier(fields: Fields, name: str, tiers: dict[str, float]) -> str:
     if tier != REGULAR and tier not in tiers:
         raise PolicyInvalid(fields.at(name), "a tier that policy.tiers gives a multiplier", tier)
     return tier
+
+
+def _claim_window(fields: Fields) -> ClaimWindow:
+    return ClaimWindow(fields.integer("pre_min", 120, 0, DAY), fields.integer("post_min", 240, 0, DAY))
 
 
 def _duplicates(fields: Fields) -> Duplicates:

@@ -52,7 +52,10 @@ def test_a_day_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     [
         (("explain", PUBLIC, "--id", "pub-999"), "expected the id of one of its 50 cases, came 'pub-999'"),
         (("explain", PUBLIC, "--id", "pub-001", "--date", "2025-01-01"), "expected a date from 2024-01-08"),
-        (("explain", PUBLIC, "--id", "pub-001", "--date", "soon"), "--date: expected a date YYYY-MM-DD, came 'soon'"),
+        (
+            ("explain", PUBLIC, "--id", "pub-001", "--date", "soon"),
+            "--date: expected a date YYYY-MM-DD between 1980 and 2199, came 'soon'",
+        ),
         (("evaluate", "no-such-file.json"), "no-such-file.json: expected a file that can be read"),
         (("check", PUBLIC), "policy: expected an object of rules, came nothing"),
     ],
