@@ -144,7 +144,13 @@ class Fields:
 
 def clock_minute(value: object, path: str) -> int:
     """HH:MM as a minute of the day, 00:00 to 23:59; 24:00 is 00:00 of the next day."""
-    if isinstance(value, str) and len(value) == 5 and value[2] == ":" and (value[:2] + value[3:]).isdigit():
+    if (
+        isinstance(value, str)
+        and len(value) == 5
+        and value.isascii()
+        and value[2] == ":"
+        and (value[:2] + value[3:]).isdigit()
+    ):
         hours, minutes = int(value[:2]), int(value[3:])
         if hours < 24 and minutes < 60:
             return hours * 60 + minutes

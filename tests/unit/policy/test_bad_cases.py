@@ -40,6 +40,11 @@ GOOD = {"id": "a", "tz": "Africa/Cairo", "range": {"from": "2024-01-08", "to": "
         ({"corrections": [{"seq": 1, "id": "c", "op": "add"}]}, "case a: corrections[0].at: expected an instant"),
         ({"policy": {"pairing": {"mode": "magic"}}}, "case a: policy.pairing.mode: expected one of alternating"),
         ({"as_of": "later"}, "case a: as_of: expected an instant"),
+        ({"policy": {"day_start": "²²:²²"}}, "case a: policy.day_start: expected a wall time HH:MM"),
+        (
+            {"as_of": "9999-12-31T23:59:59Z"},
+            "case a: as_of: expected an instant such as 2024-01-08T09:00:00Z between 1980",
+        ),
     ],
 )
 def test_one_line_names_case_and_field(change: dict[str, Any], said: str) -> None:
