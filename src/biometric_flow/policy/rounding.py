@@ -1,7 +1,6 @@
 """Moving the ends of pieces: snapping, rounding, clamping (contract 8). The punches themselves never change."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from biometric_flow.policy.pairing import Piece
 from biometric_flow.policy.rules import Grid, Policy
@@ -38,7 +37,7 @@ class Ends:
             start = self._start(piece.start, index == 0)
             end = self._end(piece.end, index == len(pieces) - 1)
             if start < end:
-                moved.append(replace(piece, start=start, end=end))
+                moved.append(Piece(start, end, piece.is_overtime, piece.is_filled))
             elif piece.start < piece.end:
                 self._steps.append(Step("8.5 vanished", piece.end - piece.start, 0))
         return moved

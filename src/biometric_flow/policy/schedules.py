@@ -1,6 +1,7 @@
 """Who should work when: shift instances on the UTC line, days off, half-day middles (contract 4)."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from biometric_flow.policy.fields import weekday
 from biometric_flow.policy.inputs import Schedule, Shift
@@ -29,8 +30,9 @@ class Instance:
         return self.opens <= minute <= self.closes
 
 
+@lru_cache(maxsize=1 << 14)
 def instance(shift: Shift, day: int, zone: HomeZone, window: ClaimWindow) -> Instance:
-    """A shift on a day."""
+    """A shift on a day; people of one shift share it."""
     start = zone.minute(day, shift.start)
     end = zone.minute(day + (shift.end <= shift.start), shift.end)
     core_start, core_end = start, end
