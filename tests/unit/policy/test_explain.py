@@ -34,6 +34,12 @@ def test_drift_rounding_and_dropped_reads_are_told() -> None:
     assert any("p2 at 08:01 came too soon" in line for line in told("pub-005"))
 
 
+def test_an_unpaid_window_and_a_paid_rest_are_told() -> None:
+    window = next(name for name, case in CASES.items() if case.title.startswith("a break window takes"))
+    assert "Unpaid break time took 7:40 to 7:00. [rule 9.2 break.window, case]" in told(window)
+    assert "Of a break of 0:15, 0:15 are paid. [rule 9.1 paid_gap, case]" in told("pub-016")
+
+
 def test_every_step_of_every_case_has_words() -> None:
     for case in CASES.values():
         for day in evaluate(case.given).days:
