@@ -279,7 +279,6 @@ async def test_what_the_places_key_did_not_sign_leaves_no_trace(gateway: Running
         "UPDATE ledger_entry SET hash = sha256('x') WHERE sequence = 290",
         "DELETE FROM ledger_entry WHERE sequence = 270",
         "UPDATE ledger_node SET hash = sha256('x')",
-        "DELETE FROM ledger_node",
     ],
 )
 async def test_a_replica_that_was_edited_contradicts_the_next_honest_checkpoint(
@@ -292,3 +291,13 @@ async def test_a_replica_that_was_edited_contradicts_the_next_honest_checkpoint(
     chain.add(*touches(1, first=300))
     await uplink.upload(300, chain.entries[300:])
     assert (await refusal(chain.show(uplink))).code == "ledger.checkpoint_refused"
+
+
+async def test_a_replica_without_its_tree_grows_it_again(gateway: RunningGateway, database: TestDatabase) -> None:
+    chain, uplink = await seen(gateway), gateway.uplink()
+    with psycopg.connect(database.owner_dsn) as connection:
+        connection.execute("SELECT set_config('app.tenant', 'demo', false)")
+        assert connection.execute("DELETE FROM ledger_node WHERE log = 'cairo'").rowcount == 1
+    chain.add(*touches(300, first=300))
+    await uplink.upload(300, chain.entries[300:])
+    assert (await chain.show(uplink)).verified_by((await keys(gateway))[0])

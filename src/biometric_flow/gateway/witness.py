@@ -27,6 +27,8 @@ from biometric_flow.runtime.web import NotFound
 
 NAME: Final = "biometric-flow-gateway"
 """The gateway's name in its cosignatures."""
+GROW_STEP: Final = 256 * TILE_WIDTH
+"""Leaves by which a replica's tree grows in one transaction."""
 
 
 class CheckpointRefused(LedgerError):
@@ -76,6 +78,7 @@ class Witness:
         """
         shown = Note.parse(note)
         checkpoint = Checkpoint.parse(shown.text)
+        await self._grow(tenant, place, checkpoint.size)
         async with self._database.tenant(tenant) as connection:
             head = await ledger.head(connection, place, lock=True)
             if head is None:
@@ -137,6 +140,17 @@ class Witness:
             proof = await tree.hashes(inclusion(sequence - 1, row.size), row.size)
         return write_receipt(entry, proof, Note.parse(row.note))
 
+    async def _grow(self, tenant: TenantId, place: PlaceId, size: int) -> None:
+        """Let a replica's tree reach this size, in transactions that each end in time."""
+        while True:
+            async with self._database.tenant(tenant) as connection:
+                head = await ledger.head(connection, place)
+                tree = checkpoints.Tree(connection, tenant, place)
+                grown, end = await tree.grown(), min(size, head.sequence if head else 0)
+                if end - grown < TILE_WIDTH:
+                    return
+                await tree.grow(grown, min(end, grown + GROW_STEP))
+
     def _log_signer(self, tenant: TenantId) -> Signer:
         return Signer(f"biometric-flow/{tenant}", self._key)
 
@@ -158,13 +172,12 @@ class Witness:
     async def _objection(
         self, connection: AsyncConnection, tenant: TenantId, place: PlaceId, said: Checkpoint, note: Note, last: int
     ) -> str | None:
-        """Why a checkpoint is not cosigned; None when nothing speaks against it. Grows the tree to its size."""
+        """Why a checkpoint is not cosigned; None when nothing speaks against it."""
         if said.origin != place_origin(tenant, place) or note.text != said.text():
             return f"expected a checkpoint of {place_origin(tenant, place)} without extensions, got {said.origin[:120]}"
         if said.size <= last:
             return f"a checkpoint over {last} entries was cosigned, this one over {said.size} goes back"
         tree = checkpoints.Tree(connection, tenant, place)
-        await tree.grow(last, said.size)
         try:
             root = await tree.root(said.size)
         except TreeIncomplete as error:

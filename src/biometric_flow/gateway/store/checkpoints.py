@@ -43,6 +43,12 @@ class Tree:
             values["level"] = tile.level
         return [bytes(row.hash) for row in await self._connection.execute(query, values)]
 
+    async def grown(self) -> int:
+        """How many leaves the kept roots of full tiles cover."""
+        query = text("SELECT coalesce(max(position) + 1, 0) FROM ledger_node WHERE log = :log AND level = 1")
+        tiles: int = (await self._connection.execute(query, {"log": self._log})).scalar_one()
+        return tiles * TILE_WIDTH
+
     async def grow(self, old: int, new: int) -> None:
         """Keep the roots of the tiles that are full now."""
         for tile in full_tiles(old, new):
