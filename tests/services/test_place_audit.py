@@ -153,11 +153,10 @@ def test_one_flipped_bit_of_any_column_is_found_and_named(clean: Path, tmp_path:
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(6 * 3600)
-def test_a_flipped_bit_of_every_value_of_a_thousand_punches_is_found_and_named(tmp_path: Path) -> None:
+def test_a_flipped_bit_in_three_thousand_values_of_a_thousand_punches_is_found_and_named(tmp_path: Path) -> None:
     file = ledger(tmp_path, 1000)
     chance = random.Random()
-    for cell in cells(file):
+    for cell in chance.sample(list(cells(file)), 3000):
         alter(file, cell, chance)
 
 

@@ -59,7 +59,7 @@ async def test_what_cannot_be_read_is_named(start: Start) -> None:
     await start(host=f"{NET}.1", port=port, comm_key=4711)
     for last, fault in ((2, "pull_refused"), (3, "panel"), (4, "silent"), (5, "garbage")):
         await (await start(host=f"{NET}.{last}", port=port)).fault(fault)
-    result = await discover(f"{NET}.0/29", port=port, rate=1000, timeout=0.3)
+    result = await discover(f"{NET}.0/29", port=port, rate=1000, timeout=2)
     assert {one.host[-1]: one.kind for one in result.found} == {
         "1": Kind.LOCKED,
         "2": Kind.PUSH_ONLY,
@@ -74,7 +74,7 @@ async def test_a_terminal_that_knows_only_udp_is_found_and_a_machine_that_is_non
     old = await start(host=f"{NET}.2", profile="zk6", serial="OLD-0002", transports=("udp",))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind((f"{NET}.3", old.port))
-        result = await discover(f"{NET}.0/29", port=old.port, rate=1000, timeout=0.5)
+        result = await discover(f"{NET}.0/29", port=old.port, rate=1000, timeout=2)
     assert [(one.host, one.transport, one.info and one.info.serial) for one in result.found] == [
         (f"{NET}.2", Transport.UDP, "OLD-0002")
     ]

@@ -96,10 +96,10 @@ async def test_the_log_is_refused_by_name_over_udp_after(
     start: Start, kind: str, how: dict[str, object], error: type[ZkError]
 ) -> None:
     sim = await start(users=people(), punches=punches(2_000), **UDP)
-    async with open_terminal(sim.host, sim.port, timeout=0.6, transport="udp") as terminal:
+    async with open_terminal(sim.host, sim.port, timeout=1.5, transport="udp") as terminal:
         await sim.fault(kind, **how)  # type: ignore[arg-type]
         with pytest.raises(error):
-            await terminal.attendance(deadline=0.7)
+            await terminal.attendance(deadline=1.5)
 
 
 async def test_a_lost_request_is_asked_again_and_answered_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
