@@ -14,8 +14,9 @@ from biometric_flow.ledger.note import Signer
 from biometric_flow.ledger.verify_receipt import verify
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.audit import Keys, audit
+from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.schema import open_database, open_reader
-from biometric_flow.place.store import Batch, PlaceReader, PlaceStore
+from biometric_flow.place.store import Batch, PlaceStore
 
 ENTRIES = int(os.environ.get("LEDGER_TREE_ENTRIES", "50000"))
 NOW = datetime(2026, 11, 22, tzinfo=UTC)

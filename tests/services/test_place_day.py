@@ -19,9 +19,9 @@ import pytest
 from biometric_flow.ledger.ledger import Ledger
 from biometric_flow.ledger.sqlite import SqliteLedgerStore
 from biometric_flow.model.ids import PlaceId
+from biometric_flow.place.reader import PlaceReader, PunchFilter
 from biometric_flow.place.roster import TerminalConfig
 from biometric_flow.place.schema import open_reader
-from biometric_flow.place.store import PlaceReader, PunchFilter
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.profiles import PROFILES
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal

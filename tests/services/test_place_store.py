@@ -11,8 +11,9 @@ from biometric_flow.ledger.events import GenerationStarted
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.model.punch import Channel, QuarantineReason
 from biometric_flow.place.normalise import Quarantined
+from biometric_flow.place.reader import PlaceReader, PunchFilter
 from biometric_flow.place.schema import open_database, open_reader
-from biometric_flow.place.store import Batch, Cursor, PlaceReader, PlaceStore, PunchFilter
+from biometric_flow.place.store import Batch, Cursor, PlaceStore
 from tests.builders import GATE, MOMENT, person, punch
 
 EVERYTHING = (-(2**62), 0)

@@ -32,6 +32,7 @@ from biometric_flow.place.push.server import PushServer
 from biometric_flow.place.push.server import listener as push_listener
 from biometric_flow.place.push.server import serve as serve_push
 from biometric_flow.place.push.tables import PushReader
+from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.roster import DevicesFile, Roster, RosterEntry, read_devices
 from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
@@ -42,7 +43,7 @@ from biometric_flow.place.routes.punches import punch_view
 from biometric_flow.place.schema import open_database, open_reader
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.state import PlaceState
-from biometric_flow.place.store import PlaceReader, PlaceStore, Recorded
+from biometric_flow.place.store import PlaceStore, Recorded
 from biometric_flow.place.uplink import Uplink
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.place.writer import Writer

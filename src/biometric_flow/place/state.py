@@ -15,9 +15,9 @@ from biometric_flow.place.feed import Feed
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.settings import PlaceSettings
-from biometric_flow.place.store import PlaceReader
 from biometric_flow.place.uplink import LinkState, Uplink
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.clock import Clock

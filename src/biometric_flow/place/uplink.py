@@ -15,8 +15,9 @@ from biometric_flow.ledger.chain import SealedEntry
 from biometric_flow.ledger.errors import NoteRefused
 from biometric_flow.ledger.note import Note, PublicKey
 from biometric_flow.place.errors import RestoredFromOlderCopy
+from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.settings import PlaceSettings
-from biometric_flow.place.store import PlaceReader, PlaceStore
+from biometric_flow.place.store import PlaceStore
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.clock import Clock
 

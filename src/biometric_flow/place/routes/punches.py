@@ -10,8 +10,8 @@ from biometric_flow.api.place import PunchPage, PunchView, QuarantinedRow
 from biometric_flow.model.ids import PunchId
 from biometric_flow.model.punch import Punch
 from biometric_flow.place.errors import CursorInvalid
+from biometric_flow.place.reader import PunchFilter
 from biometric_flow.place.state import State
-from biometric_flow.place.store import PunchFilter
 
 router = APIRouter(prefix="/v1", tags=["punches"])
 
