@@ -35,20 +35,24 @@ def require(is_there: bool, what: str, command: str) -> None:
 def chromium() -> str:
     """The path of a Chromium; one is installed from the system's packages when this account may do that."""
     path = _found()
-    if path is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        subprocess.run(["apt-get", "update", "-q"], check=False, capture_output=True, timeout=120)
-        install = ["apt-get", "install", "-q", "-y", "--no-install-recommends", "chromium"]
-        subprocess.run(
-            install,
-            check=False,
-            capture_output=True,
-            timeout=600,
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-        )
+    if path is None:
+        install("chromium")
         path = _found()
     require(path is not None, "chromium", "sudo apt-get install chromium")
     assert path is not None
     return path
+
+
+def install(*packages: str) -> None:
+    """Install system packages where this account may; elsewhere nothing happens and `require` says so."""
+    if os.geteuid() != 0 or not shutil.which("apt-get"):
+        return
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command, seconds in (
+        (["apt-get", "update", "-q"], 120),
+        (["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], 600),
+    ):
+        subprocess.run(command, check=False, capture_output=True, timeout=seconds, env=quiet)
 
 
 def _found() -> str | None:

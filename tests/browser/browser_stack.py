@@ -41,7 +41,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-async def until(fact: Callable[[], Awaitable[object]], seconds: float = 10.0, what: str = "the fact") -> None:
+async def until(fact: Callable[[], Awaitable[object]], seconds: float = 60.0, what: str = "the fact") -> None:
     """Wait for a fact, with a deadline."""
     end = time.monotonic() + seconds
     while not await fact():

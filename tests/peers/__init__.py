@@ -12,12 +12,16 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+from tests.requires import install
+
 FOLDER = Path(__file__).parent
 INSTALL_SECONDS = 120
 
 
 def npm_packages() -> Path | None:
     """The folder that holds the packages of package.json; installed once for a machine, None when that cannot be."""
+    if not shutil.which("node") or not shutil.which("npm"):
+        install("nodejs", "npm")
     if not shutil.which("node") or not shutil.which("npm"):
         return None
     wanted = (FOLDER / "package.json").read_bytes()

@@ -13,7 +13,7 @@ from tests.requires import require
 from tests.simulator.conftest import Start
 from tests.simulator.days import people, punches
 
-pytestmark = pytest.mark.xdist_group("npm")
+pytestmark = [pytest.mark.xdist_group("npm"), pytest.mark.timeout(900)]
 PEERS = pytest.mark.parametrize("name", ["zkteco-js", "node-zklib"])
 ROWS = 700
 TIME = {"zkteco-js": "record_time", "node-zklib": "recordTime"}
@@ -23,7 +23,7 @@ PIN = {"zkteco-js": "user_id", "node-zklib": "deviceUserId"}
 @pytest.fixture
 async def peer() -> AsyncIterator[Peer]:
     packages = await asyncio.to_thread(npm_packages)
-    require(packages is not None, "node with npm and its registry", "install Node.js 20 or newer")
+    require(packages is not None, "node with npm and its registry", "sudo apt-get install nodejs npm")
     assert packages is not None
     async with running(packages) as peer:
         yield peer
