@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import os
 import random
 import shlex
 import socket
 import sys
 from collections import Counter
 from datetime import timedelta
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -97,6 +98,54 @@ async def test_a_port_in_use_is_one_clear_line_and_nothing_is_started(passable: 
         line = await refused(passable, f"--gateway-port={port}")
     assert f"port {port} on 127.0.0.1 is in use" in line
     assert not (passable / "logs").exists()
+
+
+async def test_one_port_for_two_is_one_clear_line_that_names_both(passable: Path) -> None:
+    line = await refused(passable, "--dashboard-port=9000", "--gateway-port=9000")
+    assert "the gateway and the dashboard would both listen on port 9000" in line
+    assert not (passable / "logs").exists()
+
+
+async def test_the_demo_needs_nothing_that_only_developers_install(
+    passable: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hidden = development_modules()
+    assert {"pytest", "playwright"} <= hidden, "the list of what to hide is wrong"
+    (passable / "sitecustomize.py").write_text(HIDING.format(hidden=hidden))
+    monkeypatch.setenv("PYTHONPATH", str(passable), prepend=os.pathsep)
+    async with running_demo(passable / "data", free_ports()) as demo:
+        await demo.said("punches of the year have arrived")
+        async with httpx2.AsyncClient() as http:
+            assert (await http.get(f"{demo.dashboard_url}/sign-in")).status_code == 200
+    assert demo.processes() == []
+    assert not [line for line in demo.output if "starting it again" in line]
+
+
+HIDING = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {hidden!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
+
+
+def development_modules() -> set[str]:
+    """The modules of the packages that requirements/dev.txt adds to requirements/run.txt."""
+    folder = Path(__file__).parents[2] / "requirements"
+    run, develop = (
+        {line.split("==")[0] for line in (folder / name).read_text().splitlines() if "==" in line}
+        for name in ("run.txt", "dev.txt")
+    )
+    found = set()
+    for module, packages in metadata.packages_distributions().items():
+        names = {package.lower().replace("_", "-").replace(".", "-") for package in packages}
+        if names <= develop - run:
+            found.add(module)
+    return found
 
 
 async def test_a_folder_that_is_a_file_is_one_clear_line(passable: Path) -> None:

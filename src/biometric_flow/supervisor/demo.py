@@ -21,7 +21,7 @@ from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.process import bind, hold, usable_folder
 from biometric_flow.supervisor import history, people
-from biometric_flow.supervisor.ports import Ports
+from biometric_flow.supervisor.ports import Ports, each_once
 from biometric_flow.supervisor.tree import Child, Tree
 
 TENANT: Final = "demo"
@@ -97,7 +97,7 @@ def run_demo(data: Path, ports: Ports, live_seconds: float, say: Callable[[str],
             f"{folder} has {free >> 20} MiB left, the demo needs {FREE_BYTES >> 20}: free some space or use --data"
         )
     with hold(folder):
-        for port in _all_ports(ports):
+        for port in each_once(_wanted_ports(ports)):
             bind(HOST, port, "an option of `biometric-flow demo`, see --help").close()
         asyncio.run(_run(folder, ports, live_seconds, say))
     return 0
@@ -120,10 +120,18 @@ async def _run(folder: Path, ports: Ports, live_seconds: float, say: Callable[[s
     say("Everything has stopped. The next start goes on from here.")
 
 
-def _all_ports(ports: Ports) -> list[int]:
-    count = sum(len(place.terminals) for place in PLACES)
-    terminals = [base + index for base in (ports.terminal, ports.control) for index in range(count)]
-    return [ports.gateway, ports.dashboard, *(ports.place + index for index in range(len(PLACES))), *terminals]
+def _wanted_ports(ports: Ports) -> list[tuple[str, int]]:
+    terminals = [terminal for place in PLACES for terminal in place.terminals]
+    return [
+        ("the gateway", ports.gateway),
+        ("the dashboard", ports.dashboard),
+        *((f"place {place.id}", ports.place + index) for index, place in enumerate(PLACES)),
+        *((_child_name(terminal), ports.terminal + index) for index, terminal in enumerate(terminals)),
+        *(
+            (f"the control of {_child_name(terminal)}", ports.control + index)
+            for index, terminal in enumerate(terminals)
+        ),
+    ]
 
 
 def _children(folder: Path, ports: Ports) -> list[Child]:

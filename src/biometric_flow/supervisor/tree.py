@@ -27,6 +27,9 @@ STEADY_SECONDS: Final = 20.0
 REFUSED: Final = 2
 """The exit code of a `biometric-flow` process that will not start as configured."""
 
+TRIES: Final = 8
+"""A child that was never steady and fails so many times in a row, for most of a minute, will not get better."""
+
 LOG_BYTES: Final = 20 * 1024 * 1024
 
 
@@ -76,6 +79,8 @@ class Tree:
     async def _keep(self, child: Child) -> None:
         delay = RESTART_SECONDS
         has_run = False
+        is_proven = False
+        failures = 0
         while True:
             started = self._clock.monotonic()
             code = await self._run_once(child)
@@ -85,7 +90,14 @@ class Tree:
                 self.stop()
                 return
             has_run = has_run or code != REFUSED
-            self._say(f"{child.name} ended ({_cause(code)}); starting it again, its log is {self._log(child)}")
+            is_proven = is_proven or lived > STEADY_SECONDS
+            failures = failures + 1 if code > 0 else 0
+            if failures == TRIES and not is_proven:
+                self._refusal = StartRefused(f"{child.name} failed {TRIES} times: {_last_line(self._log(child))}")
+                self.stop()
+                return
+            why = f"{_cause(code)}: {_last_line(self._log(child))}" if code > 0 else _cause(code)
+            self._say(f"{child.name} ended ({why}); starting it again, its log is {self._log(child)}")
             delay = RESTART_SECONDS if lived > STEADY_SECONDS else min(delay * 2, RESTART_MAX_SECONDS)
             await self._clock.sleep(delay)
 
