@@ -34,4 +34,4 @@ class SignedChain(Chain):
 
     async def show(self, uplink: UplinkClient, note: Note | None = None) -> Note:
         """What the gateway makes of this chain's checkpoint, or of another note under its key."""
-        return Note.parse(await uplink.checkpoint(str(note or self.signed()), str(self.signer.public)))
+        return Note.parse((await uplink.checkpoint(str(note or self.signed()), str(self.signer.public))).note)

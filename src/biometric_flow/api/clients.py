@@ -256,10 +256,10 @@ class UplinkClient:
         upload = EntriesUpload.model_construct(after=after, entries=list(within(entries, MAX_UPLOAD)))
         return _read(Acknowledged, await self._send("POST", "/entries", upload.model_dump_json())).position
 
-    async def checkpoint(self, note: str, key: str) -> str:
-        """Show a signed checkpoint; returns it with the gateway's cosignature."""
+    async def checkpoint(self, note: str, key: str) -> CosignedCheckpoint:
+        """Show a signed checkpoint; returns it with the gateway's cosignature, and the key that this is by."""
         shown = CheckpointUpload(note=note, key=key).model_dump_json()
-        return _read(CosignedCheckpoint, await self._send("PUT", "/checkpoint", shown)).note
+        return _read(CosignedCheckpoint, await self._send("PUT", "/checkpoint", shown))
 
     async def report(self, report: PlaceReport) -> None:
         """Say how the place and its terminals are."""

@@ -259,6 +259,7 @@ class CosignedCheckpoint(BaseModel):
     """The same checkpoint with the gateway's cosignature (C2SP tlog-cosignature)."""
 
     note: str
+    key: str = Field("", description="What verifies the cosignature, as a C2SP vkey.")
 
 
 class RefusedCheckpoint(BaseModel):

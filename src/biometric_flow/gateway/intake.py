@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, assert_never
 
@@ -15,6 +15,7 @@ from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.store import ledger, people, places, punches, terminals
 from biometric_flow.ledger.chain import Head, SealedEntry, check
+from biometric_flow.ledger.decisions import CorrectionMade, KeyChanged, OperationDone, PersonErased, QuarantineDecided
 from biometric_flow.ledger.errors import ChainBroken, LedgerError
 from biometric_flow.ledger.events import ClockCorrected, GenerationStarted, PersonEnrolled, PunchRecorded, decode
 from biometric_flow.model.errors import BiometricFlowError
@@ -51,6 +52,7 @@ class Verified:
     sequences: list[int]
     """Of each punch, where it stands."""
     enrolments: list[PersonEnrolled]
+    key_changes: list[KeyChanged] = field(default_factory=list)
 
 
 class Intake:
@@ -115,8 +117,15 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
             case PersonEnrolled():
                 _check_person(head.sequence, event)
                 found.enrolments.append(event)
-            case GenerationStarted() | ClockCorrected():
+            case GenerationStarted() | ClockCorrected() | QuarantineDecided():
                 _check_serial(head.sequence, event.terminal)
+            case CorrectionMade():
+                if not 0 < event.entry < head.sequence:
+                    raise ChainBroken(head.sequence, f"a correction of entry {event.entry}, which is none before it")
+            case KeyChanged():
+                found.key_changes.append(event)
+            case PersonErased() | OperationDone():
+                pass
             case _:
                 assert_never(event)
     return found

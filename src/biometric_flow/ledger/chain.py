@@ -47,6 +47,11 @@ def opening(key: bytes, sequence: int) -> bytes:
     return hmac.digest(extracted, b"biometric-flow/opening/1" + sequence.to_bytes(8, "big") + b"\x01", "sha256")
 
 
+def erased_key_digest(key: bytes) -> bytes:
+    """What an erasure leaf says of a destroyed key: enough to know it again, and nothing of whose it was."""
+    return hashlib.sha256(b"biometric-flow/erased-key/1" + key).digest()
+
+
 def leaf_hash(leaf: bytes) -> bytes:
     """The RFC 6962 leaf hash: SHA-256 over 0x00 and the leaf."""
     return hashlib.sha256(b"\x00" + leaf).digest()

@@ -2,11 +2,26 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import cbor2
 
+from biometric_flow.ledger.decisions import (
+    CorrectionMade,
+    Decision,
+    KeyChanged,
+    OperationDone,
+    PersonErased,
+    QuarantineDecided,
+    correction_made,
+    instant_text,
+    key_changed,
+    operation_done,
+    person_erased,
+    quarantine_decided,
+    text,
+)
 from biometric_flow.ledger.errors import EventUnreadable
 from biometric_flow.model.ids import Pin, PunchId, TerminalSerial
 from biometric_flow.model.punch import Channel, Punch
@@ -88,7 +103,7 @@ class ClockCorrected:
         return None
 
 
-Event = PunchRecorded | PersonEnrolled | GenerationStarted | ClockCorrected
+Event = PunchRecorded | PersonEnrolled | GenerationStarted | ClockCorrected | Decision
 
 
 def encode(event: Event) -> bytes:
@@ -101,12 +116,12 @@ def encode(event: Event) -> bytes:
                 "terminal": punch.terminal,
                 "pin": punch.pin,
                 "local_time": punch.local_time.isoformat(timespec="seconds"),
-                "instant": _instant(punch.instant),
+                "instant": instant_text(punch.instant),
                 "state": punch.state,
                 "verify": punch.verify,
                 "work_code": punch.work_code,
                 "drift_ms": None if punch.drift is None else round(punch.drift / timedelta(milliseconds=1)),
-                "received_at": _instant(punch.received_at),
+                "received_at": instant_text(punch.received_at),
                 "channel": str(punch.channel),
             }
         case PersonEnrolled():
@@ -117,7 +132,7 @@ def encode(event: Event) -> bytes:
                 "name": event.name,
                 "privilege": event.privilege,
                 "card": event.card,
-                "seen_at": _instant(event.seen_at),
+                "seen_at": instant_text(event.seen_at),
             }
         case GenerationStarted():
             body = {
@@ -126,14 +141,16 @@ def encode(event: Event) -> bytes:
                 "firmware": event.firmware,
                 "platform": event.platform,
                 "rows": event.rows,
-                "seen_at": _instant(event.seen_at),
+                "seen_at": instant_text(event.seen_at),
             }
         case ClockCorrected():
             body = {
                 "terminal": event.terminal,
                 "drift_ms": round(event.drift / timedelta(milliseconds=1)),
-                "set_at": _instant(event.set_at),
+                "set_at": instant_text(event.set_at),
             }
+        case _:
+            body = event.body()
     return cbor2.dumps({"kind": event.kind, "version": event.version, **body}, canonical=True)
 
 
@@ -159,8 +176,8 @@ def _punch_recorded(body: Mapping[str, Any]) -> PunchRecorded:
     return PunchRecorded(
         Punch(
             id=PunchId(body["id"]),
-            terminal=TerminalSerial(_text(body["terminal"])),
-            pin=Pin(_text(body["pin"])),
+            terminal=TerminalSerial(text(body["terminal"])),
+            pin=Pin(text(body["pin"])),
             local_time=datetime.fromisoformat(body["local_time"]),
             instant=datetime.fromisoformat(body["instant"]),
             state=int(body["state"]),
@@ -175,10 +192,10 @@ def _punch_recorded(body: Mapping[str, Any]) -> PunchRecorded:
 
 def _person_enrolled(body: Mapping[str, Any]) -> PersonEnrolled:
     return PersonEnrolled(
-        terminal=TerminalSerial(_text(body["terminal"])),
-        pin=Pin(_text(body["pin"])),
+        terminal=TerminalSerial(text(body["terminal"])),
+        pin=Pin(text(body["pin"])),
         uid=int(body["uid"]),
-        name=_text(body["name"]),
+        name=text(body["name"]),
         privilege=int(body["privilege"]),
         card=int(body["card"]),
         seen_at=datetime.fromisoformat(body["seen_at"]),
@@ -187,10 +204,10 @@ def _person_enrolled(body: Mapping[str, Any]) -> PersonEnrolled:
 
 def _generation_started(body: Mapping[str, Any]) -> GenerationStarted:
     return GenerationStarted(
-        terminal=TerminalSerial(_text(body["terminal"])),
+        terminal=TerminalSerial(text(body["terminal"])),
         generation=int(body["generation"]),
-        firmware=_text(body["firmware"]),
-        platform=_text(body["platform"]),
+        firmware=text(body["firmware"]),
+        platform=text(body["platform"]),
         rows=int(body["rows"]),
         seen_at=datetime.fromisoformat(body["seen_at"]),
     )
@@ -198,7 +215,7 @@ def _generation_started(body: Mapping[str, Any]) -> GenerationStarted:
 
 def _clock_corrected(body: Mapping[str, Any]) -> ClockCorrected:
     return ClockCorrected(
-        terminal=TerminalSerial(_text(body["terminal"])),
+        terminal=TerminalSerial(text(body["terminal"])),
         drift=timedelta(milliseconds=body["drift_ms"]),
         set_at=datetime.fromisoformat(body["set_at"]),
     )
@@ -209,14 +226,9 @@ _DECODERS: Mapping[tuple[str, int], Callable[[Mapping[str, Any]], Event]] = {
     (PersonEnrolled.kind, 1): _person_enrolled,
     (GenerationStarted.kind, 1): _generation_started,
     (ClockCorrected.kind, 1): _clock_corrected,
+    (CorrectionMade.kind, 1): correction_made,
+    (QuarantineDecided.kind, 1): quarantine_decided,
+    (PersonErased.kind, 1): person_erased,
+    (KeyChanged.kind, 1): key_changed,
+    (OperationDone.kind, 1): operation_done,
 }
-
-
-def _instant(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, got {type(value).__name__}")
-    return value

@@ -153,7 +153,11 @@ class Signer:
     def sign(self, checkpoint: Checkpoint) -> Note:
         """The signed checkpoint. Whether it may be signed is the caller's to know."""
         text = checkpoint.text()
-        return Note(text, (Signature(self.public.name, self.public.id, self._key.sign(text.encode())),))
+        return Note(text, (self.signed(text),))
+
+    def signed(self, text: str) -> Signature:
+        """The signature of a note's text."""
+        return Signature(self.public.name, self.public.id, self._key.sign(text.encode()))
 
 
 class Cosigner:

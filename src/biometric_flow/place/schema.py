@@ -6,6 +6,7 @@ from typing import Final
 
 from biometric_flow.ledger import sqlite as ledger_sqlite
 from biometric_flow.ledger import tree as ledger_tree
+from biometric_flow.place import witnesses
 from biometric_flow.place.push import tables as push_tables
 from biometric_flow.runtime.errors import FolderUnusable
 
@@ -121,7 +122,13 @@ ALTER TABLE terminal ADD COLUMN push_networks TEXT NOT NULL DEFAULT '';
 ALTER TABLE terminal ADD COLUMN push_version TEXT NOT NULL DEFAULT '';
 """
 
-STEPS: Final = (ledger_sqlite.SCHEMA + _FIRST, _COMMANDS, _PUSH + push_tables.SCHEMA, ledger_tree.SCHEMA)
+STEPS: Final = (
+    ledger_sqlite.SCHEMA + _FIRST,
+    _COMMANDS,
+    _PUSH + push_tables.SCHEMA,
+    ledger_tree.SCHEMA,
+    witnesses.SCHEMA,
+)
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 
 

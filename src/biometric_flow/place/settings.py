@@ -1,11 +1,25 @@
 """Settings of a place process: BIOMETRIC_FLOW_PLACE_* and its line in places.json."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, HttpUrl, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
+from biometric_flow.ledger.errors import KeyTextInvalid
+from biometric_flow.ledger.note import PublicKey
 from biometric_flow.runtime.settings import Settings, StrongSecret
+
+
+def _verifier_key(text: str) -> str:
+    """Raises ValueError for what is no key."""
+    try:
+        return str(PublicKey.parse(text))
+    except KeyTextInvalid as error:
+        raise ValueError(str(error)) from None
+
+
+VerifierKey = Annotated[str, AfterValidator(_verifier_key)]
+"""A C2SP vkey."""
 
 
 class PlaceSettings(Settings):
@@ -21,6 +35,8 @@ class PlaceSettings(Settings):
     """Bearer token of this place's own HTTP interface."""
     gateway_url: HttpUrl | None = None
     gateway_credential: StrongSecret | None = None
+    gateway_key: VerifierKey | None = None
+    """What verifies the gateway's cosignatures (`GET /v1/ledger/keys`, first line); else the first that it shows."""
 
     reconcile_seconds: float = Field(60, gt=0)
     """How often the counters are compared with what was read, and the log read again when they differ."""

@@ -10,13 +10,14 @@ from typing import Any
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PersonEnrolled, PunchRecorded
 from biometric_flow.ledger.ledger import Ledger
-from biometric_flow.ledger.note import Note, Signer
+from biometric_flow.ledger.note import Note, PublicKey, Signer
 from biometric_flow.ledger.sqlite import SqliteLedgerStore
 from biometric_flow.ledger.tree import Signed, SqliteTree
 from biometric_flow.model.ids import PlaceId, TerminalSerial
 from biometric_flow.model.punch import Punch
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.push.tables import PushNotes, keep_notes
+from biometric_flow.place.witnesses import WitnessKeys
 from biometric_flow.zk.wire.marks import LogMark
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS
 
@@ -77,6 +78,7 @@ class PlaceStore:
         self._connection = connection
         self._entries = SqliteLedgerStore(connection)
         self._tree = SqliteTree(connection)
+        self.witnesses = WitnessKeys(connection)
         self.ledger = Ledger(place, self._entries, self._entries)
 
     def record(self, batches: Iterable[Batch]) -> list[Recorded]:
@@ -93,6 +95,16 @@ class PlaceStore:
         """Sign the ledger as it is, durably; None when nothing is new. Raises CheckpointInconsistent."""
         with self._transaction():
             return self._tree.sign(signer, self.ledger.head().sequence, now)
+
+    def witness_key(self, shown: PublicKey, configured: PublicKey | None, now: datetime) -> PublicKey:
+        """The gateway's key that is believed: the configured one, else the pinned one, else the first that is shown."""
+        with self._transaction():
+            believed = self.witnesses.believed()
+            if configured is not None and believed != configured:
+                self.witnesses.pin(configured, "configured", now)
+            elif believed is None:
+                self.witnesses.pin(shown, "first_use", now)
+        return configured or believed or shown
 
     def keep_cosigned(self, size: int, note: Note) -> None:
         """Keep a checkpoint with what its witness added."""
@@ -120,6 +132,9 @@ class PlaceStore:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._connection.in_transaction:
+            yield
+            return
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -12,12 +12,13 @@ from biometric_flow.api.clients import GatewayProblem, GatewayUnreachable, Uplin
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.ledger.chain import SealedEntry
-from biometric_flow.ledger.errors import NoteRefused
+from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.note import Note, PublicKey
 from biometric_flow.place.errors import RestoredFromOlderCopy
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceStore
+from biometric_flow.place.witnesses import check_cosigned
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.clock import Clock
 
@@ -44,6 +45,7 @@ class Uplink:
         self._client, self._settings, self._clock = client, settings, clock
         self._reader, self._store, self._writer = reader, store, writer
         self._make_report, self._ledger_key = report, ledger_key
+        self._gateway_key = PublicKey.parse(settings.gateway_key) if settings.gateway_key else None
         self._entries_waiting = asyncio.Event()
         self._report_due = asyncio.Event()
         self.state: LinkState = "unreachable"
@@ -65,8 +67,8 @@ class Uplink:
         while True:
             try:
                 await self._upload_from(await self._client.position())
-            except (GatewayUnreachable, GatewayProblem, RestoredFromOlderCopy, NoteRefused) as error:
-                is_refusal = not (isinstance(error, GatewayUnreachable) or error.retryable)
+            except (GatewayUnreachable, GatewayProblem, RestoredFromOlderCopy, LedgerError) as error:
+                is_refusal = not error.retryable
                 self._turn("refused" if is_refusal else "unreachable")
                 log.warning("upload_failed", state=self.state, reason=str(error))
                 attempt = 0 if self._has_sent else attempt + 1
@@ -111,9 +113,11 @@ class Uplink:
         signed = self._reader.tree.newest()
         if signed is None or signed.is_cosigned or signed.size > position:
             return
-        answer = Note.parse(await self._client.checkpoint(str(signed.note), str(self._ledger_key)))
-        if answer.text != signed.note.text:
-            raise NoteRefused("the gateway answered with another checkpoint than it was shown")
+        shown = await self._client.checkpoint(str(signed.note), str(self._ledger_key))
+        believed = await self._writer.call(
+            self._store.witness_key, PublicKey.parse(shown.key), self._gateway_key, self._clock.now()
+        )
+        answer = check_cosigned(signed, Note.parse(shown.note), self._ledger_key, believed)
         await self._writer.call(self._store.keep_cosigned, signed.size, answer)
 
     async def _wait_for_entries(self) -> None:

@@ -5,6 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biometric_flow.ledger.chain import EMPTY, Head, check, leaf_hash, opening, seal
+from biometric_flow.ledger.decisions import (
+    Change,
+    CorrectionMade,
+    KeyChanged,
+    OperationDone,
+    PersonErased,
+    QuarantineDecided,
+)
 from biometric_flow.ledger.errors import ChainBroken, EventUnreadable
 from biometric_flow.ledger.events import (
     ClockCorrected,
@@ -51,6 +59,49 @@ events: st.SearchStrategy[Event] = st.one_of(
         privilege=st.integers(0, 255),
         card=st.integers(0, 2**32 - 1),
         seen_at=instants,
+    ),
+    st.builds(
+        CorrectionMade,
+        punch=st.binary(min_size=32, max_size=32).map(PunchId),
+        entry=st.integers(1, 10**9),
+        pin=texts.map(Pin),
+        changes=st.lists(st.builds(Change, texts, texts, texts), max_size=3).map(tuple),
+        by=texts,
+        reason=texts,
+        approved_by=texts,
+        at=instants,
+    ),
+    st.builds(
+        QuarantineDecided,
+        row=st.binary(min_size=32, max_size=32),
+        terminal=texts.map(TerminalSerial),
+        decision=st.just("rejected"),
+        punch=st.just(b""),
+        by=texts,
+        reason=texts,
+        at=instants,
+    ),
+    st.builds(
+        PersonErased,
+        erasure=st.binary(min_size=16, max_size=16),
+        key_digest=st.binary(min_size=32, max_size=32),
+        entries=st.integers(0, 10**9),
+        by=texts,
+        reason=texts,
+        at=instants,
+    ),
+    st.builds(KeyChanged, note=texts, by=texts, at=instants),
+    st.builds(
+        OperationDone,
+        actor=texts,
+        operation=texts,
+        scope=st.dictionaries(texts, texts, max_size=3).map(lambda scope: tuple(sorted(scope.items()))),
+        request=texts,
+        source=texts,
+        result=texts,
+        before=st.just(b"") | st.binary(min_size=32, max_size=32),
+        after=st.just(b"") | st.binary(min_size=32, max_size=32),
+        at=instants,
     ),
     st.builds(
         GenerationStarted,

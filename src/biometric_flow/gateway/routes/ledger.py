@@ -35,7 +35,7 @@ def ledger_router(database: Database, witness: Witness, clock: Clock) -> APIRout
         """Have a place's checkpoint cosigned; the answer comes once it is logged durably."""
         caller = place_of(request)
         note = await witness.take(caller.tenant, caller.place, shown.note, shown.key, clock.now())
-        return CosignedCheckpoint(note=str(note))
+        return CosignedCheckpoint(note=str(note), key=str(witness.key))
 
     @router.get(
         "/v1/places/{place}/checkpoint",

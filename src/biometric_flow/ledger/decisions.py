@@ -1,0 +1,285 @@
+"""Ledger events in which people, keys or operators act: corrections, decisions, erasures, key changes, operations.
+
+Frozen values with one canonical body each; `events.encode` and `events.decode` are the doors to the bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar, Literal, cast
+
+from biometric_flow.model.ids import Pin, PunchId, TerminalSerial
+
+DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of a record, as it was and as it is to be read from now on; both as text."""
+
+    field: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class CorrectionMade:
+    """A punch is to be read otherwise than it was recorded; the punch itself stays (security-design L4)."""
+
+    kind: ClassVar[str] = "correction"
+    version: ClassVar[int] = 1
+
+    punch: PunchId
+    entry: int
+    """Sequence of the entry that is corrected."""
+    pin: Pin
+    """Whose punch it was recorded as."""
+    changes: tuple[Change, ...]
+    by: str
+    reason: str
+    approved_by: str
+    """The second person, empty where no policy asks for one."""
+    at: datetime
+
+    @property
+    def subject(self) -> str | None:
+        """Whose key hides this event in the chain."""
+        return self.pin
+
+    def body(self) -> dict[str, Any]:
+        """What is recorded."""
+        return {
+            "punch": self.punch,
+            "entry": self.entry,
+            "pin": self.pin,
+            "changes": [[change.field, change.old, change.new] for change in self.changes],
+            "by": self.by,
+            "reason": self.reason,
+            "approved_by": self.approved_by,
+            "at": instant_text(self.at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineDecided:
+    """A person decided about a row that was put aside. The punch of an accepted one follows as the next entry."""
+
+    kind: ClassVar[str] = "quarantine_decision"
+    version: ClassVar[int] = 1
+
+    row: bytes
+    """Stable id of the row, 32 bytes."""
+    terminal: TerminalSerial
+    decision: Literal["accepted", "rejected"]
+    punch: bytes
+    """Id of the punch that it became, empty for a rejected row."""
+    by: str
+    reason: str
+    at: datetime
+
+    @property
+    def subject(self) -> str | None:
+        """Nobody's: the place's own key hides it."""
+        return None
+
+    def body(self) -> dict[str, Any]:
+        """What is recorded."""
+        return {
+            "row": self.row,
+            "terminal": self.terminal,
+            "decision": self.decision,
+            "punch": self.punch,
+            "by": self.by,
+            "reason": self.reason,
+            "at": instant_text(self.at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PersonErased:
+    """The keys of a person were destroyed (security-design E1). Says how much that was, and nothing of who it was."""
+
+    kind: ClassVar[str] = "erasure"
+    version: ClassVar[int] = 1
+
+    erasure: bytes
+    """Random id of the erasure, 16 bytes: the same at the gateway and at every place."""
+    key_digest: bytes
+    """`erased_key_digest` of the destroyed key, so that a key which comes back with a backup is known and destroyed."""
+    entries: int
+    """Entries that cannot be opened any more."""
+    by: str
+    reason: str
+    at: datetime
+
+    @property
+    def subject(self) -> str | None:
+        """Nobody's: the place's own key hides it, and outlives the person's."""
+        return None
+
+    def body(self) -> dict[str, Any]:
+        """What is recorded."""
+        return {
+            "erasure": self.erasure,
+            "key_digest": self.key_digest,
+            "entries": self.entries,
+            "by": self.by,
+            "reason": self.reason,
+            "at": instant_text(self.at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """Checkpoints are signed with another key from the next one on (security-design L2)."""
+
+    kind: ClassVar[str] = "key_change"
+    version: ClassVar[int] = 1
+
+    note: str
+    """A signed note: origin and both keys, signed by the old key and by the new one. See `ledger.rotation`."""
+    by: str
+    at: datetime
+
+    @property
+    def subject(self) -> str | None:
+        """Nobody's: the place's own key hides it."""
+        return None
+
+    def body(self) -> dict[str, Any]:
+        """What is recorded."""
+        return {"note": self.note, "by": self.by, "at": instant_text(self.at)}
+
+
+@dataclass(frozen=True, slots=True)
+class OperationDone:
+    """Somebody used an operation that writes, whether it was done or refused (security-design S1, L9)."""
+
+    kind: ClassVar[str] = "operation"
+    version: ClassVar[int] = 1
+
+    actor: str
+    """`account:<id>`, `place:<id>`, `process:<name>`, or empty for somebody who did not prove who they are."""
+    operation: str
+    """Method and path as the API document names them, such as `PUT /v1/terminals/{key}/push`."""
+    scope: tuple[tuple[str, str], ...]
+    """What it was about: names and values, sorted. A person's number stands here as a keyed commitment."""
+    request: str
+    """Request id, as the answer and the logs name it."""
+    source: str
+    """Network address that asked."""
+    result: str
+    """HTTP status, and the stable code of a refusal behind it."""
+    before: bytes
+    """Keyed hash of what was there; empty where there was nothing or nothing changed."""
+    after: bytes
+    at: datetime
+
+    @property
+    def subject(self) -> str | None:
+        """Nobody's: the log's own key hides it."""
+        return None
+
+    def body(self) -> dict[str, Any]:
+        """What is recorded."""
+        return {
+            "actor": self.actor,
+            "operation": self.operation,
+            "scope": dict(self.scope),
+            "request": self.request,
+            "source": self.source,
+            "result": self.result,
+            "before": self.before,
+            "after": self.after,
+            "at": instant_text(self.at),
+        }
+
+
+Decision = CorrectionMade | QuarantineDecided | PersonErased | KeyChanged | OperationDone
+
+
+def correction_made(body: Mapping[str, Any]) -> CorrectionMade:
+    """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    return CorrectionMade(
+        punch=PunchId(octets(body["punch"], DIGEST_BYTES)),
+        entry=whole(body["entry"]),
+        pin=Pin(text(body["pin"])),
+        changes=tuple(Change(text(field), text(old), text(new)) for field, old, new in body["changes"]),
+        by=text(body["by"]),
+        reason=text(body["reason"]),
+        approved_by=text(body["approved_by"]),
+        at=datetime.fromisoformat(body["at"]),
+    )
+
+
+def quarantine_decided(body: Mapping[str, Any]) -> QuarantineDecided:
+    """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    if body["decision"] not in ("accepted", "rejected"):
+        raise ValueError("expected a row that was accepted or rejected")
+    return QuarantineDecided(
+        row=octets(body["row"], DIGEST_BYTES),
+        terminal=TerminalSerial(text(body["terminal"])),
+        decision=cast("Literal['accepted', 'rejected']", body["decision"]),
+        punch=octets(body["punch"], DIGEST_BYTES if body["decision"] == "accepted" else 0),
+        by=text(body["by"]),
+        reason=text(body["reason"]),
+        at=datetime.fromisoformat(body["at"]),
+    )
+
+
+def person_erased(body: Mapping[str, Any]) -> PersonErased:
+    """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    return PersonErased(
+        erasure=octets(body["erasure"], 16),
+        key_digest=octets(body["key_digest"], DIGEST_BYTES),
+        entries=whole(body["entries"]),
+        by=text(body["by"]),
+        reason=text(body["reason"]),
+        at=datetime.fromisoformat(body["at"]),
+    )
+
+
+def key_changed(body: Mapping[str, Any]) -> KeyChanged:
+    """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    return KeyChanged(text(body["note"]), text(body["by"]), datetime.fromisoformat(body["at"]))
+
+
+def operation_done(body: Mapping[str, Any]) -> OperationDone:
+    """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    return OperationDone(
+        actor=text(body["actor"]),
+        operation=text(body["operation"]),
+        scope=tuple(sorted((text(name), text(value)) for name, value in body["scope"].items())),
+        request=text(body["request"]),
+        source=text(body["source"]),
+        result=text(body["result"]),
+        before=octets(body["before"], 0, DIGEST_BYTES),
+        after=octets(body["after"], 0, DIGEST_BYTES),
+        at=datetime.fromisoformat(body["at"]),
+    )
+
+
+def instant_text(moment: datetime) -> str:
+    """An instant as records hold it: UTC, to the millisecond."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+
+
+def text(value: object) -> str:
+    """The value when it is text; TypeError otherwise."""
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, got {type(value).__name__}")
+    return value
+
+
+def octets(value: object, *lengths: int) -> bytes:
+    """The value when it is bytes of one of these lengths; ValueError otherwise."""
+    if not isinstance(value, bytes) or len(value) not in lengths:
+        raise ValueError(f"expected {' or '.join(map(str, lengths))} bytes")
+    return value
+
+
+def whole(value: object) -> int:
+    """The value when it is a whole number from 0; ValueError otherwise."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError("expected a whole number")
+    return value
