@@ -27,6 +27,49 @@ class TooBusy(IdentityError):
 
 
 class KeyUnusable(IdentityError):
-    """The signing key file is unreadable, readable by others, or no Ed25519 key."""
+    """A key file or token is missing, unreadable, readable by others, or holds another kind of key."""
 
     code = "start.key_unusable"
+
+
+class EnvelopeInvalid(IdentityError):
+    """Bytes that are no envelope, or that none can be made of."""
+
+    code = "keys.envelope_invalid"
+
+
+class EnvelopeRefused(IdentityError):
+    """An envelope that does not open: altered, moved from its row, or sealed with another key."""
+
+    code = "keys.envelope_refused"
+
+
+class KeyUnknown(IdentityError):
+    """There is no key of this id, or none for this owner."""
+
+    code = "keys.unknown"
+
+
+class KeyDestroyed(IdentityError):
+    """The key was destroyed; what it sealed cannot be read by anybody any more."""
+
+    code = "keys.destroyed"
+
+
+class KeySpent(IdentityError):
+    """No message may be sealed with this key before more are reserved, or its next version is made."""
+
+    code = "keys.spent"
+
+
+class KeyStateInvalid(IdentityError):
+    """A key cannot go from its state to that one."""
+
+    code = "keys.state_invalid"
+
+
+class RootKeyUnavailable(IdentityError):
+    """The token or service that holds the root key does not answer."""
+
+    code = "keys.root_unavailable"
+    retryable = True

@@ -26,6 +26,7 @@ from biometric_flow.place.feed import Feed, Message
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.push.desk import Desk
 from biometric_flow.place.push.queue import CommandQueue
 from biometric_flow.place.push.server import PushServer
@@ -79,6 +80,8 @@ class ApiKeyGuard:
 def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, folder: Path, clock: Clock) -> ASGIApp:
     """Every object of a place process. The folder must be writable and is locked against a second process."""
     lock = hold(folder)
+    keys_folder = settings.keys or folder / KEYS_FOLDER
+    keys = open_keys(keys_folder, place.tenant, root_keys(keys_folder))
     file = folder / "place.sqlite3"
     connection = open_database(file)
     store = PlaceStore(place.id, connection)
@@ -131,7 +134,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         return await writer.call(roster.pin_firmware, key, firmware)
 
     workplace = Workplace(
-        place, settings, store, writer, health, incidents, jobs, enrolments, file, clock, pin_serial, pin_firmware
+        place, settings, store, writer, health, incidents, jobs, enrolments, file, clock, pin_serial, pin_firmware, keys
     )
     collectors = Collectors(workplace)
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
@@ -160,6 +163,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         feed,
         uplink,
         signer.public,
+        keys,
     )
 
     @asynccontextmanager
@@ -184,6 +188,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         await checkpoints.sign()
         writer.close()
         connection.close()
+        keys.close()
         lock.close()
 
     app = FastAPI(

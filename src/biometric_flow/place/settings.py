@@ -28,6 +28,8 @@ class PlaceSettings(Settings):
     id: str
     data: Path = Path("biometric-flow-data")
     """Parent of this place's own folder, `places/<id>`."""
+    keys: Path | None = None
+    """The key store, best on another disk and out of every backup of `data`; default: `keys` in the place's folder."""
     host: str | None = None
     port: int | None = Field(None, ge=1, le=65535)
     """Host and port default to the place's line in places.json."""

@@ -15,6 +15,7 @@ from biometric_flow.place.feed import Feed
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.settings import PlaceSettings
@@ -42,6 +43,7 @@ class PlaceState:
     feed: Feed
     uplink: Uplink | None
     ledger_key: PublicKey
+    keys: PlaceKeys
 
     def terminal_views(self) -> list[TerminalView]:
         """All terminals as they are now, by key."""

@@ -10,6 +10,7 @@ from biometric_flow.place.findings import Incident
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceStore
@@ -34,6 +35,7 @@ class Workplace:
     clock: Clock
     pin_serial: Callable[[str, str], Awaitable[RosterEntry]]
     pin_firmware: Callable[[str, str], Awaitable[RosterEntry]]
+    keys: PlaceKeys
 
     async def note(self, key: str, code: str, text: str) -> None:
         """Keep an incident of a terminal, and tell whoever watches."""
