@@ -64,19 +64,6 @@ async def test_missing_and_unasked_comm_keys_are_findings(tmp_path: Path) -> Non
             assert finding["severity"] == "alarm"
 
 
-async def test_exchanged_machines_and_new_firmware_are_findings(tmp_path: Path) -> None:
-    async with SimulatedTerminal(zone=CAIRO) as terminal:
-        async with running_place(tmp_path, [configured(terminal)]) as place:
-            await until(lambda: _online(place))
-        port = terminal.port
-    async with SimulatedTerminal(zone=CAIRO, profile="iface", port=port) as terminal:
-        async with running_place(tmp_path, [configured(terminal)]) as place:
-            await until(lambda: _has(place, "firmware_changed"))
-            terminal.memory.options["~SerialNumber"] = "OTHER001"
-            await terminal.fault("cut")
-            await until(lambda: _has(place, "serial_changed"))
-
-
 async def _findings(place: RunningPlace) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await place.terminal("gate"))["findings"]
     return found

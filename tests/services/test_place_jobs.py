@@ -6,8 +6,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from biometric_flow.ledger.sqlite import SqliteLedgerStore
+from biometric_flow.ledger.note import Cosigner, Note
+from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.place.schema import open_database
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
@@ -16,8 +18,11 @@ from biometric_flow.zk.wire.users import UserRecord
 from tests.services.places import RunningPlace, configured, running_place, until
 
 CAIRO = ZoneInfo("Africa/Cairo")
-ALLOWED = {
+OTHER_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(1, 33)))
+WITNESS = Cosigner("biometric-flow-gateway", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+ALLOWED: dict[str, object] = {
     "clearing_is_allowed": True,
+    "gateway_key": str(WITNESS.public),
     "gateway_url": "http://127.0.0.1:9",
     "gateway_credential": "a-gateway-credential-that-is-long-enough-0123456789",
 }
@@ -176,15 +181,20 @@ async def test_a_list_is_cleared_only_when_every_row_is_safe_and_it_is_allowed(t
     async with SimulatedTerminal(zone=CAIRO, punches=past(40)) as terminal:
         async with running_place(tmp_path, [configured(terminal)]) as place:
             await until(lambda: _holds(place, 40))
-            state, detail = await do(place, "clear_log")
-            assert (state, "not allowed" in detail) == ("failed", True)
+            assert await _refusal(place) == "not allowed"
+        for less, why in ({"gateway_key"}, "its key is not known"), ({"gateway_url"}, "has no gateway"):
+            settings = {name: value for name, value in ALLOWED.items() if name not in less}
+            async with running_place(tmp_path, [configured(terminal)], **settings) as place:
+                await until(lambda: _online(place))
+                assert await _refusal(place) == why
         async with running_place(tmp_path, [configured(terminal)], **ALLOWED) as place:
             await until(lambda: _online(place))
-            state, detail = await do(place, "clear_log")
-            assert (state, "gateway has not acknowledged" in detail) == ("failed", True)
-        connection = open_database(tmp_path / "place.sqlite3")
-        SqliteLedgerStore(connection).acknowledge(10_000)
-        connection.close()
+            assert await _refusal(place) == "has not cosigned"
+        cosign(tmp_path, Cosigner(WITNESS.public.name, OTHER_KEY))
+        async with running_place(tmp_path, [configured(terminal)], **ALLOWED) as place:
+            await until(lambda: _online(place))
+            assert await _refusal(place) == "does not verify"
+        cosign(tmp_path, WITNESS)
         async with running_place(tmp_path, [configured(terminal)], **ALLOWED) as place:
             await until(lambda: _online(place))
             assert await do(place, "clear_log") == ("confirmed", "40 rows were cleared")
@@ -192,6 +202,27 @@ async def test_a_list_is_cleared_only_when_every_row_is_safe_and_it_is_allowed(t
             assert len(await place.punches()) == 40
             await terminal.punch("1")
             await until(lambda: _holds(place, 41))
+
+
+def cosign(folder: Path, witness: Cosigner) -> None:
+    """The newest checkpoint of a place that is down, as a gateway would have cosigned it."""
+    connection = open_database(folder / "place.sqlite3")
+    tree = SqliteTree(connection)
+    newest = tree.newest()
+    assert newest is not None
+    bare = Note(newest.note.text, newest.note.signatures[:1])
+    tree.keep_cosigned(newest.size, bare.with_signature(witness.cosign(newest.note.text, 1_780_000_000)))
+    connection.close()
+
+
+REFUSALS = ("not allowed", "its key is not known", "has no gateway", "has not cosigned", "does not verify")
+
+
+async def _refusal(place: RunningPlace) -> str:
+    """Which of the reasons a list was not cleared for."""
+    state, detail = await do(place, "clear_log")
+    assert state == "failed", detail
+    return next((reason for reason in REFUSALS if reason in detail), detail)
 
 
 async def test_rows_in_quarantine_keep_a_list_from_being_cleared(tmp_path: Path) -> None:

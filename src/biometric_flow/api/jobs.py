@@ -50,8 +50,14 @@ class ClearLog(_Order):
     kind: Literal["clear_log"]
 
 
+class SetCommKey(_Order):
+    """Give the terminal a random comm key, sign in with it, and use it from then on. Nobody is told the key."""
+
+    kind: Literal["set_comm_key"]
+
+
 JobOrder = Annotated[
-    SyncTime | Restart | Unlock | PullAgain | PushUsers | ClearLog,
+    SyncTime | Restart | Unlock | PullAgain | PushUsers | ClearLog | SetCommKey,
     Field(discriminator="kind"),
 ]
 

@@ -14,6 +14,9 @@ TerminalProtocol = Literal["pull", "push"]
 """Who dials: the place the terminal, or the terminal the place."""
 ClockRule = Literal["off", "above", "nightly"]
 """When a terminal's clock is set right: never, when it is off by more than a limit, or at three in the night."""
+AttlogLayout = Literal["", "49", "40", "16", "8", "8-ma300"]
+"""The layout of a terminal's attendance rows; empty: found by count and plausibility."""
+UnlockUnit = Literal["seconds", "tenths"]
 Serial = Annotated[str, StringConstraints(pattern=f"^{SERIAL.pattern}$")]
 
 
@@ -51,6 +54,17 @@ class Finding(BaseModel):
     since: datetime | None = Field(default=None, description="When it happened; null for a state that lasts.")
 
 
+class TerminalIdentity(BaseModel):
+    """What a terminal says it is, besides its key and its address."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True)
+
+    serial: Serial
+    firmware: str = Field("", max_length=4096)
+    platform: str = Field("", max_length=4096)
+    mac: str = Field("", max_length=4096)
+
+
 class TerminalView(BaseModel):
     """One terminal as its place sees it."""
 
@@ -74,6 +88,11 @@ class TerminalView(BaseModel):
     may_push: bool = Field(False, description="Whether it has a secret to push with.")
     clock: ClockRule = "off"
     clock_above_seconds: int = 30
+    attlog_layout: AttlogLayout = ""
+    unlock_unit: UnlockUnit = "tenths"
+    unconfirmed: TerminalIdentity | None = Field(
+        None, description="What it says now, when that is not what was enrolled; nothing is read until confirmed."
+    )
     counters: Counters = Counters()
     capacity: Capacity = Capacity()
     findings: list[Finding] = []
@@ -97,6 +116,8 @@ class TerminalCreate(BaseModel):
     is_enabled: bool = True
     clock: ClockRule = "off"
     clock_above_seconds: int = Field(30, ge=2, le=86_400, description="The drift that the rule `above` tolerates.")
+    attlog_layout: AttlogLayout = Field("", description="Pins the layout of its rows; empty to find it.")
+    unlock_unit: UnlockUnit = Field("tenths", description="What it counts in when it is told to unlock.")
 
 
 class TerminalChange(BaseModel):
@@ -112,6 +133,8 @@ class TerminalChange(BaseModel):
     is_enabled: bool | None = None
     clock: ClockRule | None = None
     clock_above_seconds: int | None = Field(None, ge=2, le=86_400)
+    attlog_layout: AttlogLayout | None = None
+    unlock_unit: UnlockUnit | None = None
     serial: Serial | None = Field(None, description="Confirms that the machine at this address was exchanged.")
 
 

@@ -19,6 +19,7 @@ STATUS: Final[dict[str, int]] = {
     "terminal.unknown": 404,
     "terminal.exists": 409,
     "terminal.exchanged": 409,
+    "terminal.not_as_seen": 409,
     "terminal.clock_not_corrected": 409,
     "terminal.not_pulled": 409,
     "terminal.not_read": 409,

@@ -34,7 +34,7 @@ from biometric_flow.place.push.server import listener as push_listener
 from biometric_flow.place.push.server import serve as serve_push
 from biometric_flow.place.push.tables import PushReader
 from biometric_flow.place.reader import PlaceReader
-from biometric_flow.place.roster import DevicesFile, Roster, RosterEntry, read_devices
+from biometric_flow.place.roster import DevicesFile, Roster, read_devices
 from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
 from biometric_flow.place.routes import jobs as job_routes
@@ -127,14 +127,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     checkpoints = Checkpoints(store, writer, signer, clock, settings.checkpoint_quiet_seconds, checkpoint_signed)
     health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
 
-    async def pin_serial(key: str, serial: str) -> RosterEntry:
-        return await writer.call(roster.pin_serial, key, serial)
-
-    async def pin_firmware(key: str, firmware: str) -> RosterEntry:
-        return await writer.call(roster.pin_firmware, key, firmware)
-
     workplace = Workplace(
-        place, settings, store, writer, health, incidents, jobs, enrolments, file, clock, pin_serial, pin_firmware, keys
+        place, settings, store, writer, health, incidents, jobs, enrolments, file, clock, roster, keys, signer.public
     )
     collectors = Collectors(workplace)
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))

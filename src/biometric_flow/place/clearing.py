@@ -9,10 +9,11 @@ from typing import Final
 
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.events import PunchRecorded, decode
-from biometric_flow.ledger.ledger import Ledger
-from biometric_flow.ledger.sqlite import SqliteLedgerStore
+from biometric_flow.ledger.note import PublicKey
+from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.model.punch import Punch
+from biometric_flow.place.audit import Keys, audit
 from biometric_flow.place.errors import JobFailed
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.schema import open_reader
@@ -22,45 +23,65 @@ _STEP: Final = 500
 
 
 async def check_clearable(at: Workplace, rows: Sequence[Punch | Quarantined], rejected: int) -> None:
-    """Raise JobFailed unless every row is a punch that reads back from a ledger which verifies, at the gateway too."""
+    """Raise JobFailed unless every row is a punch that reads back from a ledger which the gateway has cosigned."""
     aside = rejected + sum(isinstance(row, Quarantined) for row in rows)
     if aside:
         raise JobFailed(f"{aside} of its rows are in quarantine and in no ledger; they would be lost")
     if at.settings.gateway_url is None:
-        raise JobFailed("this place has no gateway, so that nobody else has acknowledged the punches")
+        raise JobFailed("this place has no gateway, so that nobody else has seen the punches")
+    configured = at.settings.gateway_key
+    witness = PublicKey.parse(configured) if configured else await at.writer.call(at.store.witnesses.believed)
+    if witness is None:
+        raise JobFailed(
+            "the gateway has not cosigned anything yet, so that its key is not known; try again when it has"
+        )
     ids = [row.id for row in rows]
-    await asyncio.to_thread(read_back, at.file, at.place.id, ids)
+    await asyncio.to_thread(read_back, at.file, at.place.id, Keys(at.ledger_key, witness), ids)
 
 
-def read_back(file: Path, place: PlaceId, ids: Sequence[bytes]) -> None:
-    """Verify the ledger, find each punch in it, and see that the gateway acknowledged them. Raises JobFailed.
+def read_back(file: Path, place: PlaceId, keys: Keys, ids: Sequence[bytes]) -> None:
+    """Audit the whole ledger, find each punch in it, and see that a cosigned checkpoint covers them. Raises JobFailed.
 
-    Runs over a connection of its own, so that nothing which is remembered can answer for what is on the disk.
+    The audit checks the chain, the tree, and every signature, the gateway's with the pinned key. It runs over
+    connections of its own, so that nothing which is remembered can answer for what is on the disk.
     """
+    try:
+        audit(file, place, keys)
+    except LedgerError as error:
+        raise JobFailed(f"the ledger does not verify: {error}") from error
     with closing(open_reader(file)) as connection:
-        store = SqliteLedgerStore(connection)
-        try:
-            Ledger(place, store, store).verify()
-        except LedgerError as error:
-            raise JobFailed(f"the ledger does not verify: {error}") from error
-        for start in range(0, len(ids), _STEP):
-            _check(connection, ids[start : start + _STEP])
+        last = max((_found(connection, ids[start : start + _STEP]) for start in range(0, len(ids), _STEP)), default=0)
+        if last:
+            _check_cosigned(connection, keys, last)
 
 
-def _check(connection: sqlite3.Connection, ids: Sequence[bytes]) -> None:
+def _found(connection: sqlite3.Connection, ids: Sequence[bytes]) -> int:
+    """The last sequence of these punches. Raises JobFailed when one is missing or is another."""
     marks = ",".join("?" * len(ids))
     query = (
-        "SELECT punch.id, record, outbox.sequence FROM punch JOIN ledger_entry USING (sequence)"  # noqa: S608
-        f" LEFT JOIN outbox USING (sequence) WHERE punch.id IN ({marks})"
+        "SELECT punch.id, record, ledger_entry.sequence FROM punch JOIN ledger_entry USING (sequence)"  # noqa: S608
+        f" WHERE punch.id IN ({marks})"
     )
-    found = set()
-    for identity, record, unsent in connection.execute(query, ids):
+    found: dict[bytes, int] = {}
+    for identity, record, sequence in connection.execute(query, ids):
         event = decode(record)
         if not isinstance(event, PunchRecorded) or event.punch.id != identity:
             raise JobFailed("an entry of the ledger does not hold the punch it is kept for")
-        if unsent is not None:
-            raise JobFailed("the gateway has not acknowledged all of its punches; try again when it has")
-        found.add(identity)
-    missing = len(set(ids) - found)
+        found[identity] = sequence
+    missing = len(set(ids) - found.keys())
     if missing:
         raise JobFailed(f"{missing} of its punches are not in the ledger")
+    return max(found.values())
+
+
+def _check_cosigned(connection: sqlite3.Connection, keys: Keys, last: int) -> None:
+    signed = SqliteTree(connection).covering(last)
+    if signed is None or not signed.is_cosigned or keys.gateway is None:
+        raise JobFailed(
+            "the gateway has not cosigned a checkpoint that covers all of its punches; try again when it has"
+        )
+    try:
+        signed.note.verified_by(keys.place)
+        signed.note.verified_by(keys.gateway)
+    except LedgerError as error:
+        raise JobFailed(f"the checkpoint over its punches is not believed: {error}") from error

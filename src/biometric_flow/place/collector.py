@@ -18,6 +18,7 @@ from biometric_flow.model.punch import Channel, Punch
 from biometric_flow.place.commands import run_waiting
 from biometric_flow.place.errors import TerminalExchanged
 from biometric_flow.place.normalise import Quarantined, Reading, normalise, person_of, put_aside, row_of
+from biometric_flow.place.recognition import connected, recognise
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import Batch, Cursor
@@ -29,7 +30,7 @@ from biometric_flow.zk.errors import (
     TerminalUnauthorised,
     ZkError,
 )
-from biometric_flow.zk.terminal import Terminal, TerminalInfo, open_terminal
+from biometric_flow.zk.terminal import Terminal, TerminalInfo
 from biometric_flow.zk.wire import capacity as zk_capacity
 from biometric_flow.zk.wire.commands import EventMask
 from biometric_flow.zk.wire.events import AttendanceEvent, Event, OtherEvent
@@ -89,10 +90,7 @@ class Collector:
             attempt += 1
 
     async def _one_connection(self) -> None:
-        entry, settings = self.entry, self.at.settings
-        async with open_terminal(
-            entry.host, entry.port, comm_key=entry.comm_key, timeout=settings.connect_seconds, encoding=entry.encoding
-        ) as terminal:
+        async with connected(self.at, self.entry) as (terminal, self.entry):
             await self._recognise(terminal)
             # Live events are asked for before the log is read: a punch in between comes twice, never not at all.
             await terminal.listen()
@@ -100,43 +98,16 @@ class Collector:
             await self._reconcile(terminal, is_first=True)
             # After the log was read: its rows were written by the clock as it was.
             await self.timekeeper.keep(terminal, self.serial)
-            self.at.health.online(entry.key, self.at.clock.now())
+            self.at.health.online(self.entry.key, self.at.clock.now())
             self._job_waits.set()
             await self._listen(terminal)
 
     async def _recognise(self, terminal: Terminal) -> None:
-        info = self._info = await terminal.info()
-        self.at.health.contacted(self.entry.key, self.at.clock.now(), asked_for_comm_key=terminal.asked_for_comm_key)
-        if self.entry.serial and info.serial != self.entry.serial:
-            text = f"Another machine answers at its address: {info.serial} instead of {self.entry.serial}."
-            await self.at.note(self.entry.key, "serial_changed", text)
-            raise TerminalExchanged(
-                f"expected the terminal {self.entry.serial} at this address, found {info.serial}; "
-                "if it was exchanged on purpose, confirm the new serial number"
-            )
-        if not self.entry.serial:
-            self.entry = await self.at.pin_serial(self.entry.key, info.serial)
-        await self._notice_firmware(info)
-        self.at.health.contacted(
-            self.entry.key,
-            self.at.clock.now(),
-            model=info.model,
-            firmware=info.firmware,
-            platform=info.platform,
-        )
+        self.entry, self._info = await recognise(self.at, self.entry, terminal)
         serial = self.serial
         stored = await self.at.writer.call(self.at.store.cursor, serial)
         self._cursor = stored or Cursor(0, 0, None)
         self._previous = await self.at.writer.call(self.at.store.last_instant, serial)
-
-    async def _notice_firmware(self, info: TerminalInfo) -> None:
-        before = self.entry.firmware
-        if info.firmware == before:
-            return
-        if before:
-            text = f"Its firmware changed from {before[:80]} to {info.firmware[:80]}."
-            await self.at.note(self.entry.key, "firmware_changed", text)
-        self.entry = await self.at.pin_firmware(self.entry.key, info.firmware)
 
     @property
     def serial(self) -> TerminalSerial:
@@ -213,7 +184,7 @@ class Collector:
 
     async def _read_log(self, terminal: Terminal, mark: LogMark | None, limit: int) -> AttendanceLog:
         """Read what is behind the mark, or everything; `limit` is how many rows the terminal can hold, 0 unknown."""
-        attendance = await terminal.attendance(after=mark)
+        attendance = await terminal.attendance(layout=self.entry.attlog_layout or None, after=mark)
         holds, is_whole = attendance.rows, not attendance.skipped
         if began_anew(self._cursor, attendance, limit):
             await self.start_generation(holds)

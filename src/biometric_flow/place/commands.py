@@ -5,17 +5,29 @@ from typing import Protocol
 
 import structlog
 
-from biometric_flow.api.jobs import ClearLog, JobOrder, JobView, PullAgain, PushUsers, Restart, SyncTime, Unlock
+from biometric_flow.api.jobs import (
+    ClearLog,
+    JobOrder,
+    JobView,
+    PullAgain,
+    PushUsers,
+    Restart,
+    SetCommKey,
+    SyncTime,
+    Unlock,
+)
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.model.punch import Punch
 from biometric_flow.place.clearing import check_clearable
+from biometric_flow.place.comm_keys import set_comm_key
 from biometric_flow.place.enrolments import Plan, plan
 from biometric_flow.place.errors import JobFailed
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.timekeeper import Timekeeper
 from biometric_flow.place.workplace import Workplace
+from biometric_flow.zk.access import UnlockUnit
 from biometric_flow.zk.errors import TerminalTimedOut, ZkError
 from biometric_flow.zk.requests import STILL_USABLE
 from biometric_flow.zk.terminal import Terminal
@@ -93,7 +105,7 @@ async def carry_out(order: JobOrder, attendant: Attendant, terminal: Terminal) -
                 raise JobFailed("expected the terminal to confirm, it did not; see whether it comes back")
             return "it restarts"
         case Unlock(seconds=seconds):
-            await terminal.unlock(seconds)
+            await terminal.unlock(seconds, unit=UnlockUnit[attendant.entry.unlock_unit.upper()])
             return f"open for {seconds} s"
         case PullAgain():
             people = await attendant.read_people(terminal)
@@ -103,6 +115,9 @@ async def carry_out(order: JobOrder, attendant: Attendant, terminal: Terminal) -
             return await _push_users(order, attendant, terminal)
         case ClearLog():
             return await _clear_log(attendant, terminal)
+        case SetCommKey():
+            attendant.entry = await set_comm_key(attendant.at, attendant.entry, terminal)
+            return "it asks for its new comm key and takes it"
 
 
 async def _push_users(order: PushUsers, attendant: Attendant, terminal: Terminal) -> str:

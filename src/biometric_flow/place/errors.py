@@ -39,6 +39,12 @@ class TerminalExchanged(BiometricFlowError):
     code = "terminal.exchanged"
 
 
+class NotAsSeen(BiometricFlowError):
+    """What was to be confirmed of a terminal is not what it says now."""
+
+    code = "terminal.not_as_seen"
+
+
 class ClockNotCorrected(BiometricFlowError):
     """A terminal took a new time and still shows another."""
 

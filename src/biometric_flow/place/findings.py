@@ -16,7 +16,9 @@ FULL_RATIO: Final = 0.9
 INCIDENTS: Final[dict[str, Severity]] = {
     "serial_changed": "alarm",
     "generation_started": "warning",
-    "firmware_changed": "warning",
+    "firmware_changed": "alarm",
+    "platform_changed": "alarm",
+    "mac_changed": "alarm",
     "clock_reset": "warning",
     "clock_jumped": "warning",
     "clock_not_corrected": "warning",
@@ -67,7 +69,10 @@ def _comm_key(facts: Facts) -> Iterator[Finding]:
     if facts.asked_for_comm_key is None:
         return
     if not facts.has_comm_key:
-        text = "It has no communication key: anyone on its network can read and change it. Set one on the terminal."
+        text = (
+            "It has no communication key: anyone on its network can read and change it. "
+            "The job set_comm_key gives it one."
+        )
         yield Finding(code="no_comm_key", severity="warning", text=text)
     elif not facts.asked_for_comm_key:
         text = (

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from biometric_flow.api.place import Capacity, Counters, TerminalView
+from biometric_flow.api.place import Capacity, Counters, TerminalIdentity, TerminalView
 from biometric_flow.model.terminal import TerminalState
 from biometric_flow.place.findings import Facts, Incident, findings
+from biometric_flow.place.identity import Identity, differences
 from biometric_flow.place.roster import RosterEntry
 
 
@@ -26,6 +27,8 @@ class Condition:
     drift: timedelta | None = None
     capacity: Capacity = field(default_factory=Capacity)
     asked_for_comm_key: bool | None = None
+    told: Identity | None = None
+    """What it said it is, at the last connect."""
     latency: timedelta | None = None
     """How long its answer to a short question took."""
     errors: Mapping[str, int] = field(default_factory=dict)
@@ -147,7 +150,16 @@ class Health:
             may_push=bool(entry.push_secret),
             clock=entry.clock,
             clock_above_seconds=entry.clock_above_seconds,
+            attlog_layout=entry.attlog_layout,
+            unlock_unit=entry.unlock_unit,
+            unconfirmed=_unconfirmed(entry, condition),
             counters=counted,
             capacity=condition.capacity,
             findings=findings(facts, incidents),
         )
+
+
+def _unconfirmed(entry: RosterEntry, condition: Condition) -> TerminalIdentity | None:
+    if condition.told is None or not condition.is_blocked or not differences(entry.identity, condition.told):
+        return None
+    return TerminalIdentity.model_validate(condition.told)

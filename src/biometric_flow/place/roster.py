@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
-from biometric_flow.api.place import ClockRule, Serial, Slug, TerminalProtocol
+from biometric_flow.api.place import AttlogLayout, ClockRule, Serial, Slug, TerminalProtocol, UnlockUnit
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import TerminalExists, TerminalUnknown
+from biometric_flow.place.identity import Identity
 from biometric_flow.runtime.settings import FileModel, read_json
 
 COMM_KEY_LIMIT: Final = 999_999
@@ -68,6 +69,8 @@ class TerminalConfig(FileModel):
     is_enabled: bool = True
     clock: ClockRule = "off"
     clock_above_seconds: int = Field(30, ge=2, le=86_400)
+    attlog_layout: AttlogLayout = ""
+    unlock_unit: UnlockUnit = "tenths"
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -134,6 +137,19 @@ class RosterEntry:
     """Networks it may dial from, with commas between; empty for any."""
     push_version: str = ""
     """The newest push version to announce to it, where the usual one does not do."""
+    platform: str = ""
+    mac: str = ""
+    comm_key_next: int = 0
+    """A key that is being set on it; 0 when none is."""
+    attlog_layout: AttlogLayout = ""
+    """The layout of its rows where it is found wrongly; empty to find it."""
+    unlock_unit: UnlockUnit = "tenths"
+    """What it counts in when it is told for how long to unlock."""
+
+    @property
+    def identity(self) -> Identity:
+        """What it was enrolled as."""
+        return Identity(self.serial, self.firmware, self.platform, self.mac)
 
 
 class Roster:
@@ -179,13 +195,9 @@ class Roster:
         self._refuse_shared_address(entry)
         return self._save(entry)
 
-    def pin_serial(self, key: str, serial: str) -> RosterEntry:
-        """Remember what the terminal said it is at first contact."""
-        return self._save(replace(self.get(key), serial=serial))
-
-    def pin_firmware(self, key: str, firmware: str) -> RosterEntry:
-        """Remember which firmware it runs."""
-        return self._save(replace(self.get(key), firmware=firmware))
+    def learn(self, key: str, **facts: object) -> RosterEntry:
+        """Keep what was found out about a terminal; unlike `change` it leaves the file in charge of the rest."""
+        return self._save(replace(self.get(key), **facts))  # type: ignore[arg-type]
 
     def _refuse_shared_address(self, entry: RosterEntry) -> None:
         for other in self._entries.values():
@@ -197,7 +209,7 @@ class Roster:
                 raise TerminalExists(f"{entry.serial} is already the serial number of {other.key!r}")
 
     def _save(self, entry: RosterEntry) -> RosterEntry:
-        values = asdict(entry) | {"comm_key": str(entry.comm_key) if entry.comm_key else ""}
+        values = asdict(entry) | {name: str(getattr(entry, name) or "") for name in _KEYS}
         try:
             self._connection.execute(f"INSERT OR REPLACE INTO terminal ({_COLUMNS}) VALUES ({_MARKS})", values)  # noqa: S608
         except sqlite3.Error as error:
@@ -206,6 +218,7 @@ class Roster:
         return entry
 
 
+_KEYS: Final = ("comm_key", "comm_key_next")
 _FIELDS: Final = [field.name for field in fields(RosterEntry)]
 _COLUMNS: Final = ", ".join(_FIELDS)
 _MARKS: Final = ", ".join(f":{name}" for name in _FIELDS)
@@ -213,6 +226,8 @@ _MARKS: Final = ", ".join(f":{name}" for name in _FIELDS)
 
 def _from_file(terminal: TerminalConfig, known: RosterEntry | None) -> RosterEntry:
     key = terminal.comm_key
+    is_same = known is not None and terminal.serial in (None, known.serial)
+    seen = known.identity if known and is_same else Identity()
     return RosterEntry(
         key=terminal.key,
         name=terminal.name,
@@ -221,17 +236,22 @@ def _from_file(terminal: TerminalConfig, known: RosterEntry | None) -> RosterEnt
         comm_key=int(key.get_secret_value()) if key else 0,
         encoding=terminal.encoding,
         is_enabled=terminal.is_enabled,
-        serial=terminal.serial or (known.serial if known else ""),
+        serial=terminal.serial or seen.serial,
         clock=terminal.clock,
         clock_above_seconds=terminal.clock_above_seconds,
-        firmware=known.firmware if known else "",
+        firmware=seen.firmware,
         protocol=terminal.protocol,
         push_secret=secret_digest(terminal.push_secret.get_secret_value()) if terminal.push_secret else "",
         push_networks=",".join(terminal.push_networks),
+        platform=seen.platform,
+        mac=seen.mac,
+        comm_key_next=known.comm_key_next if known else 0,
+        attlog_layout=terminal.attlog_layout,
+        unlock_unit=terminal.unlock_unit,
     )
 
 
 def _entry(row: tuple[Any, ...]) -> RosterEntry:
     values = dict(zip(_FIELDS, row, strict=True))
-    values |= {"comm_key": int(values["comm_key"] or 0), "is_enabled": bool(values["is_enabled"])}
+    values |= {name: int(values[name] or 0) for name in _KEYS} | {"is_enabled": bool(values["is_enabled"])}
     return RosterEntry(**values)

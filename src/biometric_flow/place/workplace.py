@@ -1,9 +1,9 @@
 """What everything that works on one terminal shares with the rest of its place."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.findings import Incident
@@ -11,7 +11,7 @@ from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.keys import PlaceKeys
-from biometric_flow.place.roster import RosterEntry
+from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceStore
 from biometric_flow.place.writer import Writer
@@ -33,9 +33,14 @@ class Workplace:
     file: Path
     """The place's database, for checks that read what is on the disk."""
     clock: Clock
-    pin_serial: Callable[[str, str], Awaitable[RosterEntry]]
-    pin_firmware: Callable[[str, str], Awaitable[RosterEntry]]
+    roster: Roster
     keys: PlaceKeys
+    ledger_key: PublicKey
+    """What its own checkpoints are signed with."""
+
+    async def change_entry(self, key: str, **facts: object) -> RosterEntry:
+        """Keep what was found out about a terminal."""
+        return await self.writer.call(lambda: self.roster.learn(key, **facts))
 
     async def note(self, key: str, code: str, text: str) -> None:
         """Keep an incident of a terminal, and tell whoever watches."""

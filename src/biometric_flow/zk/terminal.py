@@ -35,7 +35,7 @@ from biometric_flow.zk.wire.commkey import KEY_MAX
 from biometric_flow.zk.wire.events import Event
 from biometric_flow.zk.wire.layouts import attlog_layout
 from biometric_flow.zk.wire.marks import LogMark
-from biometric_flow.zk.wire.options import decode_text, encode_option
+from biometric_flow.zk.wire.options import COMM_KEY_OPTION, decode_text, encode_option
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS, AttendanceLog
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.transfer import ATTLOG
@@ -166,6 +166,18 @@ class Terminal(Templates, Access, Messages, Enrolment, Upkeep):
             await self._ask(Command.WRITE_OPTION, data)
             await self._ask(Command.REFRESH_OPTIONS)
 
+    async def set_comm_key(self, key: int) -> None:
+        """Make the terminal ask for this comm key from the next connection on, 0 for none. Sign in to see it did.
+
+        Raises ValueError for a key that cannot be one.
+        """
+        if not 0 <= key <= KEY_MAX:
+            raise ValueError(f"expected a comm key from 0 to {KEY_MAX}, got one outside this range")
+        data = encode_option(COMM_KEY_OPTION, str(key))
+        async with self._operation("setting the comm key"):
+            await self._ask(Command.WRITE_OPTION, data)
+            await self._ask(Command.REFRESH_OPTIONS)
+
     async def time(self) -> TerminalTime:
         """Its clock, local time without zone."""
         async with self._operation("reading the time"):
@@ -212,18 +224,18 @@ class Terminal(Templates, Access, Messages, Enrolment, Upkeep):
         if layout is not None and layout not in ATTLOG_LAYOUTS:
             raise ValueError(f"expected a layout out of {', '.join(ATTLOG_LAYOUTS)}, got {layout!r}")
         if after is not None and layout in (None, after.layout):
-            return await self._attendance_after(after, deadline)
+            return await self._attendance_after(after, deadline, layout)
         blob, capacity = await self._read_bulk(ATTLOG, deadline, lambda capacity: capacity.attlog_rows)
         return self._decoded(blob, capacity.attlog_rows, layout)
 
-    async def _attendance_after(self, mark: LogMark, deadline: float) -> AttendanceLog:
+    async def _attendance_after(self, mark: LogMark, deadline: float, layout: str | None) -> AttendanceLog:
         async with self._locked_terminal("reading new attendance", deadline):
             announced = 0
             with contextlib.suppress(TerminalRefused):
                 announced = (await self._capacity()).attlog_rows
             tail = await read_after(self._channel, ATTLOG, announced, mark)
         if tail.skipped is None:
-            return replace(self._decoded(tail.blob, announced, None), continues=False)
+            return replace(self._decoded(tail.blob, announced, layout), continues=False)
         log = AttendanceLog.decode(tail.blob, ATTLOG_LAYOUTS[mark.layout], announced, self._encoding)
         return replace(log, skipped=tail.skipped, continues=True, mark=mark.moved(tail.skipped, tail.blob))
 

@@ -3,8 +3,9 @@
 from fastapi import APIRouter
 from pydantic import SecretStr
 
-from biometric_flow.api.place import TerminalChange, TerminalCreate, TerminalView
-from biometric_flow.place.errors import FindingUnknown
+from biometric_flow.api.place import TerminalChange, TerminalCreate, TerminalIdentity, TerminalView
+from biometric_flow.place.errors import FindingUnknown, NotAsSeen
+from biometric_flow.place.identity import CHANGED_CODES, Identity
 from biometric_flow.place.push.access import push_access
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.state import State
@@ -39,6 +40,8 @@ async def add_terminal(new: TerminalCreate, state: State) -> TerminalView:
         is_enabled=new.is_enabled,
         clock=new.clock,
         clock_above_seconds=new.clock_above_seconds,
+        attlog_layout=new.attlog_layout,
+        unlock_unit=new.unlock_unit,
     )
     added = await state.writer.call(state.roster.add, entry)
     await state.collectors.apply(added)
@@ -48,10 +51,30 @@ async def add_terminal(new: TerminalCreate, state: State) -> TerminalView:
 @router.patch("/{key}")
 async def change_terminal(key: str, change: TerminalChange, state: State) -> TerminalView:
     """Change a terminal; its collector starts anew with what it is told."""
-    changes = change.model_dump(exclude_unset=True, exclude={"comm_key"})
+    changes = change.model_dump(exclude_unset=True, exclude_none=True, exclude={"comm_key"})
     if "comm_key" in change.model_fields_set:
-        changes["comm_key"] = _digits(change.comm_key)
+        changes |= {"comm_key": _digits(change.comm_key), "comm_key_next": 0}
+    if change.serial and change.serial != state.roster.get(key).serial:
+        # Another machine: what was known of the one before says nothing about it.
+        changes |= {"firmware": "", "platform": "", "mac": ""}
     changed = await state.writer.call(lambda: state.roster.change(key, **changes))
+    await state.collectors.apply(changed)
+    return state.terminal_view(changed)
+
+
+@router.post("/{key}/confirm")
+async def confirm_terminal(key: str, seen: TerminalIdentity, state: State) -> TerminalView:
+    """Confirm that a terminal which is not what was enrolled is on purpose; its whole log is read then.
+
+    The body repeats `unconfirmed` as it was shown, so that nobody confirms what they have not seen.
+    """
+    entry = state.roster.get(key)
+    told = state.health.condition(key, state.clock.now()).told
+    if told != Identity(seen.serial, seen.firmware, seen.platform, seen.mac):
+        raise NotAsSeen(f"expected what {key!r} says of itself, got another identity; look again and confirm that")
+    changed = await state.writer.call(lambda: state.roster.learn(entry.key, **seen.model_dump()))
+    for code in CHANGED_CODES:
+        await state.writer.call(state.incidents.dismiss, entry.key, code)
     await state.collectors.apply(changed)
     return state.terminal_view(changed)
 

@@ -7,10 +7,10 @@ from typing import Final, Protocol
 from biometric_flow.zk.simulator.faults import FaultKind, Faults
 from biometric_flow.zk.simulator.memory import TerminalClock, TerminalMemory
 from biometric_flow.zk.wire.commands import Command, DataKind, DeviceState, EventMask, Reply
-from biometric_flow.zk.wire.commkey import scramble
+from biometric_flow.zk.wire.commkey import KEY_MAX, scramble
 from biometric_flow.zk.wire.connection import Request, ServerConnection
 from biometric_flow.zk.wire.frame import Packet
-from biometric_flow.zk.wire.options import TEXT_MAX, decode_text
+from biometric_flow.zk.wire.options import COMM_KEY_OPTION, TEXT_MAX, decode_text
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.transfer import CHUNK, DATAGRAM, wrap_rows
 
@@ -130,7 +130,16 @@ class Session:
         options = self.host.memory.options
         if not equals or name.startswith("~") or (name not in options and len(options) > 200):
             return self.reply(request, Reply.ERROR)
+        if name == COMM_KEY_OPTION:
+            return self._set_comm_key(request, value)
         options[name] = value
+        return self.reply(request, Reply.OK)
+
+    def _set_comm_key(self, request: Request, value: str) -> Segments:
+        if not (value.isascii() and value.isdigit()) or int(value) > KEY_MAX:
+            return self.reply(request, Reply.ERROR)
+        if not self.host.faults.take(FaultKind.FORGET):
+            self.host.comm_key = int(value)
         return self.reply(request, Reply.OK)
 
     def _read_version(self, request: Request) -> Segments:

@@ -8,6 +8,10 @@ TEXT_MAX: Final = 4096
 """Bytes of a name and value together (security-design P1)."""
 
 
+COMM_KEY_OPTION: Final = "COMKey"
+"""Holds the comm key; written, and never asked for."""
+
+
 def encode_name(name: str) -> bytes:
     """The request for one option. Raises ValueError for a name that cannot be one."""
     if not name or not name.isascii() or not name.isprintable() or "=" in name:
