@@ -54,6 +54,8 @@ STATUS: Final[dict[str, int]] = {
     "ledger.tree_incomplete": 500,
     "ledger.altered": 500,
     "ledger.checkpoint_refused": 409,
+    "policy.invalid": 422,
+    "policy.case_invalid": 422,
     "punch.unknown": 404,
     "receipt.not_yet": 409,
     "ledger.note_refused": 409,

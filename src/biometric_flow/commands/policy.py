@@ -10,9 +10,9 @@ from typing import Any, Final
 from biometric_flow.commands.connection import UsageRefused
 from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
-from biometric_flow.policy.cases import Case, CaseInvalid, read_cases
+from biometric_flow.policy.cases import Case, read_cases
 from biometric_flow.policy.engine import Evaluation, evaluate
-from biometric_flow.policy.errors import PolicyInvalid
+from biometric_flow.policy.errors import CaseInvalid, PolicyInvalid
 from biometric_flow.policy.explain import explain, headline
 from biometric_flow.policy.fields import date_text, day_number
 from biometric_flow.policy.packs import read_pack, warnings

@@ -49,7 +49,7 @@ def assemble(given: Inputs, parts: Mapping[int, DayParts], pay: Mapping[int, Day
         leaves.setdefault(leave.day, []).append(leave)
     return [
         _workday(
-            given,
+            given.on(day),
             day,
             parts.get(day) or DayParts(),
             pay.get(day, _NO_PAY),
@@ -138,14 +138,11 @@ def _flags(given: Inputs, parts: DayParts, pay: DayPay, facts: DayFacts, has_sho
 
 def _short_rests(given: Inputs, parts: Mapping[int, DayParts]) -> set[int]:
     """Days whose first IN is sooner after the last OUT of the worked day before than the rest that is due."""
-    limit = given.policy.compliance.daily_rest_min
     short: set[int] = set()
-    if limit is None:
-        return short
     left: int | None = None
     for day in sorted(parts):
-        came = parts[day].first_in
-        if came is not None and left is not None and came - left < limit:
+        limit, came = given.policy_on(day).compliance.daily_rest_min, parts[day].first_in
+        if limit is not None and came is not None and left is not None and came - left < limit:
             short.add(day)
         if any(group.pieces for group in parts[day].groups):
             left = parts[day].last_out

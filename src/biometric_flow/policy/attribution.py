@@ -10,8 +10,8 @@ from biometric_flow.policy.schedules import Instance, instance
 from biometric_flow.policy.zones import DAY, HomeZone
 
 CODED_MODES: Final = ("state", "state_first_last", "hybrid")
-_IN_CODES: Final = (0, 4)
-_OUT_CODES: Final = (1, 5)
+IN_CODES: Final = (0, 4)
+OUT_CODES: Final = (1, 5)
 _OPENING: Final = (0, 2, 3, 4)
 _KEYS_MAX: Final = 5
 
@@ -66,6 +66,10 @@ class Attribution:
     def groups(self) -> list[Group]:
         """All groups, those without punches too."""
         return [*self._planned.values(), *self._unscheduled]
+
+    def follow(self, policy: Policy) -> None:
+        """From the next punch on go by another policy."""
+        self._policy, self._mode = policy, policy.pairing.mode
 
     def place(self, punch: KeptPunch) -> None:
         """Give a punch to its group in mode `assigned` (R1, R4, R2)."""
@@ -176,10 +180,10 @@ class Attribution:
         self._touched[group] = None
 
     def _is_in(self, punch: KeptPunch) -> bool:
-        return self._mode in CODED_MODES and punch.code in _IN_CODES
+        return self._mode in CODED_MODES and punch.code in IN_CODES
 
     def _is_out(self, punch: KeptPunch) -> bool:
-        return self._mode in CODED_MODES and punch.code in _OUT_CODES
+        return self._mode in CODED_MODES and punch.code in OUT_CODES
 
 
 def is_nearer_end(plan: Instance, minute: int) -> bool:
@@ -193,7 +197,7 @@ def _plan(group: Group) -> Instance:
 
 
 def detector(
-    schedule: Schedule, shifts: dict[str, Shift], policy: Policy, zone: HomeZone
+    schedule: Schedule, shifts: dict[str, Shift], policy_on: Callable[[int], Policy], zone: HomeZone
 ) -> Callable[[int], Instance | None]:
     """What finds the template of mode `auto` whose start is nearest to a minute, if one begins near enough."""
 
@@ -202,7 +206,7 @@ def detector(
         best: Instance | None = None
         for name in schedule.auto:
             for day in (today - 1, today, today + 1):
-                plan = instance(shifts[name], day, zone, policy.window)
+                plan = instance(shifts[name], day, zone, policy_on(day).window)
                 if not plan.opens <= minute <= plan.start + plan.shift.detect_after_min:
                     continue
                 if best is None or abs(minute - plan.start) < abs(minute - best.start):

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from biometric_flow.policy.errors import PolicyInvalid
+from biometric_flow.policy.errors import CaseInvalid, PolicyInvalid
 from biometric_flow.policy.fields import Fields, date_text, day_number, naive_second
 from biometric_flow.policy.inputs import (
     NO_KEY,
@@ -40,10 +40,6 @@ class Case:
     source: str
     given: Inputs
     expect: Mapping[str, Any]
-
-
-class CaseInvalid(ValueError):
-    """One case of a file cannot be read; the text names the case and the field."""
 
 
 def read_cases(document: object) -> tuple[list[Case], list[str]]:

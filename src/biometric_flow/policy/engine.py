@@ -10,14 +10,15 @@ from biometric_flow.policy.duplicates import KeptPunch, keep
 from biometric_flow.policy.inputs import Inputs
 from biometric_flow.policy.instants import Touch, touches
 from biometric_flow.policy.locks import Adjustment, adjustments, locked_day
-from biometric_flow.policy.overtime import DayPay, DayWork, pay_period, period_of
+from biometric_flow.policy.overtime import DayPay, DayWork, pay_days, period_of
 from biometric_flow.policy.rounding import round_to
+from biometric_flow.policy.rules import Grid
 from biometric_flow.policy.schedules import assigned_shifts, instance, is_rest_day
 from biometric_flow.policy.sessions import Worked, attributed, work_out
 from biometric_flow.policy.trace import Step
 from biometric_flow.policy.workdays import Workday
 
-_REACH = 3
+REACH = 3
 """Days: a shift of at most one that begins within its day, and claims for one more, is no further from a punch."""
 
 
@@ -61,62 +62,84 @@ def evaluate(given: Inputs) -> Evaluation:
     return Evaluation(tuple(shown), tuple(changed))
 
 
+def attribute(given: Inputs) -> list[Group]:
+    """Which punches belong together, and to which shift; groups without punches too."""
+    found, _ = touches(given)
+    kept = _kept(found, given)
+    return _groups(given, kept, _days(given, kept))
+
+
 def _workdays(given: Inputs, known_at: int | None) -> list[Workday]:
     found, voided = touches(given, known_at)
-    kept = keep(found, given.policy.duplicates)
+    kept = _kept(found, given)
     days = _days(given, kept)
     half_leaves = {leave.day: leave.kind for leave in given.leaves if leave.kind in ("first_half", "second_half")}
     half_leaves = {day: kind for day, kind in half_leaves.items() if day not in given.holidays}
-    worked = [work_out(group, given, half_leaves.get(group.day)) for group in _groups(given, kept, days)]
+    worked = [work_out(group, given.on(group.day), half_leaves.get(group.day)) for group in _groups(given, kept, days)]
     parts = _by_day(given, worked, voided)
     pay = _pay(given, parts)
     return assemble(given, parts, pay)
+
+
+def _kept(found: Sequence[Touch], given: Inputs) -> list[KeptPunch]:
+    """The punches that count. Where the policy changes nothing is compared across the border of the day."""
+    if not given.changes:
+        return keep(found, given.policy.duplicates)
+    versions: dict[int, list[Touch]] = {}
+    for touch in sorted(found, key=lambda one: one.second):
+        day = given.zone.day(touch.second // 60)
+        versions.setdefault(sum(change.since <= day for change in given.changes), []).append(touch)
+    rules = [given.policy, *(change.policy for change in given.changes)]
+    return [punch for version in sorted(versions) for punch in keep(versions[version], rules[version].duplicates)]
 
 
 def _days(given: Inputs, kept: Sequence[KeptPunch]) -> list[int]:
     """The days of the range and those whose shifts may claim a punch."""
     near = set(range(given.first, given.last + 1))
     for day in {given.zone.day(punch.minute) for punch in kept}:
-        near.update(range(day - _REACH, day + _REACH + 1))
+        near.update(range(day - REACH, day + REACH + 1))
     return sorted(near)
 
 
 def _groups(given: Inputs, kept: Iterable[KeptPunch], days: Iterable[int]) -> list[Group]:
     planned = [
-        instance(given.shifts[name], day, given.zone, given.policy.window)
+        instance(given.shifts[name], day, given.zone, given.policy_on(day).window)
         for day in days
         for name in assigned_shifts(given.schedule, day)
     ]
     attribution = Attribution(given.zone, given.policy, planned)
+    detect = None
     if given.schedule.mode == "auto":
-        detect = detector(given.schedule, given.shifts, given.policy, given.zone)
-        for punch in kept:
+        detect = detector(given.schedule, given.shifts, given.policy_on, given.zone)
+    for punch in kept:
+        if given.changes:
+            attribution.follow(given.policy_on(given.zone.day(punch.minute)))
+        if detect:
             attribution.place_detecting(punch, detect)
-    else:
-        for punch in kept:
+        else:
             attribution.place(punch)
     return attribution.groups
 
 
 def _by_day(given: Inputs, all_worked: Iterable[Worked], voided: Iterable[Touch]) -> dict[int, DayParts]:
-    policy = given.policy
     parts: dict[int, DayParts] = {}
     for worked in all_worked:
+        policy = given.policy_on(worked.day)
         for day, runs in attributed(worked, policy.day_attribution, policy.day_start, given.zone):
             parts.setdefault(day, DayParts()).runs.extend(runs)
         parts.setdefault(worked.day, DayParts()).groups.append(worked)
     for touch in voided:
         parts.setdefault(given.zone.day(touch.second // 60), DayParts()).steps.extend(touch.notes)
-    for one in parts.values():
+    for number, one in parts.items():
         one.runs.sort(key=lambda run: run.start)
         one.groups.sort(key=lambda worked: worked.first_in or worked.last_out or 0)
-        _round_total(given, one)
+        _round_total(given.policy_on(number).rounding.total, one)
     return parts
 
 
-def _round_total(given: Inputs, parts: DayParts) -> None:
+def _round_total(grid: Grid | None, parts: DayParts) -> None:
     """Round the workday's minutes; they are cut from or appended to its end (contract 8.7)."""
-    grid, before = given.policy.rounding.total, minutes_of(parts.runs)
+    before = minutes_of(parts.runs)
     if not grid or not before:
         return
     change = max(0, round_to(grid, before)) - before
@@ -135,17 +158,13 @@ def _round_total(given: Inputs, parts: DayParts) -> None:
 
 
 def _pay(given: Inputs, parts: dict[int, DayParts]) -> dict[int, DayPay]:
-    """The pay of all days that share an overtime period with the range."""
-    rule = given.policy.overtime
-    first, last = period_of(rule, given.first), period_of(rule, given.last) + rule.period_days - 1
-    periods: dict[int, list[DayWork]] = {}
+    """The pay of the range; the days before it that share an overtime period with it count towards it."""
+    starts = {given.first, *(change.since for change in given.changes if given.first < change.since <= given.last)}
+    first = min(period_of(given.policy_on(day).overtime, day) for day in starts)
+    days: list[DayWork] = []
     for day in sorted(parts):
-        if first <= day <= last and parts[day].runs:
+        if first <= day <= given.last and parts[day].runs:
             is_holiday = day in given.holidays
             scheduled = 0 if is_holiday else parts[day].planned
-            work = DayWork(day, parts[day].runs, scheduled, is_holiday, is_rest_day(given.schedule, day))
-            periods.setdefault(period_of(rule, day), []).append(work)
-    pay: dict[int, DayPay] = {}
-    for days in periods.values():
-        pay.update(pay_period(days, given.policy, given.zone))
-    return pay
+            days.append(DayWork(day, parts[day].runs, scheduled, is_holiday, is_rest_day(given.schedule, day)))
+    return pay_days(days, given.policy_on, given.zone)

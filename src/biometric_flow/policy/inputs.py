@@ -1,6 +1,6 @@
 """What the engine is given: one person's punches, plan, calendar and corrections (contract 2, 4, 13, 14)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from biometric_flow.policy.rules import Policy
@@ -119,6 +119,15 @@ class LockedPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyChange:
+    """From the day `since` on another policy is in force, until the next change."""
+
+    since: int
+    policy: Policy
+    pack: str
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """Everything that decides one person's workdays from `first` to `last` (days, both included)."""
 
@@ -140,3 +149,18 @@ class Inputs:
     """Seconds; punches after it are not seen. None: the whole timeline is known."""
     pack: str = "case"
     """Name and version of the pack the policy is from, for the trace."""
+    changes: tuple[PolicyChange, ...] = ()
+    """What replaces `policy` later, in order of date: a new version of its pack, or another pack for this person."""
+
+    def policy_on(self, day: int) -> Policy:
+        """The policy in force on a day."""
+        change = self._change(day)
+        return change.policy if change else self.policy
+
+    def on(self, day: int) -> "Inputs":
+        """The same, with policy and pack of that day in force."""
+        change = self._change(day)
+        return replace(self, policy=change.policy, pack=change.pack) if change else self
+
+    def _change(self, day: int) -> PolicyChange | None:
+        return next((change for change in reversed(self.changes) if change.since <= day), None)

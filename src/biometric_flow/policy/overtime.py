@@ -1,6 +1,6 @@
 """Which tier every worked minute belongs to: one pass in time order, a run of equal minutes at a time (contract 12)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from biometric_flow.policy.breaks import Run, minutes_of
@@ -53,17 +53,24 @@ def period_of(rule: Overtime, day: int) -> int:
     return day - (day - rule.anchor) % rule.period_days
 
 
-def pay_period(days: Sequence[DayWork], policy: Policy, zone: HomeZone) -> dict[int, DayPay]:
-    """The pay of all days of one overtime period; `days` are in order and lie in that period."""
-    weekly = 0
+def pay_days(days: Sequence[DayWork], policy_on: Callable[[int], Policy], zone: HomeZone) -> dict[int, DayPay]:
+    """The pay of days in order, each by the policy in force on it.
+
+    The counter of a period has the minutes of its earlier days as their own policy counted them.
+    """
+    counted: dict[int, int] = {}
     paid: dict[int, DayPay] = {}
+    period, weekly = _FOREVER, 0
+    of_period: list[DayWork] = []
     for work in days:
-        total = minutes_of(work.runs)
-        if total:
-            special, reason = _special(work, days, policy)
-            weekly, paid[work.day] = _Pass(policy, zone, work, total, special, reason).run(weekly)
-        else:
-            paid[work.day] = DayPay()
+        policy = policy_on(work.day)
+        if (first := period_of(policy.overtime, work.day)) != period:
+            period, weekly = first, sum(minutes for day, minutes in counted.items() if day >= first)
+            of_period = [one for one in days if first <= one.day < work.day]
+        of_period.append(work)
+        special, reason = _special(work, of_period, policy)
+        after, paid[work.day] = _Pass(policy, zone, work, minutes_of(work.runs), special, reason).run(weekly)
+        counted[work.day], weekly = after - weekly, after
     return paid
 
 

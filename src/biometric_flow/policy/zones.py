@@ -97,6 +97,27 @@ class HomeZone:
         return first, wall_second - int(later.total_seconds())
 
 
+class MovedZone(HomeZone):
+    """The wall times of somebody who moved: one zone before midnight of the day `since`, another from then on.
+
+    The move is one more change of offset: an hour that it repeats is worked twice, one that it skips never was.
+    """
+
+    def __init__(self, before: HomeZone, after: HomeZone, since: int) -> None:
+        super().__init__(after._zone)
+        self._before = before
+        self._moves = after.minute(since, 0) // _BLOCK
+
+    def _offset(self, minute: int) -> int:
+        return self._before._offset(minute) if minute // _BLOCK < self._moves else super()._offset(minute)
+
+    def _instants(self, wall_second: int) -> tuple[int, ...]:
+        moves = self._moves * _BLOCK * 60
+        before = self._before._instants(wall_second)
+        there = [one for one in before if one < moves] + [one for one in super()._instants(wall_second) if one >= moves]
+        return tuple(there) or before
+
+
 @lru_cache(maxsize=1024)
 def home_zone(name: str) -> HomeZone:
     """The zone of an IANA name. Raises ValueError or KeyError (ZoneInfoNotFoundError) for one that is none."""

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from biometric_flow.policy.cases import CaseInvalid, read_cases
-from biometric_flow.policy.errors import PolicyInvalid
+from biometric_flow.policy.cases import read_cases
+from biometric_flow.policy.errors import CaseInvalid, PolicyInvalid
 
 GOOD = {"id": "a", "tz": "Africa/Cairo", "range": {"from": "2024-01-08", "to": "2024-01-08"}, "punches": []}
 
