@@ -15,7 +15,7 @@ from biometric_flow.zk.wire.timecode import TerminalTime
 
 _TIME: Final = re.compile(r"\d{4}-\d{1,2}-\d{1,2}[ T]\d{1,2}:\d{1,2}:\d{1,2}")
 _NUMBERS: Final = re.compile(r"\d+")
-_OFFSET: Final = re.compile(r"[+-]\d{1,5}")
+_OFFSET: Final = re.compile(r"[+-][0-9]{1,5}")
 _NOT_MEASURED: Final = 255
 
 

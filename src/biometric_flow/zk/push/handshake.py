@@ -18,8 +18,9 @@ UNSAID: Final = "2.2.14"
 ALL_AGAIN: Final = "0"
 STAMPED: Final = ("ATTLOG", "OPERLOG", "ATTPHOTO", "BIODATA", "IDCARD", "ERRORLOG")
 
-_VERSION: Final = re.compile(r"\d{1,4}(?:\.\d{1,4}){1,3}")
+_VERSION: Final = re.compile(r"[0-9]{1,4}(?:\.[0-9]{1,4}){1,3}")
 _STAMP: Final = re.compile(r"[A-Za-z0-9:._+-]{1,40}")
+_ZONE: Final = re.compile(r"[+-]?[0-9]{1,4}")
 _OLD_STAMPS: Final = {"ATTLOG": "Stamp", "OPERLOG": "OpStamp", "ATTPHOTO": "PhotoStamp"}
 
 
@@ -75,6 +76,8 @@ def timezone_option(offset: timedelta) -> str:
 
 def read_timezone_option(text: str) -> timedelta:
     """The offset that `TimeZone` stands for: up to 14 are hours, more are minutes. Raises ValueError."""
+    if not _ZONE.fullmatch(text):
+        raise ValueError(f"expected hours or minutes from UTC, such as 8 or -330, got {text[:40]!r}")
     number = int(text)
     return timedelta(hours=number) if abs(number) <= 14 else timedelta(minutes=number)
 

@@ -1,13 +1,11 @@
 """OPERLOG and BIODATA uploads: operations, people and templates in one body (zk-push-protocol 5.2, 5.3)."""
 
-import gzip
-import io
-import tarfile
 import zlib
 from dataclasses import dataclass
 from typing import Final
 
 from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.push.archive import archive_members
 from biometric_flow.zk.push.attlog import read_time
 from biometric_flow.zk.push.people import TEMPLATE_TAGS, PushedUser, TemplateLine
 from biometric_flow.zk.push.text import (
@@ -24,7 +22,10 @@ from biometric_flow.zk.push.text import (
 )
 from biometric_flow.zk.wire.timecode import TerminalTime
 
-_ARCHIVE_MEMBERS_MAX: Final = 1000
+_ARCHIVE_RATIO_MAX: Final = 100
+_SMALL: Final = 256 * 1024
+"""What an archive may always unpack to: the padding of a tar with one short member is over a hundred times smaller."""
+_GZIP: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +82,29 @@ def operlog_line(line: bytes) -> OperlogRecord:
 def unpack_archive(body: bytes) -> bytes:
     """The lines of an upload that came as one tgz, in the order of its members.
 
-    Raises ProtocolViolation for what is no such archive, and for more than 8 MiB or 1,000 members (security-design P5).
+    Raises ProtocolViolation for what is no such archive, and for more than 8 MiB, a hundred times its own size or
+    1,000 members (security-design P5).
     """
+    return b"\n".join(archive_members(_unzipped(body)))
+
+
+def _unzipped(body: bytes) -> bytes:
+    limit = min(BODY_MAX, max(_SMALL, len(body) * _ARCHIVE_RATIO_MAX))
+    plain = bytearray()
+    if not body:
+        raise ProtocolViolation("expected a gzipped tar archive, got nothing")
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(body)) as stream:
-            plain = stream.read(BODY_MAX + 1)
-        if len(plain) > BODY_MAX:
-            raise ProtocolViolation(f"expected an archive of at most {BODY_MAX} bytes unpacked, got more")
-        pieces = []
-        with tarfile.open(fileobj=io.BytesIO(plain)) as archive:
-            for number, member in enumerate(archive):
-                if number >= _ARCHIVE_MEMBERS_MAX:
-                    raise ProtocolViolation(f"expected at most {_ARCHIVE_MEMBERS_MAX} members in an archive, got more")
-                if member.isfile() and (content := archive.extractfile(member)) is not None:
-                    pieces.append(content.read())
-    except (tarfile.TarError, OSError, EOFError, zlib.error, ValueError, OverflowError) as problem:
+        while body:
+            stream = zlib.decompressobj(_GZIP)
+            plain += stream.decompress(body, limit + 1 - len(plain))
+            if len(plain) > limit:
+                raise ProtocolViolation(f"expected an archive of at most {limit} bytes unpacked, got more")
+            if not stream.eof:
+                raise ProtocolViolation("expected a gzipped tar archive, got a part of one")
+            body = stream.unused_data.lstrip(b"\0")
+    except zlib.error as problem:
         raise ProtocolViolation(f"expected a gzipped tar archive, got {len(body)} other bytes") from problem
-    return b"\n".join(pieces)
+    return bytes(plain)
 
 
 def _operation(rest: str) -> Operation:

@@ -7,7 +7,7 @@ from typing import Final
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push.text import BODY_MAX, decode_text, whole_number
 
-_NAME: Final = re.compile(r"(\d{14})(?:-(\d{1,24}))?\.jpe?g", re.IGNORECASE)
+_NAME: Final = re.compile(r"([0-9]{14})(?:-([0-9]{1,24}))?\.jpe?g", re.IGNORECASE)
 _HEAD_MAX: Final = 1024
 
 

@@ -17,7 +17,11 @@ LINE_MAX: Final = 4096
 CONTENT_LINE_MAX: Final = 1024 * 1024
 """A line that carries a template or a photo (zk-push-protocol 7)."""
 
-_KEY: Final = re.compile(r"[ \t]+(?=[~A-Za-z_][~\w]{0,40}=)")
+FIELDS_MAX: Final = 256
+"""Fields of a line at most, far more than any line has; what follows them is left out."""
+
+_KEY: Final = re.compile(r"(?<![ \t])[ \t]+(?=[~A-Za-z_][~\w]{0,40}=)")
+"""Begins at the first blank of a run only: tried at each of them, a megabyte of blanks would take hours."""
 _SECRET: Final = re.compile(rb"(?i)\b(passwd|password|tmp|template|content)=[^\t\r\n]*")
 
 Record = TypeVar("Record")
@@ -112,8 +116,11 @@ def without_secrets(line: bytes) -> bytes:
 
 
 def read_fields(text: str) -> Fields:
-    """`key=value` pairs with tabs between, or blanks where there is no tab. What has no `=` is left out."""
-    parts = text.split("\t") if "\t" in text else _KEY.split(text)
+    """`key=value` pairs with tabs between, or blanks where there is no tab. What has no `=` is left out.
+
+    So is what comes after FIELDS_MAX of them.
+    """
+    parts = (text.split("\t", FIELDS_MAX) if "\t" in text else _KEY.split(text, FIELDS_MAX))[:FIELDS_MAX]
     pairs = (part.partition("=") for part in parts)
     return Fields({name.strip(): value.strip() for name, sign, value in pairs if sign and name.strip()})
 

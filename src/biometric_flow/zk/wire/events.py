@@ -239,9 +239,9 @@ def _decode_verified(code: int, data: bytes, _encoding: str) -> OtherEvent:
 
 
 def _pin(raw: bytes, encoding: str) -> str:
-    pin = raw.split(b"\0", 1)[0].decode(encoding)
-    if not pin.isprintable():
-        raise ValueError("expected a printable user id")
+    pin = raw.split(b"\0", 1)[0].decode(encoding, "replace")
+    if not pin.isprintable() or "\ufffd" in pin:
+        raise ValueError(f"expected a printable user id in {encoding}, got the bytes {raw.hex()}")
     return pin
 
 

@@ -1,7 +1,9 @@
 """Round trips, bounds and answers of the push protocols."""
 
+import bz2
 import gzip
 import io
+import lzma
 import tarfile
 from datetime import timedelta
 
@@ -19,6 +21,7 @@ from biometric_flow.zk.push.handshake import (
     lower_version,
     read_stamp,
     read_terms,
+    read_timezone_option,
     security_terms,
 )
 from biometric_flow.zk.push.operlog import Operation, read_operlog, unpack_archive
@@ -28,6 +31,7 @@ from biometric_flow.zk.push.realtime import RealtimeEvent, read_rtlog, read_rtst
 from biometric_flow.zk.push.tables import read_table
 from biometric_flow.zk.push.text import (
     CONTENT_LINE_MAX,
+    FIELDS_MAX,
     LINE_MAX,
     Fields,
     PushProtocol,
@@ -230,25 +234,77 @@ def test_what_is_kept_aside_holds_no_password_and_no_template() -> None:
 
 
 def _archive(members: dict[str, bytes]) -> bytes:
+    return gzip.compress(_plain(members))
+
+
+def _plain(members: dict[str, bytes]) -> bytes:
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as archive:
         for name, content in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
-    return gzip.compress(plain.getvalue())
+    return plain.getvalue()
 
 
-def test_an_upload_may_come_as_an_archive_of_bounded_size() -> None:
+def test_an_upload_may_come_as_an_archive() -> None:
     body = unpack_archive(_archive({"a": b"OPLOG 1\t0\t2026-03-02 08:00:00\n", "../b": b"USER PIN=7\tName=A"}))
     assert len(read_operlog(body).records) == 2
+    assert unpack_archive(_archive({str(n): b"" for n in range(1000)})) == b"\n" * 999
+
+
+@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+def test_an_archive_of_any_form_gives_its_files_and_nothing_else(form: int) -> None:
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=form) as archive:
+        for name, kind in (("x" * 90, tarfile.REGTYPE), ("link", tarfile.SYMTYPE), ("folder", tarfile.DIRTYPE)):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname, info.size = kind, "x" * 90, 4 if kind == tarfile.REGTYPE else 0
+            archive.addfile(info, io.BytesIO(b"abcd"))
+    whole = gzip.compress(plain.getvalue())
+    assert unpack_archive(whole) == b"abcd"
+    with pytest.raises(ProtocolViolation):
+        unpack_archive(whole[:-9])
+
+
+def test_an_archive_that_would_grow_is_refused() -> None:
     bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    members = _plain({"big": bytes(4 * 1024 * 1024)})
+    sparse = bytearray(_plain({"holes": b"abcd"}))
+    sparse[156:157] = b"S"
+    circle = bytearray(_plain({"back": b"abcd"}))
+    circle[124:136] = b"-0000001000\0"
     for hostile in (
         bomb,
         b"",
         b"\x1f\x8b",
         gzip.compress(b"no tar" * 200),
+        gzip.compress(lzma.compress(members)),
+        gzip.compress(bz2.compress(members)),
+        gzip.compress(members),
+        gzip.compress(sealed(sparse)[:514]),
+        gzip.compress(sealed(circle)),
         _archive({str(n): b"" for n in range(1001)}),
     ):
-        with pytest.raises(ProtocolViolation):
+        with pytest.raises(ProtocolViolation, match="expected"):
             unpack_archive(hostile)
+    assert unpack_archive(gzip.compress(sealed(sparse))) == b"", "a sparse file is no upload"
+
+
+def sealed(tar: bytearray) -> bytes:
+    tar[148:156] = b" " * 8
+    tar[148:156] = b"%06o\0 " % sum(tar[:512])
+    return bytes(tar)
+
+
+def test_a_line_that_is_all_blanks_or_all_fields_is_read_at_once() -> None:
+    blanks = "PIN=1" + " " * 1_000_000 + "! Name=Ada"
+    assert read_fields(blanks).first("name") == "Ada"
+    assert read_fields("\t".join(f"k{n}={n}" for n in range(100_000))).first("k98") == "98"
+    assert len(read_fields("\t".join(f"k{n}={n}" for n in range(100_000)))) == FIELDS_MAX
+
+
+@pytest.mark.parametrize("text", ["", "x", "٣", "1_0", "99999", "8 ", "1e3"])
+def test_a_time_zone_that_is_none_is_refused_by_name(text: str) -> None:
+    with pytest.raises(ValueError, match="expected hours or minutes"):
+        read_timezone_option(text)
