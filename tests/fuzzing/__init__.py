@@ -1,0 +1,1 @@
+"""Bytes that nobody meant: every decoder of both protocols, what may come of it, and what is fed to it."""
