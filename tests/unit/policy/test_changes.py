@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from biometric_flow.policy.engine import evaluate
 from biometric_flow.policy.explain import explain
 from biometric_flow.policy.fields import EPOCH, Fields
-from biometric_flow.policy.inputs import GivenPunch, Inputs, PolicyChange
+from biometric_flow.policy.inputs import GivenPunch, Inputs, PolicyChange, Schedule
 from biometric_flow.policy.reading import read_policy
 from biometric_flow.policy.rules import Policy
 from biometric_flow.policy.zones import HomeZone, MovedZone
@@ -129,7 +129,7 @@ def test_somebody_who_moves_is_in_the_new_zone_from_midnight_there() -> None:
 @given(people(), st.integers(0, 14))
 def test_a_move_never_creates_or_destroys_elapsed_time(person: Inputs, number: int) -> None:
     zone = MovedZone(person.zone, HomeZone(ZoneInfo("Pacific/Apia")), MONDAY + number)
-    plain = replace(person, policy=policy(day_attribution="split"), zone=zone)
+    plain = replace(person, policy=policy(day_attribution="split"), zone=zone, schedule=Schedule())
     minutes = sorted((one.second or 0) // 60 for one in person.punches)[:2]
     if len(minutes) == 2 and 0 < minutes[1] - minutes[0] < 960:
         alone = replace(plain, punches=tuple(GivenPunch(str(at), at * 60) for at in minutes))
