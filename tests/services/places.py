@@ -19,6 +19,7 @@ from biometric_flow.place.app import create_app
 from biometric_flow.place.roster import DevicesFile, TerminalConfig
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.runtime.clock import Clock, SystemClock
+from biometric_flow.runtime.patience import server_config
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 
@@ -86,9 +87,7 @@ async def running_place(
 async def serving(app: Any) -> AsyncIterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(
-        uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1, lifespan="on")
-    )
+    server = uvicorn.Server(server_config(app, graceful_seconds=1, lifespan="on"))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

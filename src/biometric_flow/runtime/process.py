@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from biometric_flow.runtime.errors import FolderUnusable, PortInUse
+from biometric_flow.runtime.patience import server_config
 
 SUPERVISED_VARIABLE: Final = "BIOMETRIC_FLOW_SUPERVISED"
 """Set to 1 by the supervisor: standard input is then a pipe that it holds, and its end means that it is gone."""
@@ -70,16 +71,7 @@ def hold(folder: Path) -> IO[str]:
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until SIGTERM, SIGINT or the end of the supervisor; open streams are cut after two seconds."""
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=2,
-        timeout_keep_alive=30,
-        h11_max_incomplete_event_size=64 * 1024,
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(server_config(app)).run(sockets=[listener])
 
 
 def watch_supervisor() -> None:

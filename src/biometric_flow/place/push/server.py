@@ -23,6 +23,7 @@ from biometric_flow.place.push.doorkeeper import Doorkeeper, Knock, Refused, See
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.runtime.errors import SettingsInvalid
+from biometric_flow.runtime.patience import server_config
 from biometric_flow.zk.push.text import BODY_MAX, Fields
 
 log = structlog.get_logger()
@@ -147,20 +148,14 @@ class PushListener(uvicorn.Server):
 
 def listener(app: PushServer, certificate: Path | None, key: Path | None) -> PushListener:
     """A server for an application. Raises SettingsInvalid when certificate or key cannot be used."""
-    config = uvicorn.Config(
+    config = server_config(
         app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
         lifespan="off",
         ws="none",
         proxy_headers=False,
-        timeout_graceful_shutdown=2,
-        timeout_keep_alive=30,
-        limit_concurrency=_CONNECTIONS_MAX,
-        h11_max_incomplete_event_size=64 * 1024,
-        ssl_certfile=certificate,
-        ssl_keyfile=key,
+        connections_max=_CONNECTIONS_MAX,
+        certificate=certificate,
+        key=key,
     )
     try:
         config.load()
