@@ -118,6 +118,8 @@ PUSH_SEEDS: Final = (
     b"GET OPTION FROM: X\nATTLOGStamp=0\nTimeZone=8\n",
     b"ERRORLOG ErrCode=D01E0001\tErrMsg=x\tDataOrigin=dev",
     b"FP PIN=7 FID=1 Size=4 Valid=1 TMP=AAAA",
+    b"WORKCODE PIN=1\tCODE=120\tNAME=Night",
+    b"attphoto pin=20260302080000-7.jpg\tsn=PUSH0001\tsize=3\tphoto=QUJD",
     b"[0A0B0C0D]",
     _archive(),
     b"",
@@ -269,7 +271,7 @@ _PUSH: Final[dict[str, Read]] = {
     "rtstate": _lines(read_rtstate),  # type: ignore[arg-type]
     **{
         f"table-{name}": _lines(lambda body, name=name: read_table(name, body))  # type: ignore[misc]
-        for name in ("user", "transaction", "templatev10", "identitycard")
+        for name in ("user", "transaction", "templatev10", "identitycard", "attphoto", "errorlog", "timezone")
     },
     "photo": read_photo,
     "archive": unpack_archive,

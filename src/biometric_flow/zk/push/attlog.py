@@ -56,6 +56,10 @@ class AttlogLine:
             return None
         return None if "-1" in found else found
 
+    def line(self) -> str:
+        """The ATTLOG line a terminal sends. Raises ValueError for values that cannot stand there."""
+        return "\t".join((*_first_four(self.record), *(value_text(cell, "column") for cell in self.extra)))
+
     def _column(self, number: int) -> str:
         return self.extra[number].strip() if number < len(self.extra) else ""
 
@@ -95,8 +99,14 @@ def usb_line(line: bytes) -> AttlogLine:
 def encode_attlog(record: AttlogRecord, columns: int = 7) -> bytes:
     """A line with this many columns (4 to 10), as firmware of different years writes it. Raises ValueError."""
     tail = (str(record.work_code), "0", "0", str(_NOT_MEASURED), "0", "0")[: columns - 4]
-    time = record.time.text().replace("T", " ")
-    return "\t".join((value_text(record.user_id, "PIN"), time, str(record.state), str(record.verify), *tail)).encode()
+    return "\t".join((*_first_four(record), *tail)).encode()
+
+
+def encode_usb_line(record: AttlogRecord, name: str | None = None) -> bytes:
+    """A line of attlog.dat; with a name, in the old layout. Raises ValueError."""
+    pin, time, state, verify = _first_four(record)
+    names = [] if name is None else [value_text(name, "name")]
+    return "\t".join((pin.rjust(9), *names, time, verify, state, str(record.work_code), "0")).encode() + b"\r\n"
 
 
 def read_time(text: str) -> TerminalTime:
@@ -122,6 +132,11 @@ def _cells(line: bytes) -> list[str]:
                 name = [" ".join(words[1:number])] if number > 1 else []
                 return [words[0], *name, time, *words[number + 2 :]]
     return words
+
+
+def _first_four(record: AttlogRecord) -> tuple[str, str, str, str]:
+    time = record.time.text().replace("T", " ")
+    return value_text(record.user_id, "PIN"), time, str(record.state), str(record.verify)
 
 
 def _line(pin: str, time: str, state: str, verify: str, extra: tuple[str, ...], raw: bytes) -> AttlogLine:

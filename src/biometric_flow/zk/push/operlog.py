@@ -1,4 +1,4 @@
-"""OPERLOG and BIODATA uploads: operations, people and templates in one body (zk-push-protocol 5.2, 5.3)."""
+"""OPERLOG and BIODATA uploads: operations, people, templates and reports in one body (zk-push-protocol 5.2, 5.3)."""
 
 import zlib
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push.archive import archive_members
 from biometric_flow.zk.push.attlog import read_time
 from biometric_flow.zk.push.people import TEMPLATE_TAGS, PushedUser, TemplateLine
+from biometric_flow.zk.push.reports import REPORT_TAGS, Report, report_of
 from biometric_flow.zk.push.text import (
     BODY_MAX,
     CONTENT_LINE_MAX,
     LINE_MAX,
-    Fields,
     Lines,
     decode_text,
     read_fields,
@@ -44,20 +44,11 @@ class Operation:
         return "\t".join((f"OPLOG {self.code}", value_text(self.operator, "operator"), time, *objects))
 
 
-@dataclass(frozen=True, slots=True)
-class TerminalFault:
-    """An ERRORLOG line: something the terminal could not do."""
-
-    code: str
-    message: str
-    origin: str
-
-
-OperlogRecord = Operation | PushedUser | TemplateLine | TerminalFault
+OperlogRecord = Operation | PushedUser | TemplateLine | Report
 
 
 def read_operlog(body: bytes) -> Lines[OperlogRecord]:
-    """The lines of an OPERLOG, BIODATA or ERRORLOG upload. Raises ProtocolViolation for a body beyond all bounds."""
+    """The lines of an OPERLOG, BIODATA, IDCARD or ERRORLOG upload. Raises ProtocolViolation beyond all bounds."""
     return read_lines(body, operlog_line, CONTENT_LINE_MAX)
 
 
@@ -68,15 +59,15 @@ def operlog_line(line: bytes) -> OperlogRecord:
     tag = tag.upper()
     if tag in TEMPLATE_TAGS:
         return TemplateLine.of(tag, read_fields(rest))
-    if len(line) > LINE_MAX:
+    if len(line) > LINE_MAX and tag != "IDCARD":  # which carries a picture
         raise ProtocolViolation(f"expected a {tag[:20]} line of at most {LINE_MAX} bytes, got {len(line)}")
     if tag == "OPLOG":
         return _operation(rest)
     if tag == "USER":
         return PushedUser.of(read_fields(rest))
-    if tag == "ERRORLOG":
-        return _fault(read_fields(rest))
-    raise ProtocolViolation(f"expected OPLOG, USER, ERRORLOG, {', '.join(TEMPLATE_TAGS)}, got {tag[:40]!r}")
+    if tag in REPORT_TAGS:
+        return report_of(tag, read_fields(rest))
+    raise ProtocolViolation(f"expected {', '.join(('OPLOG', 'USER', *REPORT_TAGS, *TEMPLATE_TAGS))}, got {tag[:40]!r}")
 
 
 def unpack_archive(body: bytes) -> bytes:
@@ -117,10 +108,3 @@ def _operation(rest: str) -> Operation:
         time=read_time(cells[2]),
         objects=tuple(cell[:64] for cell in cells[3:7]),
     )
-
-
-def _fault(fields: Fields) -> TerminalFault:
-    code = fields.first("errcode")
-    if not code:
-        raise ProtocolViolation("expected ErrCode in an ERRORLOG line, got none")
-    return TerminalFault(code[:16], fields.first("errmsg")[:200], fields.first("dataorigin")[:16])

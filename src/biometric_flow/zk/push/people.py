@@ -1,6 +1,9 @@
 """People as terminals upload them: USER lines, user tables, and the templates and pictures beside them."""
 
+import base64
+import binascii
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -78,6 +81,19 @@ class TemplateLine:
     is_duress: bool = False
     size: int = 0
     content: str = field(default="", repr=False)
+    """Base64, as it came."""
+    format: int = 0
+    """0 for the vendor's own."""
+    file_name: str = ""
+    """What the terminal calls a picture; it names no file of ours."""
+
+    @property
+    def data(self) -> bytes:
+        """The template or picture itself. Raises ProtocolViolation for base64 that cannot be decoded."""
+        try:
+            return base64.b64decode(self.content, validate=True)
+        except binascii.Error:
+            raise ProtocolViolation(f"expected {self.tag} content in base64, got other characters") from None
 
     @classmethod
     def of(cls, tag: str, fields: Fields) -> "TemplateLine":
@@ -86,6 +102,8 @@ class TemplateLine:
         size = whole_number(fields.first("size"), "a size", 1_048_576, len(content))
         if size != len(content):
             raise ProtocolViolation(f"expected {size} characters of {tag} content, got {len(content)}")
+        if not _BASE64.fullmatch(content):
+            raise ProtocolViolation(f"expected {tag} content in base64, got other characters")
         valid = whole_number(fields.first("valid"), "a validity", 255, 1)
         major, minor = fields.first("majorver"), fields.first("minorver")
         return cls(
@@ -99,28 +117,65 @@ class TemplateLine:
             is_duress=valid == 3 or fields.first("duress") == "1",
             size=size,
             content=content,
+            format=whole_number(fields.first("format"), "a format", 255, 0),
+            file_name=fields.first("filename")[:64],
         )
 
     def line(self) -> str:
-        """The line a terminal sends. Raises ValueError for values that cannot stand there."""
-        content = self.content
-        if not _BASE64.fullmatch(content):
-            raise ValueError("expected content in base64, got other characters")
-        pin = value_text(self.pin, "PIN")
+        """The line a terminal of Attendance PUSH sends. Raises ValueError for values that cannot stand there."""
         valid = 3 if self.is_duress else int(self.is_valid)
-        if self.tag == "BIODATA":
-            major, _, minor = self.version.partition(".")
-            return "\t".join((
-                f"BIODATA Pin={pin}", f"No={self.number}", f"Index={self.index}", f"Valid={int(self.is_valid)}",
-                f"Duress={int(self.is_duress)}", f"Type={self.type}", f"MajorVer={major}", f"MinorVer={minor}",
-                "Format=0", f"Tmp={content}",
-            ))  # fmt: skip
-        if self.tag in ("USERPIC", "BIOPHOTO"):
-            return "\t".join((f"{self.tag} PIN={pin}", f"Type={self.type}", f"Size={self.size}", f"Content={content}"))
-        return "\t".join((
-            f"{self.tag} PIN={pin}", f"FID={self.number}", f"Index={self.index}", f"Size={self.size}",
-            f"Valid={valid}", f"TMP={content}",
-        ))  # fmt: skip
+        match self.tag:
+            case "BIODATA":
+                values: dict[str, object] = self._biodata()
+            case "USERPIC":
+                values = {"PIN": self.pin, "FileName": self.file_name, "Size": self.size, "Content": self.content}
+            case "BIOPHOTO":
+                values = {
+                    "PIN": self.pin, "FileName": self.file_name, "Type": self.type, "No": self.number,
+                    "Index": self.index, "Size": self.size, "Content": self.content,
+                }  # fmt: skip
+            case "FVEIN":
+                values = {
+                    "Pin": self.pin, "FID": self.number, "Index": self.index, "Valid": valid, "Size": self.size,
+                    "Tmp": self.content,
+                }  # fmt: skip
+            case _:
+                values = {
+                    "PIN": self.pin, "FID": self.number, "Size": self.size, "Valid": valid, "TMP": self.content,
+                }  # fmt: skip
+        return f"{self.tag} " + "\t".join(self._texts(values))
+
+    def table_line(self) -> str:
+        """The row of Security PUSH; what has no table of its own goes as biodata. Raises ValueError."""
+        values: dict[str, object]
+        match self.tag:
+            case "FP":
+                name, values = "templatev10", {
+                    "size": self.size, "uid": 0, "pin": self.pin, "fingerid": self.number,
+                    "valid": 3 if self.is_duress else int(self.is_valid), "template": self.content,
+                }  # fmt: skip
+            case "USERPIC" | "BIOPHOTO":
+                name, values = self.tag.lower(), {
+                    "pin": self.pin, "filename": self.file_name, "type": self.type, "size": self.size,
+                    "content": self.content,
+                }  # fmt: skip
+            case _:
+                name, values = "biodata", {key.lower(): value for key, value in self._biodata().items()}
+        return f"{name} " + "\t".join(self._texts(values))
+
+    def _biodata(self) -> dict[str, object]:
+        major, _, minor = self.version.partition(".")
+        return {
+            "Pin": self.pin, "No": self.number, "Index": self.index, "Valid": int(self.is_valid),
+            "Duress": int(self.is_duress), "Type": self.type, "MajorVer": major, "MinorVer": minor,
+            "Format": self.format, "Tmp": self.content,
+        }  # fmt: skip
+
+    def _texts(self, values: Mapping[str, object]) -> list[str]:
+        if not _BASE64.fullmatch(self.content):
+            raise ValueError("expected content in base64, got other characters")
+        # A template is longer than any text that people type, and its alphabet holds nothing that ends a line.
+        return [f"{key}={value if value is self.content else value_text(value, key)}" for key, value in values.items()]
 
 
 _TYPES: Final = {"FP": 1, "FACE": 2, "FVEIN": 7, "BIOPHOTO": 9}

@@ -17,6 +17,8 @@ NO_STATE: Final = 255
 _STATES: Final = {"0": 0, "1": 1, "2": NO_STATE}
 _METHODS: Final = {1: "face", 2: "palm", 4: "finger", 9: "password", 10: "id", 11: "card"}
 
+_DOORS: Final = ("none", "closed", "open", "none")
+
 DOOR_ALARMS: Final = (
     "forced open", "tamper", "duress password", "duress finger", "held open", "mains", "battery", "reader tamper",
 )  # fmt: skip
@@ -75,6 +77,16 @@ class RealtimeEvent:
         }  # fmt: skip
         return "\t".join(f"{key}={value_text(value, key)}" for key, value in values.items())
 
+    def row(self) -> str:
+        """The row of the transaction table of this event, as the answer to a query. Raises ValueError."""
+        state = next(text for text, number in _STATES.items() if number == self.state)
+        verify = f"{self.verify - VERIFY_BITS:016b}" if self.verify >= VERIFY_BITS else str(self.verify)
+        values = {
+            "cardno": self.card, "pin": self.pin or "0", "verified": verify, "doorid": self.door,
+            "eventtype": self.event, "inoutstate": state, "time_second": int(self.time), "index": self.index,
+        }  # fmt: skip
+        return "transaction " + "\t".join(f"{key}={value_text(value, key)}" for key, value in values.items())
+
 
 @dataclass(frozen=True, slots=True)
 class DoorState:
@@ -86,6 +98,17 @@ class DoorState:
     relays: tuple[bool, ...]
     alarms: tuple[tuple[str, ...], ...]
     """For each door the alarms that are on, see DOOR_ALARMS."""
+
+    def line(self) -> str:
+        """The rtstate line a terminal sends; doors are filled up to four, relays to eight."""
+        sensor, relay = bytearray(-(-len(self.doors) // 4)), bytearray(-(-len(self.relays) // 8))
+        for number, door in enumerate(self.doors):
+            sensor[number // 4] |= _DOORS.index(door) << 2 * (number % 4)
+        for number, is_on in enumerate(self.relays):
+            relay[number // 8] |= is_on << number % 8
+        alarm = bytes(sum(1 << DOOR_ALARMS.index(name) for name in alarms) for alarms in self.alarms)
+        time = self.time.text().replace("T", " ")
+        return f"time={time}\tsensor={sensor.hex().upper()}\trelay={relay.hex().upper()}\talarm={alarm.hex().upper()}"
 
 
 def read_rtlog(body: bytes) -> Lines[RealtimeEvent]:
@@ -152,7 +175,7 @@ def _state_of(fields: Fields) -> DoorState:
         raise ProtocolViolation("expected sensor, relay and alarm in hexadecimal digits, got others") from None
     if max(len(sensor), len(relay), len(alarm)) > 64:
         raise ProtocolViolation("expected the state of at most 64 doors, got more")
-    doors = [("none", "closed", "open", "none")[byte >> shift & 3] for byte in sensor for shift in (0, 2, 4, 6)]
+    doors = [_DOORS[byte >> shift & 3] for byte in sensor for shift in (0, 2, 4, 6)]
     return DoorState(
         time=read_time(fields.first("time")),
         doors=tuple(doors),

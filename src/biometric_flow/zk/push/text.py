@@ -22,7 +22,15 @@ FIELDS_MAX: Final = 256
 
 _KEY: Final = re.compile(r"(?<![ \t])[ \t]+(?=[~A-Za-z_][~\w]{0,40}=)")
 """Begins at the first blank of a run only: tried at each of them, a megabyte of blanks would take hours."""
-_SECRET: Final = re.compile(rb"(?i)\b(passwd|password|tmp|template|content)=[^\t\r\n]*")
+_SECRET: Final = re.compile(
+    rb"(?i)\b(passwd|password|tmp|template|content|photo|fptemplate\d|idnum|snnum|dnnum|birthday|address)=[^\t\r\n]*"
+)
+_BIOMETRIC: Final = re.compile(
+    rb"(?i)^\s*(FP|FACE|FVEIN|USERPIC|BIOPHOTO|BIODATA|IDCARD|ATTPHOTO|templatev\d+|fptemplate\d*|facev\d+|identitycard)\b"
+)
+_SIZE: Final = re.compile(rb"(?i)\bsize=[^\t\r\n]*")
+_RUN: Final = re.compile(rb"[A-Za-z0-9+/=]{25,}")
+_LONG_RUN: Final = re.compile(rb"[A-Za-z0-9+/=_-]{160,}")
 
 Record = TypeVar("Record")
 
@@ -106,13 +114,27 @@ def read_lines(body: bytes, read: Callable[[bytes], Record], longest: int = LINE
                 raise ProtocolViolation(f"expected a line of at most {longest} bytes, got {len(line)}")
             found.records.append(read(line))
         except ProtocolViolation as problem:
-            found.rejected.append(RejectedRow(without_secrets(line), str(problem)))
+            found.rejected.append(RejectedRow(without_secrets(line), _reason(line, problem)))
     return found
 
 
 def without_secrets(line: bytes) -> bytes:
-    """The line with the values of passwords, templates and pictures left out (security-design E5)."""
-    return _SECRET.sub(rb"\1=", line)
+    """The line with the values of passwords, templates, pictures and identity cards left out (security-design E5).
+
+    A line that carries such a thing loses its size as well, so that it reads as an empty one, and every run of base64,
+    in whatever field it stands; any other line loses runs that are too long for a text.
+    """
+    line = _LONG_RUN.sub(b"", _SECRET.sub(rb"\1=", line))
+    return _RUN.sub(b"", _SIZE.sub(b"Size=", line)) if is_biometric(line) else line
+
+
+def is_biometric(line: bytes) -> bool:
+    """Whether a line may carry a template, a picture or an identity card, by its first word."""
+    return _BIOMETRIC.match(line) is not None
+
+
+def _reason(line: bytes, problem: ProtocolViolation) -> str:
+    return _RUN.sub(b"...", str(problem).encode()).decode() if is_biometric(line) else str(problem)
 
 
 def read_fields(text: str) -> Fields:

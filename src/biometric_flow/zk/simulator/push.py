@@ -19,6 +19,7 @@ from biometric_flow.zk.push.text import Fields, PushProtocol
 from biometric_flow.zk.simulator.dial import Reply, Server
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.push_faults import PushFault, PushFaults
+from biometric_flow.zk.simulator.push_uploads import Told, body_of
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.records import AttlogRecord
 from biometric_flow.zk.wire.timecode import TerminalTime
@@ -69,6 +70,8 @@ class PushLink:
         self.done: list[str] = []
         """Commands that were carried out, as they came."""
         self.refusals: list[Refusal] = []
+        self.telling: list[Told] = []
+        """What was told and the server has not confirmed."""
         self._server = Server(url)
         self._poll = poll
         self._version = version
@@ -97,6 +100,10 @@ class PushLink:
         """A door does not let somebody in, who is known all the same."""
         self.refusals.append(Refusal(pin, self.terminal.clock.read()))
 
+    def tell(self, *told: Told) -> None:
+        """Upload this with the next round, until the server says yes. What the protocol has no form for is left out."""
+        self.telling += told
+
     def fault(self, kind: PushFault | str, times: int | None = None) -> None:
         """Misbehave; `push_clear` ends it. Raises ValueError for an unknown kind."""
         self._faults.put(kind, times)
@@ -119,6 +126,7 @@ class PushLink:
         await self._send_people()
         await self._send_punches()
         await self._send_refusals()
+        await self._send_told()
         await self._fetch()
 
     async def _greet(self) -> None:
@@ -198,6 +206,16 @@ class PushLink:
             if await self._upload("rtlog", lines, None):
                 self.refusals.clear()
 
+    async def _send_told(self) -> None:
+        while self.telling:
+            upload = body_of(self.telling[0], self.protocol)
+            if upload is not None:
+                path = f"cdata?SN={self.terminal.memory.serial}&{upload.query}"
+                reply = await self._server.request("POST", path, upload.body, self._token)
+                if reply.status != 200 or reply.text.strip() != upload.answer:
+                    return
+            del self.telling[0]
+
     async def _upload(self, table: str, lines: list[str], stamp: int | None) -> bool:
         if self._faults.take(PushFault.GARBAGE):
             lines = [line for good in lines for line in (good, "\x01\x02 no line of any kind")]
@@ -274,7 +292,7 @@ class PushLink:
             (place, punch) for place, punch in enumerate(self.terminal.memory.punches, 1) if start <= punch.time <= end
         ]
         if self.protocol is PushProtocol.SECURITY:
-            rows = [_transaction(punch, place) for place, punch in found]
+            rows = [_event(punch, place).row() for place, punch in found]
             await self._table("transaction", rows, "querydata", "tabledata", number)
         else:
             lines = [encode_attlog(_record(punch)).decode() for _, punch in found]
@@ -290,7 +308,11 @@ class PushLink:
         until = loop.time() + seconds
         while loop.time() < until:
             await asyncio.sleep(_LOOK_SECONDS)
-            if (self.waiting > 0 or self.refusals) and self._is_greeted and not self._faults.has(PushFault.OFFLINE):
+            if (
+                (self.waiting > 0 or self.refusals or self.telling)
+                and self._is_greeted
+                and not self._faults.has(PushFault.OFFLINE)
+            ):
                 return
 
     def _pause(self) -> float:
@@ -307,11 +329,3 @@ def _record(punch: StoredPunch) -> AttlogRecord:
 def _event(punch: StoredPunch, number: int) -> RealtimeEvent:
     state = punch.state if punch.state in (0, 1) else 255
     return RealtimeEvent(punch.time, _GRANTED, punch.pin, door="1", state=state, verify=punch.verify, index=str(number))
-
-
-def _transaction(punch: StoredPunch, number: int) -> str:
-    state = punch.state if punch.state in (0, 1) else 2
-    return (
-        f"transaction cardno=0\tpin={punch.pin}\tverified={punch.verify}\tdoorid=1\teventtype={_GRANTED}"
-        f"\tinoutstate={state}\ttime_second={int(punch.time)}\tindex={number}"
-    )

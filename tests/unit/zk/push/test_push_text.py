@@ -1,11 +1,14 @@
 """Round trips, bounds and answers of the push protocols."""
 
 import bz2
+import base64
 import gzip
 import io
 import lzma
 import tarfile
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +16,7 @@ from hypothesis import strategies as st
 
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push import commands
-from biometric_flow.zk.push.attlog import encode_attlog, read_attlog
+from biometric_flow.zk.push.attlog import AttlogLine, encode_attlog, encode_usb_line, read_attlog, read_usb_attlog
 from biometric_flow.zk.push.handshake import (
     Hello,
     Terms,
@@ -25,10 +28,11 @@ from biometric_flow.zk.push.handshake import (
     security_terms,
 )
 from biometric_flow.zk.push.operlog import Operation, read_operlog, unpack_archive
-from biometric_flow.zk.push.people import PushedUser, TemplateLine
-from biometric_flow.zk.push.photo import AttendancePhoto, encode_photo, read_photo
-from biometric_flow.zk.push.realtime import RealtimeEvent, read_rtlog, read_rtstate
-from biometric_flow.zk.push.tables import read_table
+from biometric_flow.zk.push.people import TEMPLATE_TAGS, PushedUser, TemplateLine
+from biometric_flow.zk.push.photo import AttendancePhoto, encode_photo, photo_row, read_photo
+from biometric_flow.zk.push.realtime import DOOR_ALARMS, DoorState, RealtimeEvent, read_rtlog, read_rtstate
+from biometric_flow.zk.push.reports import IdentityCard, TerminalFault, WorkCode, report_line
+from biometric_flow.zk.push.tables import TableRow, read_table
 from biometric_flow.zk.push.text import (
     CONTENT_LINE_MAX,
     FIELDS_MAX,
@@ -116,17 +120,103 @@ def test_a_door_event_reads_as_it_was_written(time: TerminalTime, event: int, pi
     assert read == RealtimeEvent(time, event, pin, "", "1", state, 0x1_0002, "7", read.raw)
 
 
-@given(
-    st.sampled_from(["FP", "FACE", "FVEIN", "BIODATA"]),
-    PINS,
-    st.integers(0, 9),
-    st.from_regex("[A-Za-z0-9+/]{4,900}", fullmatch=True),
-)
-def test_a_template_reads_as_it_was_written(tag: str, pin: str, number: int, content: str) -> None:
-    written = TemplateLine(tag, pin, number, type=1, size=len(content), content=content, version="58.12")
+TEXTS = st.text(st.characters(exclude_categories=("C", "Z")), max_size=16)
+BASE64 = st.binary(max_size=900).map(lambda data: base64.b64encode(data).decode())
+
+
+@st.composite
+def samples(draw: st.DrawFn, tags: tuple[str, ...] = TEMPLATE_TAGS) -> TemplateLine:
+    """Any template or picture, with what its own line can say."""
+    tag, content = draw(st.sampled_from(tags)), draw(BASE64)
+    more: dict[str, Any] = {"size": len(content), "content": content}
+    if tag not in ("USERPIC", "BIOPHOTO"):
+        more |= {"is_valid": True, "is_duress": draw(st.booleans())}
+    if tag != "USERPIC":
+        more |= {"number": draw(st.integers(0, 9)), "type": {"FP": 1, "FACE": 2, "FVEIN": 7}.get(tag, 9)}
+    if tag in ("FVEIN", "BIODATA", "BIOPHOTO"):
+        more |= {"index": draw(st.integers(0, 15))}
+    if tag == "BIODATA":
+        more |= {"type": draw(st.integers(0, 10)), "version": draw(st.sampled_from(["", "10.3", "58.12"])), "format": 1}
+    if tag in ("USERPIC", "BIOPHOTO"):
+        more |= {"file_name": draw(TEXTS)}
+    return TemplateLine(tag, draw(PINS), **more)
+
+
+@given(samples())
+def test_a_template_or_picture_reads_as_it_was_written(written: TemplateLine) -> None:
     (read,) = read_operlog(written.line().encode()).records
+    assert read == written
     assert isinstance(read, TemplateLine)
-    assert (read.tag, read.pin, read.number, read.content) == (tag, pin, number, content)
+    assert read.data == base64.b64decode(written.content)
+
+
+@given(samples(("FP", "BIODATA", "USERPIC", "FACE", "FVEIN")))
+def test_a_template_or_picture_reads_from_a_table_as_it_was_written(written: TemplateLine) -> None:
+    line = written.table_line()
+    (read,) = read_table(line.partition(" ")[0], line.encode()).records
+    assert isinstance(read, TemplateLine)
+    assert (read.pin, read.number, read.type, read.content) == (
+        written.pin, written.number, written.type, written.content,
+    )  # fmt: skip
+    assert read.is_duress == written.is_duress
+
+
+REPORTS = st.one_of(
+    st.builds(
+        TerminalFault, st.from_regex(r"D0[0-9]E000[0-9]", fullmatch=True), TEXTS, TEXTS, PINS.map(lambda x: x[:9])
+    ),
+    st.builds(WorkCode, PINS, TEXTS, st.integers(0, 2**31 - 1)),
+    st.builds(IdentityCard, PINS),
+)
+
+
+@given(REPORTS)
+def test_a_report_reads_as_it_was_written(report: TerminalFault | WorkCode | IdentityCard) -> None:
+    assert read_operlog(report_line(report).encode()).records == [report]
+
+
+@given(RECORDS, st.lists(PINS, max_size=7))
+def test_a_punch_with_all_its_columns_reads_as_it_was_written(record: AttlogRecord, more: list[str]) -> None:
+    written = AttlogLine(record, (str(record.work_code), *more))
+    (read,) = read_attlog(written.line().encode()).records
+    assert (read.record._replace(raw=b""), read.extra) == (record, written.extra)
+
+
+@given(RECORDS, st.none() | NAMES.filter(lambda name: name.strip() != ""))
+def test_a_line_of_a_usb_file_reads_as_it_was_written(record: AttlogRecord, name: str | None) -> None:
+    (read,) = read_usb_attlog(encode_usb_line(record, name)).records
+    assert read.record._replace(raw=b"") == record
+
+
+@given(
+    TIMES,
+    st.lists(st.sampled_from(["none", "closed", "open"]), min_size=4, max_size=4),
+    st.lists(st.booleans(), min_size=8, max_size=8),
+    st.lists(st.sets(st.sampled_from(DOOR_ALARMS)), min_size=1, max_size=4),
+)
+def test_doors_read_as_they_were_written(
+    time: TerminalTime, doors: list[str], relays: list[bool], alarms: list[set[str]]
+) -> None:
+    in_order = tuple(tuple(name for name in DOOR_ALARMS if name in one) for one in alarms)
+    written = DoorState(time, tuple(doors), tuple(relays), in_order)
+    assert read_rtstate(written.line().encode()).records == [written]
+
+
+@given(TIMES, st.integers(0, 6999), PINS.filter(lambda pin: pin != "0"), st.sampled_from([0, 1, 255]))
+def test_an_event_reads_from_the_transaction_table_as_it_was_written(
+    time: TerminalTime, event: int, pin: str, state: int
+) -> None:
+    written = RealtimeEvent(time, event, pin, "77", "1", state, 0x1_0002, "7")
+    (read,) = read_table("transaction", written.row().encode()).records
+    assert isinstance(read, RealtimeEvent)
+    assert replace(read, raw=b"") == written
+
+
+def test_a_row_without_a_meaning_reads_as_it_was_written() -> None:
+    written = TableRow("timezone", Fields({"timezoneid": "1", "suntime1": "2359"}))
+    (read,) = read_table("timezone", written.line().encode()).records
+    assert isinstance(read, TableRow)
+    assert dict(read.fields) == dict(written.fields)
 
 
 @given(TIMES, st.integers(0, 126), st.lists(PINS, max_size=4))
@@ -135,12 +225,15 @@ def test_an_operation_reads_as_it_was_written(time: TerminalTime, code: int, obj
     assert read_operlog(written.line().encode()).records == [written]
 
 
-@given(st.from_regex(r"\d{14}", fullmatch=True), st.from_regex(r"\d{0,24}", fullmatch=True), st.binary(max_size=500))
-def test_a_picture_reads_as_it_was_written(taken: str, pin: str, content: bytes) -> None:
-    if not taken.isascii() or not pin.isascii():
-        return
+@given(
+    st.from_regex(r"[0-9]{14}", fullmatch=True), st.from_regex(r"[0-9]{0,24}", fullmatch=True), st.binary(max_size=500)
+)
+def test_a_picture_of_a_punch_reads_as_it_was_written(taken: str, pin: str, content: bytes) -> None:
     photo = AttendancePhoto(taken, pin, "PUSH0001", "uploadphoto", content)
     assert read_photo(encode_photo(photo)) == photo
+    assert read_photo(encode_photo(photo, as_base64=True)) == photo
+    (row,) = read_table("ATTPHOTO", photo_row(photo).encode()).records
+    assert row == replace(photo, command="")
 
 
 @pytest.mark.parametrize(
@@ -231,6 +324,24 @@ def test_what_is_kept_aside_holds_no_password_and_no_template() -> None:
     (rejected,) = read_operlog(line).rejected
     assert b"hush" not in rejected.raw
     assert b"Name=A" in rejected.raw
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"FP PIN=7\tFID=1\tSize=9\tTMP=HUSH" + b"HUSH" * 10,
+        b"FP PIN=\tFID=1\tTMP " + b"HUSH" * 10,
+        b"FP PIN=" + b"HUSH" * 10 + b"\tTMP=QUJD",
+        b"FACE PIN=7\tFID=0\tSize=" + b"HUSH" * 10,
+        b"biophoto pin=\tfilename=" + b"HUSH" * 10,
+        b"IDCARD PIN=\tIDNum=HUSH\tPhoto=HUSH",
+        b"UNHEARD OF=" + b"HUSH" * 50,
+    ],
+)
+def test_no_piece_of_a_template_stands_in_what_is_kept_aside_or_in_its_reason(line: bytes) -> None:
+    (rejected,) = read_operlog(line).rejected
+    assert b"HUSH" not in rejected.raw
+    assert "HUSH" not in rejected.reason
 
 
 def _archive(members: dict[str, bytes]) -> bytes:

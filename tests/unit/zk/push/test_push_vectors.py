@@ -14,6 +14,7 @@ from biometric_flow.zk.push.operlog import Operation, read_operlog
 from biometric_flow.zk.push.options import read_info
 from biometric_flow.zk.push.people import PushedUser, TemplateLine
 from biometric_flow.zk.push.realtime import RealtimeEvent, read_rtlog, verify_methods
+from biometric_flow.zk.push.reports import IdentityCard, TerminalFault, WorkCode
 from biometric_flow.zk.push.tables import read_table
 
 VECTORS = tomllib.loads((Path(__file__).parents[3] / "vectors" / "push" / "lines.toml").read_text())
@@ -78,6 +79,16 @@ def test_people_templates_and_operations_mean_what_was_published(kind: str, vect
     ]
     assert "QUJDREVG" not in repr(record)
     assert "Passwd" not in repr(record)
+
+
+@every("report")
+def test_a_report_means_what_was_published_and_says_nothing_of_a_card(vector: Vector) -> None:
+    body = body_of(vector)
+    lines = read_table(vector["table"], body) if "table" in vector else read_operlog(body)
+    (record,) = lines.records
+    assert isinstance(record, TerminalFault | WorkCode | IdentityCard)
+    assert {name: getattr(record, name) for name in vector["expect"]} == vector["expect"]
+    assert "29001011234567" not in repr(record)
 
 
 @every("event")
