@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     carry.add_argument("file", type=Path, metavar="FILE")
     carry.set_defaults(command=_import)
 
+    _uploads_parser(commands.add_parser("uploads", help="what pushing terminals sent to a running place, as it came"))
+
     gateway = commands.add_parser("gateway", help="all places: access, replicas, the public API (:9000)")
     _common(gateway, _gateway)
 
@@ -92,6 +94,22 @@ def _parser() -> argparse.ArgumentParser:
     secret = commands.add_parser("secret", help="print a new secret and its SHA-256, for places.json")
     secret.set_defaults(command=_secret)
     return parser
+
+
+def _uploads_parser(parser: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="WHAT")
+    listed = commands.add_parser("list", help="one line an upload, newest first")
+    export = commands.add_parser("export", help="each body as a file, and an index")
+    again = commands.add_parser("replay", help="take one in again; nothing is new unless it had been lost")
+    for one in (listed, export, again):
+        one.add_argument("--place", required=True, metavar="ID", help="which place of places.json")
+        one.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
+        one.set_defaults(command=_uploads)
+    for one in (listed, export):
+        one.add_argument("--terminal", required=True, metavar="KEY", help="which terminal of that place")
+    listed.add_argument("--json", action="store_true", help="one JSON object a line")
+    export.add_argument("folder", type=Path, metavar="FOLDER")
+    again.add_argument("number", type=int, metavar="NUMBER")
 
 
 def _common(parser: argparse.ArgumentParser, command: Command) -> None:
@@ -128,6 +146,17 @@ def _import(given: argparse.Namespace) -> int:
     from biometric_flow.place.push.carry import run_import
 
     return run_import(given.config, os.environ, given.place, given.terminal, given.file, _say)
+
+
+def _uploads(given: argparse.Namespace) -> int:
+    from biometric_flow.place.push.uploads_command import RunningArchive
+
+    with RunningArchive(given.config, os.environ, given.place) as archive:
+        if "number" in given:
+            return archive.replay(given.number, _say)
+        if "folder" in given:
+            return archive.export(given.terminal, given.folder, _say)
+        return archive.list(given.terminal, _say, as_json=given.json)
 
 
 def _gateway(given: argparse.Namespace) -> int:

@@ -41,6 +41,8 @@ STATUS: Final[dict[str, int]] = {
     "keys.spent": 500,
     "keys.state_invalid": 409,
     "keys.root_unavailable": 503,
+    "upload.unknown": 404,
+    "upload.archive_unreadable": 503,
     "place.unknown": 404,
     "person.unknown": 404,
     "cursor.invalid": 400,

@@ -27,6 +27,7 @@ from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
+from biometric_flow.place.push.archive import UploadArchive
 from biometric_flow.place.push.desk import Desk
 from biometric_flow.place.push.queue import CommandQueue
 from biometric_flow.place.push.server import PushServer
@@ -38,7 +39,7 @@ from biometric_flow.place.roster import DevicesFile, Roster, read_devices
 from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
 from biometric_flow.place.routes import jobs as job_routes
-from biometric_flow.place.routes import ledger, people, punches, push, stream, terminals
+from biometric_flow.place.routes import ledger, people, punches, push, stream, terminals, uploads
 from biometric_flow.place.routes import metrics as metrics_routes
 from biometric_flow.place.routes.punches import punch_view
 from biometric_flow.place.schema import open_database, open_reader
@@ -132,7 +133,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     )
     collectors = Collectors(workplace)
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
-    pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands))
+    archive = UploadArchive(folder / "archive.sqlite3", settings.archive_bytes, timedelta(days=settings.archive_days))
+    pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands, archive))
     push_port = None
     if settings.push_port is not None:
         push_port = bind(settings.push_host, settings.push_port, "BIOMETRIC_FLOW_PLACE_PUSH_PORT")
@@ -170,6 +172,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         if push_port is not None:
             tasks.append(asyncio.create_task(serve_push(push_server, push_port), name="push"))
             tasks.append(asyncio.create_task(pushes.watch(), name="push-watch"))
+        tasks.append(asyncio.create_task(archive.forget_old(clock), name="archive"))
         for entry in roster:
             await collectors.apply(entry)
         log.info("place_started", head=reader.head())
@@ -180,6 +183,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         await checkpoints.sign()
+        await archive.close()
         writer.close()
         connection.close()
         keys.close()
@@ -197,6 +201,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         health_routes,
         metrics_routes,
         push,
+        uploads,
         terminals,
         job_routes,
         enrolment_routes,

@@ -129,6 +129,7 @@ STEPS: Final = (
     ledger_tree.SCHEMA,
     witnesses.SCHEMA,
     identity.SCHEMA,
+    push_tables.WORK_CODES,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 

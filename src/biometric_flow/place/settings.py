@@ -68,6 +68,9 @@ class PlaceSettings(Settings):
     """How often a terminal is asked to count its punches of a day, which are asked for again when some are missing."""
     push_answer_seconds: float = Field(120, gt=0)
     """How long a terminal may take for a command before it is handed over again, three times at most."""
+    archive_bytes: int = Field(64 * 1024 * 1024, ge=0)
+    """Deflated bytes of uploads kept of one terminal, the oldest go first; 0 keeps none."""
+    archive_days: int = Field(90, ge=1, le=3650)
     checkpoint_quiet_seconds: float = Field(1, gt=0, le=60)
     """New entries are signed once none came for this long, and after a minute whatever comes."""
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")

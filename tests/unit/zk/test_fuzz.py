@@ -100,7 +100,8 @@ def test_the_rounds_add_up_to_what_was_promised() -> None:
 NO_DECODERS = {
     "checksum", "is_intact", "row_type", "suspicious_rows", "windows", "refusal", "reply_name", "scramble", "is_last",
     "split_rows", "wrap_rows", "cut_text", "verify_methods", "event_kind", "lower_version", "timezone_option",
-    "session_token", "window_request", "finger_request", "from_datetime", "table_fields",
+    "session_token", "window_request", "finger_request", "from_datetime", "table_fields", "encode_usb_line",
+    "report_line",
 }  # fmt: skip
 """Public functions that are given no bytes of a terminal, or only those that a decoder has seen."""
 

@@ -15,6 +15,7 @@ from biometric_flow.api.push import (
     InfoCommand,
 )
 from biometric_flow.model.ids import TerminalSerial
+from biometric_flow.place.push.archive import Arrival, UploadArchive, told_text
 from biometric_flow.place.push.intake import Intake, Upload
 from biometric_flow.place.push.queue import CommandQueue
 from biometric_flow.place.push.tables import PushReader
@@ -36,6 +37,7 @@ from biometric_flow.zk.push.handshake import (
 )
 from biometric_flow.zk.push.operlog import unpack_archive
 from biometric_flow.zk.push.options import read_options
+from biometric_flow.zk.push.photo import HEAD_MAX as PHOTO_HEAD_MAX
 from biometric_flow.zk.push.text import Fields, PushProtocol, decode_text
 from biometric_flow.zk.wire.timecode import TerminalTime
 
@@ -75,8 +77,9 @@ class Answer:
 class Desk:
     """Answers terminals. Raises StorageUnavailable when nothing was kept; then nothing positive may be said."""
 
-    def __init__(self, workplace: Workplace, reader: PushReader, queue: CommandQueue) -> None:
+    def __init__(self, workplace: Workplace, reader: PushReader, queue: CommandQueue, archive: UploadArchive) -> None:
         self.intake = Intake(workplace)
+        self.archive = archive
         self.queue = queue
         self.reader = reader
         self._at = workplace
@@ -135,18 +138,25 @@ class Desk:
         try:
             if query.first("contenttype").lower() == "tgz":
                 upload = Upload(entry, unpack_archive(body), upload.stamps)
-            return await self._keep(table, upload, query)
+            answer = await self._keep(table, upload, query)
         except ProtocolViolation as problem:
             log.warning("push_body_unreadable", terminal=entry.key, table=table, reason=str(problem))
             await self.intake.unreadable(upload, str(problem))
             return Answer()
+        await self._archive(table, upload, query)
+        return answer
+
+    async def _archive(self, table: str, upload: Upload, query: Fields) -> None:
+        if table != "RTSTATE":  # a heartbeat, every few seconds
+            arrival = Arrival(upload.serial, table, told_text(query), upload.body, self._at.clock.now())
+            await self.archive.keep(arrival, upload.outcome)
 
     async def _keep(self, table: str, upload: Upload, query: Fields) -> Answer:
         match table:
             case "ATTLOG":
                 await self._learn(upload.entry, PushProtocol.ATTENDANCE)
                 return Answer(f"OK: {await self.intake.attlog(upload)}")
-            case "OPERLOG" | "BIODATA" | "ERRORLOG":
+            case "OPERLOG" | "BIODATA" | "ERRORLOG" | "IDCARD" | "WORKCODE" | "USERPIC" | "BIOPHOTO":
                 return Answer(f"OK: {await self.intake.operlog(upload)}")
             case "RTLOG":
                 await self._learn(upload.entry, PushProtocol.SECURITY)
@@ -155,10 +165,12 @@ class Desk:
                 await self.intake.rtstate(upload)
             case "TABLEDATA":
                 return await self._table(upload, query)
+            case "ATTPHOTO":
+                await self.intake.photo(upload)
             case "OPTIONS":
                 self.upkeep.facts(upload.entry, read_options(decode_text(upload.body)))
             case _:
-                # Pictures, identity cards and tables of other firmware: not kept, so that they are not sent for ever.
+                # Tables of other firmware without a public layout: said yes to, or they would be sent for ever.
                 log.info("push_table_not_kept", terminal=upload.entry.key, table=table, bytes=len(upload.body))
                 await self.intake.stamps(upload)
         return Answer()
@@ -167,7 +179,8 @@ class Desk:
         name = query.first("tablename")
         if not _TABLE.fullmatch(name):
             return Answer("expected a tablename", 400)
-        handled = await self.intake.table(upload, name)
+        is_binary = name.upper() == "ATTPHOTO" and b"\0" in upload.body[:PHOTO_HEAD_MAX]
+        handled = await (self.intake.photo(upload) if is_binary else self.intake.table(upload, name))
         told = query.first("count")
         # Any other count makes the terminal repeat the upload without end, and all of it has been dealt with.
         return Answer(f"{name}={told if told.isdecimal() and len(told) < 9 else handled}")
@@ -175,10 +188,12 @@ class Desk:
     async def _query_data(self, request: Request) -> Answer:
         upload = Upload(request.entry, request.body, {})
         try:
-            return await self._table(upload, request.query)
+            answer = await self._table(upload, request.query)
         except ProtocolViolation as problem:
             await self.intake.unreadable(upload, str(problem))
             return Answer(f"{request.query.first('tablename')}={request.query.first('count') or 0}")
+        await self._archive("QUERYDATA", upload, request.query)
+        return answer
 
     async def _poll(self, request: Request) -> Answer:
         entry = request.entry

@@ -32,3 +32,15 @@ class FileUnreadable(BiometricFlowError):
     """A file that is no attendance log."""
 
     code = "import.unreadable"
+
+
+class UploadUnknown(BiometricFlowError):
+    """No upload in the archive has this number."""
+
+    code = "upload.unknown"
+
+
+class ArchiveUnreadable(BiometricFlowError):
+    """The archive of uploads cannot be read."""
+
+    code = "upload.archive_unreadable"

@@ -2,30 +2,29 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 import structlog
 
-from biometric_flow.ledger.events import GenerationStarted, PersonEnrolled
+from biometric_flow.ledger.events import GenerationStarted
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.model.punch import Channel, Punch
-from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, person_of, put_aside
-from biometric_flow.place.push.tables import EventKind, PushNotes, TerminalEvent
+from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, put_aside
+from biometric_flow.place.push.archive import Outcome
+from biometric_flow.place.push.sorting import Sorted, alarms_of, sort_out
+from biometric_flow.place.push.tables import PushNotes
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.store import Batch, Recorded
 from biometric_flow.place.workplace import Workplace
-from biometric_flow.zk.push import realtime
 from biometric_flow.zk.push.attlog import read_attlog, read_usb_attlog
-from biometric_flow.zk.push.operlog import Operation, TerminalFault, read_operlog
-from biometric_flow.zk.push.people import PushedUser, TemplateLine
-from biometric_flow.zk.push.realtime import DoorState, RealtimeEvent, read_rtlog, read_rtstate
+from biometric_flow.zk.push.operlog import read_operlog
+from biometric_flow.zk.push.photo import read_photo
+from biometric_flow.zk.push.realtime import read_rtlog, read_rtstate
 from biometric_flow.zk.push.tables import read_table
 from biometric_flow.zk.push.text import Lines, without_secrets
-from biometric_flow.zk.wire.records import AttlogRecord
 from biometric_flow.zk.wire.rows import RejectedRow
-from biometric_flow.zk.wire.users import UserRecord
 
 log = structlog.get_logger()
 
@@ -35,12 +34,7 @@ CHUNK: Final = 2000
 _IN_PLACE: Final = 64 * 1024
 """Bodies up to this size are read at once, larger ones in a thread."""
 
-_KINDS: Final = {
-    realtime.EventKind.GRANTED: EventKind.DOOR,
-    realtime.EventKind.REFUSED: EventKind.REFUSED,
-    realtime.EventKind.ALARM: EventKind.ALARM,
-    realtime.EventKind.OTHER: EventKind.DOOR,
-}
+_GZIP: Final = b"\x1f\x8b"
 
 _PUSH: Final = Channel.PUSH
 
@@ -54,6 +48,10 @@ class Upload:
     entry: RosterEntry
     body: bytes
     stamps: Mapping[str, str]
+    outcome: Outcome = field(default_factory=Outcome)
+    """Told while it is kept."""
+    at: datetime | None = None
+    """When it came, if that was not now: out of the archive."""
 
     @property
     def serial(self) -> TerminalSerial:
@@ -75,13 +73,14 @@ class Intake:
     async def attlog(self, upload: Upload) -> int:
         """Punches of Attendance PUSH."""
         lines = await _read(read_attlog, upload.body)
-        await self._keep(upload, [line.record for line in lines.records], lines.rejected, _PUSH)
+        await self._keep(upload, Sorted([line.record for line in lines.records]), lines.rejected)
         return lines.total
 
     async def usb_file(self, upload: Upload) -> Recorded:
         """Punches of an attlog.dat that somebody carried over."""
         lines = await _read(read_usb_attlog, upload.body)
-        return await self._keep(upload, [line.record for line in lines.records], lines.rejected, Channel.IMPORT)
+        punches = [line.record for line in lines.records]
+        return await self._keep(upload, Sorted(punches), lines.rejected, Channel.IMPORT)
 
     async def operlog(self, upload: Upload) -> int:
         """People and operations; templates and pictures are not kept (security-design E5)."""
@@ -104,21 +103,23 @@ class Intake:
                 drift = drift_of(state.time.to_datetime(), self._at.place.zone, now)
                 self._drift[upload.entry.key] = drift
                 self._at.health.contacted(upload.entry.key, now, drift=drift)
-        events = [event for state in lines.records for event in _alarms(state, upload.serial)]
-        if events:
-            await self._keep(upload, [], [], _PUSH, events=events)
+        events = [event for state in lines.records for event in alarms_of(state, upload.serial)]
+        if events or lines.rejected:
+            await self._keep(upload, Sorted(events=events), lines.rejected)
         return lines.total
 
     async def stamps(self, upload: Upload) -> None:
         """Nothing but stamps, for uploads whose contents are not kept."""
         if upload.stamps:
-            await self._keep(upload, [], [], _PUSH)
+            await self._keep(upload, Sorted())
+
+    async def photo(self, upload: Upload) -> int:
+        """The picture taken with a punch."""
+        return await self._mixed(upload, Lines([read_photo(upload.body)]))
 
     async def unreadable(self, upload: Upload, reason: str) -> None:
         """A body of which nothing can be read: its beginning is kept aside, or it would come again for ever."""
-        await self._keep(
-            replace(upload, stamps={}), [], [RejectedRow(without_secrets(upload.body[:1024]), reason)], _PUSH
-        )
+        await self._keep(replace(upload, stamps={}), Sorted(), [RejectedRow(_readable(upload.body), reason)])
 
     async def begin_again(self, entry: RosterEntry, rows: int) -> None:
         """The terminal holds fewer punches than before: a new life of its log begins (security-design I5)."""
@@ -130,40 +131,19 @@ class Intake:
         log.info("generation_started", terminal=entry.key, generation=generation, rows=rows)
 
     async def _mixed(self, upload: Upload, lines: Lines[Record]) -> int:
-        records: list[AttlogRecord] = []
-        people: list[PersonEnrolled] = []
-        events: list[TerminalEvent] = []
-        dropped = 0
-        for record in lines.records:
-            match record:
-                case RealtimeEvent():
-                    if (punch := record.punch) is not None:
-                        records.append(punch)
-                    else:
-                        events.append(_event(record, upload.serial))
-                case PushedUser():
-                    people += self._person(record, upload.serial)
-                case Operation():
-                    events.append(_operation(record, upload.serial))
-                case TerminalFault():
-                    events.append(_fault(record, upload.serial, self._at.clock.now().isoformat(timespec="seconds")))
-                case TemplateLine():
-                    dropped += 1
-        if dropped:
-            log.info("templates_not_kept", terminal=upload.entry.key, count=dropped)
-        await self._keep(upload, records, lines.rejected, _PUSH, people, events)
+        found = sort_out(lines.records, upload.serial, upload.at or self._at.clock.now())
+        if upload.at is not None:
+            # Out of the archive: who is who has changed since, what happened has not.
+            found = Sorted(found.punches, events=found.events)
+        if found.biometrics:
+            log.info("templates_not_kept", terminal=upload.entry.key, count=len(found.biometrics))
+        await self._keep(upload, found, lines.rejected)
         return lines.total
 
     async def _keep(
-        self,
-        upload: Upload,
-        records: Sequence[AttlogRecord],
-        rejected: Sequence[RejectedRow],
-        channel: Channel,
-        people: Sequence[PersonEnrolled] = (),
-        events: Sequence[TerminalEvent] = (),
+        self, upload: Upload, found: Sorted, rejected: Sequence[RejectedRow] = (), channel: Channel = _PUSH
     ) -> Recorded:
-        entry, serial, now = upload.entry, upload.serial, self._at.clock.now()
+        entry, serial, now = upload.entry, upload.serial, upload.at or self._at.clock.now()
         await self._begin(entry)
         reading = Reading(
             tenant=self._at.place.tenant,
@@ -175,15 +155,16 @@ class Intake:
             pins={},
             previous=await self._at.writer.call(self._at.store.last_instant, serial),
         )
-        total = Recorded()
+        total, records = Recorded(), found.punches
         for start in range(0, len(records) - CHUNK, CHUNK):
             rows = await asyncio.to_thread(normalise, records[start : start + CHUNK], reading)
             _add(total, await self._at.writer.record(Batch(serial, now, rows=rows)))
             reading = replace(reading, previous=_last_instant(rows) or reading.previous)
         left = max(0, (len(records) - 1) // CHUNK * CHUNK)
         rows = normalise(records[left:], reading) + list(put_aside(rejected, serial))
-        notes = PushNotes(upload.stamps, events)
-        _add(total, await self._at.writer.record(Batch(serial, now, rows=rows, people=people, notes=notes)))
+        notes = PushNotes(upload.stamps, found.events, found.work_codes)
+        _add(total, await self._at.writer.record(Batch(serial, now, rows=rows, people=found.people, notes=notes)))
+        _tell(upload.outcome, total, found)
         log.info(
             "upload_kept",
             terminal=entry.key,
@@ -191,8 +172,9 @@ class Intake:
             accepted=len(total.accepted),
             duplicate=total.duplicate,
             quarantined=total.quarantined,
-            people=len(people),
-            events=len(events),
+            people=len(found.people),
+            events=len(found.events),
+            without_use=found.without_use,
         )
         return total
 
@@ -207,36 +189,24 @@ class Intake:
         known = self._at.health.condition(entry.key, now)
         return GenerationStarted(TerminalSerial(entry.serial), generation, known.firmware, known.platform, rows, now)
 
-    def _person(self, user: PushedUser, serial: TerminalSerial) -> list[PersonEnrolled]:
-        record = UserRecord(0, user.pin, user.name, user.privilege, card=user.card, group=user.group)
-        person = person_of(record, serial, self._at.clock.now())
-        return [person] if person else []
+
+def _readable(body: bytes) -> bytes:
+    """The head of a body of which nothing can be read, up to where a picture or an archive may begin."""
+    if body.startswith(_GZIP):
+        return _GZIP
+    return b"\n".join(map(without_secrets, body[:1024].partition(b"\0")[0].split(b"\n")))
 
 
 async def _read(read: Callable[[bytes], Lines[Record]], body: bytes) -> Lines[Record]:
     return read(body) if len(body) <= _IN_PLACE else await asyncio.to_thread(read, body)
 
 
-def _event(event: RealtimeEvent, serial: TerminalSerial) -> TerminalEvent:
-    detail = f"door {event.door}, number {event.index}"
-    return TerminalEvent(serial, _KINDS[event.kind], event.event, event.pin, event.time.text(), detail)
-
-
-def _operation(operation: Operation, serial: TerminalSerial) -> TerminalEvent:
-    detail = ", ".join(operation.objects)
-    return TerminalEvent(serial, EventKind.OPERATION, operation.code, operation.operator, operation.time.text(), detail)
-
-
-def _fault(fault: TerminalFault, serial: TerminalSerial, time: str) -> TerminalEvent:
-    return TerminalEvent(serial, EventKind.FAULT, 0, "", time, f"{fault.code} {fault.message}")
-
-
-def _alarms(state: DoorState, serial: TerminalSerial) -> list[TerminalEvent]:
-    return [
-        TerminalEvent(serial, EventKind.ALARM, 0, "", state.time.text(), f"door {door}: {', '.join(alarms)}")
-        for door, alarms in enumerate(state.alarms, 1)
-        if alarms
-    ]
+def _tell(outcome: Outcome, total: Recorded, found: Sorted) -> None:
+    outcome.sequences += [sequence for sequence, _ in total.accepted]
+    outcome.duplicate += total.duplicate
+    outcome.quarantined += total.quarantined
+    outcome.people += len(found.people)
+    outcome.events += len(found.events)
 
 
 def _add(total: Recorded, more: Recorded) -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Final
 
 from biometric_flow.model.ids import TerminalSerial
+from biometric_flow.zk.push.reports import WorkCode
 
 EVENTS_KEPT: Final = 10_000
 """Newest events kept of one terminal; punches are elsewhere and kept for ever."""
@@ -48,6 +49,19 @@ CREATE TABLE push_command (
 CREATE INDEX push_command_by_terminal ON push_command (terminal, id);
 CREATE INDEX push_command_open ON push_command (terminal) WHERE state IN ('queued', 'sent');
 """
+
+WORK_CODES: Final = """
+CREATE TABLE work_code (                   -- what the numbers beside punches stand for, as terminals tell it
+    terminal TEXT NOT NULL,                -- serial number
+    code     TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    seen_at  TEXT NOT NULL,
+    PRIMARY KEY (terminal, code)
+) STRICT, WITHOUT ROWID;
+"""
+
+WORK_CODES_MAX: Final = 5_000
+"""Work codes kept of one terminal."""
 
 
 class EventKind(StrEnum):
@@ -89,6 +103,7 @@ class PushNotes:
 
     stamps: Mapping[str, str] = field(default_factory=dict)
     events: Sequence[TerminalEvent] = ()
+    work_codes: Sequence[WorkCode] = ()
 
 
 def keep_notes(connection: sqlite3.Connection, terminal: TerminalSerial, notes: PushNotes, now: datetime) -> None:
@@ -97,6 +112,7 @@ def keep_notes(connection: sqlite3.Connection, terminal: TerminalSerial, notes: 
         "INSERT OR REPLACE INTO push_stamp VALUES (?, ?, ?)",
         [(terminal, name, stamp) for name, stamp in notes.stamps.items()],
     )
+    keep_work_codes(connection, terminal, notes.work_codes, now)
     if notes.events:
         connection.executemany(
             "INSERT OR IGNORE INTO terminal_event VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -121,6 +137,23 @@ def keep_notes(connection: sqlite3.Connection, terminal: TerminalSerial, notes: 
         )
 
 
+def keep_work_codes(
+    connection: sqlite3.Connection, terminal: TerminalSerial, codes: Sequence[WorkCode], now: datetime
+) -> None:
+    """Write names of work codes inside the caller's transaction; a newer name replaces the older one."""
+    if not codes:
+        return
+    connection.executemany(
+        "INSERT OR REPLACE INTO work_code VALUES (?, ?, ?, ?)",
+        [(terminal, code.code, code.name, now.isoformat()) for code in codes[:WORK_CODES_MAX]],
+    )
+    connection.execute(
+        "DELETE FROM work_code WHERE terminal = ? AND code NOT IN"
+        " (SELECT code FROM work_code WHERE terminal = ? ORDER BY seen_at DESC LIMIT ?)",
+        (terminal, terminal, WORK_CODES_MAX),
+    )
+
+
 class PushReader:
     """Queries beside the writer, over a read-only connection."""
 
@@ -143,6 +176,14 @@ class PushReader:
                 datetime.fromisoformat(seen).astimezone(UTC),
             )
             for kind, code, pin, time, detail, seen in self._connection.execute(query, (terminal, limit))
+        ]
+
+    def work_codes(self, terminal: str | None = None) -> list[tuple[TerminalSerial, str, str, datetime]]:
+        """Serial number, code, name and when it was last told, by code."""
+        query = "SELECT * FROM work_code WHERE ? IS NULL OR terminal = ? ORDER BY length(code), code, terminal"
+        return [
+            (serial, code, name, datetime.fromisoformat(seen))
+            for serial, code, name, seen in self._connection.execute(query, (terminal, terminal))
         ]
 
     def punches_between(self, terminal: TerminalSerial, start: str, end: str) -> int:

@@ -145,7 +145,7 @@ class TemplateLine:
                 }  # fmt: skip
         return f"{self.tag} " + "\t".join(self._texts(values))
 
-    def table_line(self) -> str:
+    def row(self) -> str:
         """The row of Security PUSH; what has no table of its own goes as biodata. Raises ValueError."""
         values: dict[str, object]
         match self.tag:

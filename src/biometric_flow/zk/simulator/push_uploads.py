@@ -45,7 +45,7 @@ def _security(told: Operation | TemplateLine | AttendancePhoto | Report) -> Body
         case AttendancePhoto():
             row = photo_row(told)
         case TemplateLine():
-            row = told.table_line()
+            row = told.row()
         case TerminalFault():
             row = "errorlog " + "\t".join(told.fields())
         case IdentityCard():

@@ -1,7 +1,7 @@
 """Round trips, bounds and answers of the push protocols."""
 
-import bz2
 import base64
+import bz2
 import gzip
 import io
 import lzma
@@ -152,7 +152,7 @@ def test_a_template_or_picture_reads_as_it_was_written(written: TemplateLine) ->
 
 @given(samples(("FP", "BIODATA", "USERPIC", "FACE", "FVEIN")))
 def test_a_template_or_picture_reads_from_a_table_as_it_was_written(written: TemplateLine) -> None:
-    line = written.table_line()
+    line = written.row()
     (read,) = read_table(line.partition(" ")[0], line.encode()).records
     assert isinstance(read, TemplateLine)
     assert (read.pin, read.number, read.type, read.content) == (
