@@ -4,10 +4,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 
+from biometric_flow.zk.files import Staged
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.terminal import Terminal
 from biometric_flow.zk.upkeep import Clearing
 from biometric_flow.zk.wire.access import CLOSED, OPEN, AccessGroup, AccessZone, UnlockCombination, UserZones
+from biometric_flow.zk.wire.cards import CardContent
+from biometric_flow.zk.wire.commands import DataKind
 from biometric_flow.zk.wire.messages import PERSONAL, ShortMessage
 from biometric_flow.zk.wire.oplog import OperationRecord
 from biometric_flow.zk.wire.templates import Person, Template
@@ -167,6 +170,7 @@ async def messages(terminal: Terminal, sim: SimulatedTerminal) -> None:
     assert await terminal.set_message(message) == message == await terminal.message(4)
     await terminal.give_message(2, 4)
     assert sim.memory.extras.given == {(2, 4)}
+    assert (await terminal.messages(), await terminal.given_messages()) == ([message], [(2, 4)])
     await terminal.take_message(2, 4)
     await terminal.delete_message(4)
     assert not sim.memory.extras.messages
@@ -203,6 +207,31 @@ async def image(terminal: Terminal, _: SimulatedTerminal) -> None:
     assert (await terminal.capture_image()).startswith(b"BM")
 
 
+async def cards(terminal: Terminal, sim: SimulatedTerminal) -> None:
+    fingers = (Template(1, 0, blob(sim)), Template(1, 7, blob(sim, 900)))
+    await terminal.write_card(101, fingers)
+    written = CardContent(101, tuple((one.finger, one.data) for one in fingers))
+    assert sim.memory.extras.card == written
+    await terminal.empty_card()
+    assert sim.memory.extras.card == CardContent(0, ())
+    assert await terminal.match_template(sim.memory.templates[2, 0].data) == 2
+    assert await terminal.match_template(b"nobody's") is None
+    await terminal.change_speed(3)
+    assert sim.memory.extras.speed == 3
+
+
+async def staging(terminal: Terminal, sim: SimulatedTerminal) -> None:
+    data = bytes(range(256)) * 20
+    assert await terminal.stage_file(data) == Staged(len(data), sum(data))
+    assert await terminal.raw_table(DataKind.WORK_CODES) == b""
+
+
+async def comm_key(terminal: Terminal, sim: SimulatedTerminal) -> None:
+    await terminal.set_comm_key(246810)
+    assert sim.comm_key == 246810
+    assert await terminal.option("COMKey") is None
+
+
 async def clear_attendance(terminal: Terminal, sim: SimulatedTerminal) -> None:
     await terminal.clear_attendance(PUNCHES)
     assert sim.truth() == []
@@ -221,6 +250,7 @@ ALL: dict[str, Operation] = {
     for operation in (
         info, describe, capacity, clock, options, users, attendance, operations, set_user, delete_user, clear_admins,
         templates, set_template, set_people, delete_template, access_zones, access_groups, combinations, user_access,
-        clear_access, door, messages, display, state, enrol, image, clear_attendance, clear_others,
+        clear_access, door, messages, display, state, enrol, image, cards, staging, comm_key, clear_attendance,
+        clear_others,
     )
 }  # fmt: skip

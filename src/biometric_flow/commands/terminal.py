@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from biometric_flow.commands import examine, reads, search, writes
+from biometric_flow.commands import access, examine, machine, machine_parsers, reads, search, writes
 from biometric_flow.commands.connection import UsageRefused, add_access, add_connection, positive, whole_number
 from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
@@ -74,6 +74,10 @@ def add_terminal(parser: argparse.ArgumentParser) -> None:
     )
     _ask_first(unlock, lambda given: (f"open the door of {given.host}", "unlock"))
     _ask_first(command("restart", writes.restart), lambda given: (f"restart {given.host}", "restart"))
+    off = command("power-off", machine.power_off)
+    _ask_first(off, lambda given: (f"switch off {given.host}, which only somebody there can undo", "power-off"))
+    machine_parsers.add_machine(command, _zone)
+    _add_access(commands.add_parser("access", help="opening times, groups, combinations, users", epilog=_ENDS))
     command("enable", writes.enable)
     disable = command("disable", writes.disable)
     disable.add_argument("--seconds", type=_disabled_seconds, default=60, help="until it enables itself (default: 60)")
@@ -95,6 +99,11 @@ def add_discover(parser: argparse.ArgumentParser) -> None:
         help="of the whole search (default: %(default)g)",
     )
     parser.set_defaults(command=_runner(search.discover))
+
+
+def _add_access(parser: argparse.ArgumentParser) -> None:
+    add_connection(parser)
+    access.add_access_parser(parser, _runner)
 
 
 def _add_attendance(parser: argparse.ArgumentParser) -> None:

@@ -1,13 +1,29 @@
 """Short messages of a terminal: read, written, given to users (zk-protocol 4.6)."""
 
-from biometric_flow.zk.errors import NotConfirmed
-from biometric_flow.zk.requests import Requests
-from biometric_flow.zk.wire.commands import Command
-from biometric_flow.zk.wire.messages import ShortMessage, encode_link
+from typing import Final
+
+from biometric_flow.zk.errors import NotConfirmed, ProtocolViolation
+from biometric_flow.zk.requests import BULK_SECONDS, Requests
+from biometric_flow.zk.wire.commands import Command, DataKind
+from biometric_flow.zk.wire.messages import LINK_SIZE, MESSAGE_SIZE, ShortMessage, decode_link, encode_link
+from biometric_flow.zk.wire.transfer import BulkSource
+
+_MESSAGES: Final = BulkSource("messages", Command.READ_DATA, DataKind.SMS)
+_GIVEN: Final = BulkSource("messages of users", Command.READ_DATA, DataKind.USER_SMS)
 
 
 class Messages(Requests):
     """What a client can do about messages."""
+
+    async def messages(self, *, deadline: float = BULK_SECONDS) -> list[ShortMessage]:
+        """Every message it holds. Raises ProtocolViolation for a table of no whole rows."""
+        blob = await self._table(_MESSAGES, MESSAGE_SIZE, deadline)
+        rows = (ShortMessage.decode(row, self._encoding) for row in blob)
+        return [row for row in rows if row.id]
+
+    async def given_messages(self, *, deadline: float = BULK_SECONDS) -> list[tuple[int, int]]:
+        """Which user has which personal message: uid and message id. Raises ProtocolViolation."""
+        return [decode_link(row) for row in await self._table(_GIVEN, LINK_SIZE, deadline)]
 
     async def message(self, number: int) -> ShortMessage:
         """One message. Raises TerminalRefused when there is none; ValueError."""
@@ -44,6 +60,14 @@ class Messages(Requests):
         request = encode_link(uid, number)
         async with self._operation("taking a message from a user"):
             await self._ask(Command.DELETE_USER_SMS, request)
+
+    async def _table(self, source: BulkSource, size: int, deadline: float) -> list[bytes]:
+        blob, _ = await self._read_bulk(source, deadline, lambda _: 0)
+        if len(blob) % size:
+            raise ProtocolViolation(
+                f"expected {source.title} of {size} bytes each, got {len(blob)} in all; report model and firmware"
+            )
+        return [bytes(blob[start : start + size]) for start in range(0, len(blob), size)]
 
 
 def _id_bytes(number: int) -> bytes:

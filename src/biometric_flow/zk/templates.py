@@ -6,6 +6,7 @@ from typing import Final
 
 from biometric_flow.zk.bulk import read_answer
 from biometric_flow.zk.errors import NotConfirmed, NotSupported, TerminalRefused
+from biometric_flow.zk.files import Staging
 from biometric_flow.zk.people import People, assign_uids
 from biometric_flow.zk.requests import BULK_SECONDS
 from biometric_flow.zk.wire.capacity import Capacity
@@ -22,13 +23,10 @@ from biometric_flow.zk.wire.templates import (
 from biometric_flow.zk.wire.transfer import TEMPLATES
 from biometric_flow.zk.wire.users import UserRecord
 
-PIECE: Final = 1024
-"""Bytes of a piece when staging."""
-
 _NO_SUCH_FINGER: Final = (Reply.ERROR, 4991, 4993)
 
 
-class Templates(People):
+class Templates(People, Staging):
     """What a client can do about fingerprints. Blobs are opaque; a template fits terminals of its own version only."""
 
     async def templates(self, *, deadline: float = BULK_SECONDS) -> TemplateList:
@@ -125,12 +123,6 @@ class Templates(People):
             data = unpad_template(bytes(answer))
             return Template(uid, finger, data) if data else None
         raise NotSupported("expected one template at a time, this terminal gives them in bulk only; read all of them")
-
-    async def _stage(self, blob: bytes) -> None:
-        """Put bytes into the terminal's buffer."""
-        await self._ask(Command.PREPARE_DATA, len(blob).to_bytes(4, "little"))
-        for start in range(0, len(blob), PIECE):
-            await self._ask(Command.DATA, blob[start : start + PIECE])
 
     async def _check_version(self, templates: Iterable[Template]) -> None:
         versions = {template.version for template in templates}

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from biometric_flow.zk.access import Access
+from biometric_flow.zk.cards import Cards
 from biometric_flow.zk.channel import Channel
 from biometric_flow.zk.enrolment import Enrolment
 from biometric_flow.zk.errors import (
@@ -23,6 +24,7 @@ from biometric_flow.zk.errors import (
     TerminalUnreachable,
 )
 from biometric_flow.zk.families import OPTIONS, Description, describe
+from biometric_flow.zk.files import Files
 from biometric_flow.zk.messages import Messages
 from biometric_flow.zk.requests import BULK_SECONDS
 from biometric_flow.zk.sign_in import sign_in
@@ -110,7 +112,7 @@ async def open_terminal(
         await terminal.close()
 
 
-class Terminal(Templates, Access, Messages, Enrolment, Upkeep):
+class Terminal(Templates, Access, Messages, Enrolment, Cards, Files, Upkeep):
     """One connected terminal. Operations wait for each other; each has one deadline, after which it is closed.
 
     Every operation raises TerminalTimedOut, TerminalClosed, ProtocolViolation or TerminalRefused.

@@ -12,8 +12,8 @@ from biometric_flow.zk.wire.oplog import OPLOG_LAYOUTS, OperationLog, oplog_layo
 from biometric_flow.zk.wire.transfer import OPLOG, BulkSource
 
 NO_PUBLIC_LAYOUT: Final = (
-    "face templates", "palm templates", "user photos", "attendance photos", "holidays", "work codes", "files",
-    "firmware",
+    "face templates", "palm templates", "user photos", "attendance photos", "holidays", "the table of work codes",
+    "files", "firmware",
 )  # fmt: skip
 """What terminals hold and this protocol has commands for at most, but no published layout."""
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from biometric_flow.zk.wire.access import OPEN, AccessGroup, AccessZone, UnlockCombination, UserZones
+from biometric_flow.zk.wire.cards import CardContent
 from biometric_flow.zk.wire.messages import ShortMessage
 from biometric_flow.zk.wire.oplog import OperationRecord
 
@@ -31,6 +32,11 @@ class Extras:
     given: set[tuple[int, int]] = field(default_factory=set)
     """Which user has which message."""
     operations: list[OperationRecord] = field(default_factory=list)
+    work_codes: bytes = b""
+    """Its table of work codes, whose layout is not public."""
+    card: CardContent | None = None
+    """The card that lies on it."""
+    speed: int = 0
     lcd: dict[int, str] = field(default_factory=dict)
     voices: list[int] = field(default_factory=list)
     unlocked_for: list[int] = field(default_factory=list)

@@ -8,7 +8,9 @@ from typing import NamedTuple
 from biometric_flow.zk.simulator.extras import Extras
 from biometric_flow.zk.simulator.profiles import Profile
 from biometric_flow.zk.wire.capacity import Capacity
+from biometric_flow.zk.wire.commands import DataKind
 from biometric_flow.zk.wire.events import AttendanceEvent, encode_attendance
+from biometric_flow.zk.wire.messages import encode_link
 from biometric_flow.zk.wire.oplog import OPLOG_LAYOUTS
 from biometric_flow.zk.wire.records import AttlogRecord
 from biometric_flow.zk.wire.templates import Template
@@ -175,6 +177,15 @@ class TerminalMemory:
     def operation_rows(self) -> bytes:
         """The operation log as it is stored."""
         return b"".join(map(OPLOG_LAYOUTS["16"].encode, self.extras.operations))
+
+    def table_rows(self, kind: int) -> bytes | None:
+        """A small table as it is stored; None for one that it has not."""
+        extras = self.extras
+        if kind == DataKind.SMS:
+            return b"".join(message.encode(self.encoding) for message in extras.messages.values())
+        if kind == DataKind.USER_SMS:
+            return b"".join(encode_link(*link) for link in sorted(extras.given))
+        return extras.work_codes if kind == DataKind.WORK_CODES else None
 
     def spoil(self) -> None:
         """Store a row that no client can read: a user id of bytes that are no text."""

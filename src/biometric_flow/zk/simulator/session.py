@@ -232,6 +232,9 @@ class Session:
             return self._wrapped(memory.template_rows())
         if command == Command.READ_OPLOG:
             return self._wrapped(memory.operation_rows())
+        if command == Command.READ_DATA:
+            rows = memory.table_rows(kind)
+            return None if rows is None else self._wrapped(rows)
         return None
 
     def _wrapped(self, rows: bytes) -> bytes:
