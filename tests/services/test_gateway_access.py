@@ -210,7 +210,7 @@ async def test_two_tenants_cannot_see_each_other(gateway: RunningGateway) -> Non
     assert (await client.punch_count(gateway.token)).places == {"cairo": 3}
     assert (await client.punch_count(other)).places == {"tokyo": 2}
     assert [place.id for place in await client.places(other)] == ["tokyo"]
-    assert [who.pin for who in (await client.people(other)).items] == ["9"]
+    assert [who.pin for who in (await client.pins(other)).items] == ["9"]
     assert {item.pin for item in (await client.punches(other)).items} == {"9"}
     assert (await client.punches(other, place="cairo")).items == []
     assert (await client.overview(other)).kpis.people == 1

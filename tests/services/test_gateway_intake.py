@@ -33,7 +33,7 @@ async def test_uploaded_entries_become_punches_and_people(gateway: RunningGatewa
         ("Amina", "cairo", "Africa/Cairo", GATE)
     }
     assert page.items[0].local_time == (MOMENT + timedelta(hours=2, minutes=-2)).replace(tzinfo=None)
-    [who] = (await gateway.client.people(gateway.token)).items
+    [who] = (await gateway.client.pins(gateway.token)).items
     assert (who.pin, who.name, who.terminals, who.last_punch) == ("7", "Amina", [GATE], MOMENT)
 
 

@@ -103,7 +103,7 @@ async def test_a_cursor_that_no_page_gave_out_is_refused(gateway: RunningGateway
             await gateway.client.punches(gateway.token, cursor=cursor)
         assert caught.value.code == "cursor.invalid"
     with pytest.raises(GatewayProblem):
-        await gateway.client.people(gateway.token, cursor="WzFd")
+        await gateway.client.pins(gateway.token, cursor="WzFd")
 
 
 async def test_people_are_found_by_name_and_pin_and_paged(gateway: RunningGateway) -> None:
@@ -114,17 +114,17 @@ async def test_people_are_found_by_name_and_pin_and_paged(gateway: RunningGatewa
     everyone = []
     cursor = None
     while True:
-        page = await client.people(gateway.token, limit=10, cursor=cursor)
+        page = await client.pins(gateway.token, limit=10, cursor=cursor)
         everyone += [who.pin for who in page.items]
         cursor = page.next_cursor
         if cursor is None:
             break
     assert sorted(everyone) == sorted([*map(str, range(1, 26)), "99"])
     assert len(everyone) == 26
-    assert [who.pin for who in (await client.people(gateway.token, q="person 25%")).items] == ["25"]
-    assert (await client.people(gateway.token, q="_")).items == []
-    assert [who.name for who in (await client.people(gateway.token, q="99")).items] == [""]
-    assert (await client.people(gateway.token, place="leeds")).items == []
+    assert [who.pin for who in (await client.pins(gateway.token, q="person 25%")).items] == ["25"]
+    assert (await client.pins(gateway.token, q="_")).items == []
+    assert [who.name for who in (await client.pins(gateway.token, q="99")).items] == [""]
+    assert (await client.pins(gateway.token, place="leeds")).items == []
 
 
 async def test_terminals_are_shown_as_their_place_reported_them(gateway: RunningGateway) -> None:

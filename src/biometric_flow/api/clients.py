@@ -111,9 +111,9 @@ class GatewayClient:
         """Terminals; may be restricted by `place` and `state`."""
         return await self._ask(list[TerminalStatus], "GET", "/v1/terminals", token, query)
 
-    async def people(self, token: str, **query: str | int | None) -> PersonPage:
-        """One page of people; may be restricted by `q` and `place`."""
-        return await self._ask(PersonPage, "GET", "/v1/people", token, query)
+    async def pins(self, token: str, **query: str | int | None) -> PersonPage:
+        """One page of PINs; may be restricted by `q`, `place` and `unheld`."""
+        return await self._ask(PersonPage, "GET", "/v1/pins", token, query)
 
     async def punches(self, token: str, **query: str | int | None) -> GatewayPunchPage:
         """One page of punches; filters as the API document names them (`from` as `from_`)."""
@@ -209,9 +209,9 @@ class BlockingGatewayClient:
         """Terminals; may be restricted by `place` and `state`."""
         return self._ask(list[TerminalStatus], "GET", "/v1/terminals", query)
 
-    def people(self, **query: str | int | None) -> PersonPage:
-        """One page of people; may be restricted by `q` and `place`."""
-        return self._ask(PersonPage, "GET", "/v1/people", query)
+    def pins(self, **query: str | int | None) -> PersonPage:
+        """One page of PINs; may be restricted by `q`, `place` and `unheld`."""
+        return self._ask(PersonPage, "GET", "/v1/pins", query)
 
     def punches(self, **query: str | int | None) -> GatewayPunchPage:
         """One page of punches; filters as the API document names them (`from` as `from_`)."""

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from biometric_flow.api.place import LedgerEntry, PunchView, TerminalView
 
-Role = Literal["tenant_admin", "auditor", "hr_manager", "place_manager", "device_technician", "employee"]
+Role = Literal["tenant_admin", "auditor", "hr_manager", "payroll", "place_manager", "device_technician", "employee"]
 
 
 class PasswordGrant(BaseModel):
@@ -89,7 +89,7 @@ class TerminalStatus(TerminalView):
 
 
 class GatewayPerson(BaseModel):
-    """A person at one place."""
+    """A PIN at one place, as the terminals there know it."""
 
     place: str
     pin: str
@@ -99,7 +99,7 @@ class GatewayPerson(BaseModel):
 
 
 class PersonPage(BaseModel):
-    """People, by place and PIN."""
+    """PINs, by place."""
 
     items: list[GatewayPerson]
     next_cursor: str | None = None

@@ -23,12 +23,18 @@ from biometric_flow.gateway.routes.health import health_router
 from biometric_flow.gateway.routes.intake import intake_router
 from biometric_flow.gateway.routes.ledger import ledger_router
 from biometric_flow.gateway.routes.overview import overview_router
+from biometric_flow.gateway.routes.people import people_router
+from biometric_flow.gateway.routes.plans import plans_router
+from biometric_flow.gateway.routes.policies import policies_router
 from biometric_flow.gateway.routes.punches import punches_router
 from biometric_flow.gateway.routes.stream import stream_router
+from biometric_flow.gateway.routes.workdays import workdays_router
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.witness import Witness
+from biometric_flow.gateway.workdays.loader import Loader
+from biometric_flow.gateway.workdays.worker import WorkdayKeeper
 from biometric_flow.identity.errors import KeyUnusable
 from biometric_flow.identity.keys import load_or_create_key
 from biometric_flow.identity.passwords import Passwords
@@ -63,6 +69,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
     sign_in = SignIn(database, passwords, tokens, clock, timedelta(days=settings.refresh_days))
     overviews = Overviews(database, registry, clock)
     hub = Hub(database, registry, overviews, clock)
+    loader = Loader()
+    hours = WorkdayKeeper(database, registry, loader, clock)
 
     witness = Witness(database, signing_key(settings.data / "witness-key.pem"), _configured_keys(places))
 
@@ -75,11 +83,19 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
         punches_router(database),
         overview_router(overviews),
         stream_router(hub, clock),
+        people_router(database, loader, clock),
+        plans_router(database, loader, clock),
+        policies_router(database, loader, clock),
+        workdays_router(database, loader, clock),
     )
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(keeper.run(), name="database"), asyncio.create_task(hub.run(), name="hub")]
+        tasks = [
+            asyncio.create_task(keeper.run(), name="database"),
+            asyncio.create_task(hub.run(), name="hub"),
+            asyncio.create_task(hours.run(), name="workdays"),
+        ]
         try:
             yield
         finally:

@@ -15,6 +15,22 @@ class Permission(StrEnum):
     PLACE_READ = "place:read"
     TERMINAL_READ = "terminal:read"
     PERSON_READ = "person:read"
+    PERSON_WRITE = "person:write"
+    PLAN_READ = "plan:read"
+    """Shifts, schedules, calendars, policy packs."""
+    PLAN_WRITE = "plan:write"
+    WORKDAY_READ = "workday:read"
+    """Workdays with their explanations, irregularities, leave, regularisations."""
+    WORKDAY_ORDER = "workday:order"
+    """Have workdays computed again; it changes nothing that was not wrong."""
+    CORRECTION_REQUEST = "correction:request"
+    """Ask for leave and regularisations."""
+    CORRECTION_DECIDE = "correction:decide"
+    """Approve what somebody else asked for (security-design A9)."""
+    PERIOD_READ = "period:read"
+    PERIOD_CLOSE = "period:close"
+    PERIOD_APPROVE = "period:approve"
+    PERIOD_EXPORT = "period:export"
     PUNCH_READ = "punch:read"
     LEDGER_READ = "ledger:read"
     """Checkpoints, tiles and what was refused: they name nobody."""
@@ -31,13 +47,32 @@ _READ_ALL: Final = frozenset(
         Permission.PERSON_READ,
         Permission.PUNCH_READ,
         Permission.LEDGER_READ,
+        Permission.PLAN_READ,
+        Permission.WORKDAY_READ,
+        Permission.PERIOD_READ,
     }
 )
 
+_HOURS: Final = frozenset(
+    {
+        Permission.PERSON_WRITE,
+        Permission.PLAN_WRITE,
+        Permission.WORKDAY_ORDER,
+        Permission.CORRECTION_REQUEST,
+        Permission.CORRECTION_DECIDE,
+    }
+)
+_PAY: Final = frozenset({Permission.PERIOD_CLOSE, Permission.PERIOD_APPROVE, Permission.PERIOD_EXPORT})
+
 ROLES: Final[Mapping[str, frozenset[Permission]]] = {
-    "tenant_admin": _READ_ALL,
+    "tenant_admin": _READ_ALL | _HOURS | _PAY,
     "auditor": _READ_ALL,
-    "hr_manager": _READ_ALL,
+    "hr_manager": _READ_ALL | _HOURS | {Permission.PERIOD_CLOSE},
+    "payroll": frozenset(
+        {Permission.SELF_READ, Permission.PERSON_READ, Permission.PLAN_READ, Permission.WORKDAY_READ}
+        | {Permission.PERIOD_READ}
+        | _PAY
+    ),
     "device_technician": frozenset({Permission.SELF_READ, Permission.PLACE_READ, Permission.TERMINAL_READ}),
     # Roles of a narrower scope than the tenant hold nothing of it until grants carry a scope (security-design A9).
     "place_manager": frozenset({Permission.SELF_READ}),

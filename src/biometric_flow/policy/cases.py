@@ -72,7 +72,7 @@ def read_case(fields: Fields) -> Case:
         raise PolicyInvalid("range", "an object with from and to", is_missing=True)
     first, last = _days(span)
     policy, calendar = fields.child("policy"), fields.child("calendar")
-    shifts = _shifts(fields.child("shifts"))
+    shifts = read_shifts(fields.child("shifts"))
     expect = fields.value("expect")
     given = Inputs(
         zone=zone,
@@ -81,7 +81,7 @@ def read_case(fields: Fields) -> Case:
         policy=read_policy(policy or Fields({}, "policy", [])),
         punches=tuple(map(_punch, fields.children("punches"))),
         shifts=shifts,
-        schedule=_schedule(fields.child("schedule"), shifts),
+        schedule=read_schedule(fields.child("schedule"), shifts),
         holidays={one.date("date"): one.text("name", "holiday") for one in calendar.children("holidays")}
         if calendar
         else {},
@@ -133,7 +133,8 @@ def _punch(fields: Fields) -> GivenPunch:
     )
 
 
-def _shifts(fields: Fields | None) -> dict[str, Shift]:
+def read_shifts(fields: Fields | None) -> dict[str, Shift]:
+    """The shifts of an object of templates, by their names there. Raises PolicyInvalid."""
     if not fields:
         return {}
     shifts = {}
@@ -141,11 +142,12 @@ def _shifts(fields: Fields | None) -> dict[str, Shift]:
         shift = fields.child(name)
         if shift is None:
             raise PolicyInvalid(fields.at(name), "a shift", is_missing=True)
-        shifts[name] = _shift(name, shift)
+        shifts[name] = read_shift(name, shift)
     return shifts
 
 
-def _shift(name: str, fields: Fields) -> Shift:
+def read_shift(name: str, fields: Fields) -> Shift:
+    """One shift template. Raises PolicyInvalid; unknown names are noted in `fields`."""
     flex = fields.child("flex")
     shift = Shift(
         id=name,
@@ -163,7 +165,8 @@ def _shift(name: str, fields: Fields) -> Shift:
     return shift
 
 
-def _schedule(fields: Fields | None, shifts: Mapping[str, Shift]) -> Schedule:
+def read_schedule(fields: Fields | None, shifts: Mapping[str, Shift]) -> Schedule:
+    """A schedule over these shifts; nothing is the mode `none`. Raises PolicyInvalid, for an unknown shift too."""
     if not fields:
         return Schedule()
     weekly, rotation = fields.child("weekly"), fields.child("rotation")

@@ -118,8 +118,12 @@ class Baseline:
 
 
 def problem_response(error: BiometricFlowError, request_id: str) -> JSONResponse:
-    """One of our errors as a problem document; one with `retry_after` (whole seconds) says so in a header."""
+    """One of our errors as a problem document.
+
+    One with `retry_after` (whole seconds) says so in a header, one with `fields` (FieldProblem) names them.
+    """
     document = problem(error.code, str(error), request_id, retryable=error.retryable)
+    document.errors = list(getattr(error, "fields", ()))
     headers = {"WWW-Authenticate": "Bearer"} if document.status == 401 else {}
     seconds = getattr(error, "retry_after", None)
     if seconds is not None:

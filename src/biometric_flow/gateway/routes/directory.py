@@ -1,4 +1,4 @@
-"""`/v1/places`, `/v1/terminals` and `/v1/people`: what stands where, and who is known there."""
+"""`/v1/places`, `/v1/terminals` and `/v1/pins`: what stands where, and which PINs are known there."""
 
 from typing import Annotated
 
@@ -34,19 +34,20 @@ class TerminalQuery(BaseModel):
     state: TerminalState | None = None
 
 
-class PersonQuery(BaseModel):
-    """Which people, and which page of them."""
+class PinQuery(BaseModel):
+    """Which PINs, and which page of them."""
 
     model_config = ConfigDict(extra="forbid")
 
     q: str | None = Field(None, max_length=80, pattern="^[^\\x00]*$", description="A part of the name or of the PIN.")
     place: Slug | None = None
+    unheld: bool = Field(False, description="Only PINs that no person holds: they wait for a mapping.")
     limit: int = Field(100, ge=1, le=1000)
     cursor: str | None = Field(None, min_length=1, max_length=400)
 
 
 def directory_router(database: Database, registry: Registry, clock: Clock) -> APIRouter:
-    """Operations of places, terminals and people."""
+    """Operations of places, terminals and PINs."""
     router = APIRouter(tags=["directory"])
 
     @router.get("/v1/places", openapi_extra=needs(Permission.PLACE_READ), responses=problems(401, 403))
@@ -65,15 +66,15 @@ def directory_router(database: Database, registry: Registry, clock: Clock) -> AP
         now = clock.now()
         return [terminal_view(row, is_stale=not registry.is_reporting(row.last_heard, now)) for row in rows]
 
-    @router.get("/v1/people", openapi_extra=needs(Permission.PERSON_READ), responses=problems(400, 401, 403))
-    async def list_people(query: Annotated[PersonQuery, Query()], request: Request) -> PersonPage:
-        """People by place and PIN, with the terminals that know them."""
+    @router.get("/v1/pins", openapi_extra=needs(Permission.PERSON_READ), responses=problems(400, 401, 403))
+    async def list_pins(query: Annotated[PinQuery, Query()], request: Request) -> PersonPage:
+        """PINs that punched or are enrolled, by place, with the terminals that know them and the name there."""
         after = None
         if query.cursor is not None:
             place_id, pin = map(str, read_cursor(query.cursor, str, str))
             after = place_id, pin
         async with database.tenant(account_of(request).tenant) as connection:
-            rows = await people.page(connection, query.q, query.place, after, query.limit + 1)
+            rows = await people.page(connection, query.q, query.place, after, query.limit + 1, unheld=query.unheld)
         shown = rows[: query.limit]
         is_last = len(rows) <= query.limit
         return PersonPage(

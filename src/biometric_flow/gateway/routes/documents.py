@@ -10,8 +10,10 @@ _WORDS: Final = {
     403: "A valid credential without the right to do this.",
     404: "Nothing here, or nothing that the caller may see.",
     409: "It does not continue what is held here.",
+    412: "Somebody else changed it since; read it again.",
     413: "The body is too large.",
     422: "The request does not have the described form; see `errors`.",
+    428: "It exists: If-Match has to name the version that the change is based on.",
     429: "Too often; see Retry-After.",
     503: "Away for the moment; try again.",
 }

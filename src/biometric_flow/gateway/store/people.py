@@ -1,14 +1,15 @@
-"""Queries of people and their enrolments."""
+"""Queries of what terminals know: PINs with names, and their enrolments."""
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, or_, select, text, tuple_
+from sqlalchemy import Row, bindparam, exists, func, or_, select, text, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import DateTime, Integer, Text
 
+from biometric_flow.gateway.store.hours_tables import pin_holding
 from biometric_flow.gateway.store.tables import enrolment, person
 from biometric_flow.ledger.events import PersonEnrolled
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -82,9 +83,18 @@ async def enrolled(
 
 
 async def page(
-    connection: AsyncConnection, search: str | None, place_id: str | None, after: tuple[str, str] | None, limit: int
+    connection: AsyncConnection,
+    search: str | None,
+    place_id: str | None,
+    after: tuple[str, str] | None,
+    limit: int,
+    *,
+    unheld: bool = False,
 ) -> Sequence[Row[Any]]:
-    """People by place and PIN, with the terminals that know them. `search` is a part of the name or of the PIN."""
+    """PINs by place, with the terminals that know them; `unheld` ones only that no person holds on any day.
+
+    `search` is a part of the name or of the PIN.
+    """
     terminals = (
         select(enrolment.c.terminal)
         .where(
@@ -102,6 +112,13 @@ async def page(
         )
     if place_id is not None:
         query = query.where(person.c.place_id == place_id)
+    if unheld:
+        held = exists().where(
+            pin_holding.c.tenant_id == person.c.tenant_id,
+            pin_holding.c.place_id == person.c.place_id,
+            pin_holding.c.pin == person.c.pin,
+        )
+        query = query.where(~held)
     if after is not None:
         query = query.where(tuple_(person.c.place_id, person.c.pin) > tuple_(*after))
     return (await connection.execute(query.order_by(person.c.place_id, person.c.pin).limit(limit))).all()

@@ -1,0 +1,122 @@
+"""Queries of what one account asks for and another decides: leave and regularisations."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, func, insert, select, tuple_, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from biometric_flow.gateway.store.hours_tables import leave_request, regularisation
+
+
+async def approved_leaves(connection: AsyncConnection, person_id: UUID, first: date, last: date) -> Sequence[Row[Any]]:
+    """A person's approved leaves that touch these days, by first day."""
+    query = select(leave_request).where(
+        leave_request.c.person_id == person_id,
+        leave_request.c.status == "approved",
+        leave_request.c.first_day <= last,
+        leave_request.c.last_day >= first,
+    )
+    return (await connection.execute(query.order_by(leave_request.c.first_day, leave_request.c.leave_id))).all()
+
+
+async def leaves(
+    connection: AsyncConnection,
+    person_id: UUID | None,
+    first: date | None,
+    last: date | None,
+    status: str | None,
+    after: tuple[date, UUID] | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Leaves by first day."""
+    query = select(leave_request)
+    for value, condition in (
+        (person_id, leave_request.c.person_id == person_id),
+        (first, leave_request.c.last_day >= first),
+        (last, leave_request.c.first_day <= last),
+        (status, leave_request.c.status == status),
+        (after, tuple_(leave_request.c.first_day, leave_request.c.leave_id) > tuple_(*after) if after else None),
+    ):
+        if value is not None and condition is not None:
+            query = query.where(condition)
+    return (
+        await connection.execute(query.order_by(leave_request.c.first_day, leave_request.c.leave_id).limit(limit))
+    ).all()
+
+
+async def leaves_by_id(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Leaves by id, locked until the commit."""
+    query = select(leave_request).where(leave_request.c.leave_id.in_(ids)).order_by(leave_request.c.leave_id)
+    return (await connection.execute(query.with_for_update())).all()
+
+
+async def add_leaves(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store leaves that were asked for."""
+    if rows:
+        await connection.execute(insert(leave_request), list(rows))
+
+
+async def decide_leaves(
+    connection: AsyncConnection, ids: Sequence[UUID], status: str, account: str, now: datetime
+) -> None:
+    """Write down a decision."""
+    said = {"status": status, "decided_by": account, "decided_at": now}
+    await connection.execute(update(leave_request).where(leave_request.c.leave_id.in_(ids)).values(**said))
+
+
+async def approved(connection: AsyncConnection, person_id: UUID) -> Sequence[Row[Any]]:
+    """A person's approved regularisations in the order in which they were asked for."""
+    query = select(regularisation).where(regularisation.c.person_id == person_id, regularisation.c.status == "approved")
+    return (await connection.execute(query.order_by(regularisation.c.number))).all()
+
+
+async def regularisations(
+    connection: AsyncConnection,
+    person_id: UUID | None,
+    first: date | None,
+    last: date | None,
+    status: str | None,
+    before: int | None,
+    limit: int,
+) -> Sequence[Row[Any]]:
+    """Regularisations, newest first."""
+    query = select(regularisation)
+    for value, condition in (
+        (person_id, regularisation.c.person_id == person_id),
+        (first, regularisation.c.day >= first),
+        (last, regularisation.c.day <= last),
+        (status, regularisation.c.status == status),
+        (before, regularisation.c.number < (before or 0)),
+    ):
+        if value is not None:
+            query = query.where(condition)
+    return (await connection.execute(query.order_by(regularisation.c.number.desc()).limit(limit))).all()
+
+
+async def regularisations_by_id(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
+    """Regularisations by id in the order in which they were asked for, locked until the commit."""
+    query = select(regularisation).where(regularisation.c.regularisation_id.in_(ids))
+    return (await connection.execute(query.order_by(regularisation.c.number).with_for_update())).all()
+
+
+async def last_number(connection: AsyncConnection) -> int:
+    """The highest number of a regularisation, 0 without one; the register's lock keeps it so."""
+    query = select(func.coalesce(func.max(regularisation.c.number), 0))
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def add_regularisations(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store regularisations that were asked for."""
+    await connection.execute(insert(regularisation), list(rows))
+
+
+async def decide_regularisations(
+    connection: AsyncConnection, ids: Sequence[UUID], status: str, account: str, reason: str, now: datetime
+) -> None:
+    """Write down a decision."""
+    said = {"status": status, "decided_by": account, "decided_at": now, "decision_reason": reason}
+    mine = regularisation.c.regularisation_id.in_(ids)
+    await connection.execute(update(regularisation).where(mine).values(**said))

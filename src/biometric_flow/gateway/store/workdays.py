@@ -1,0 +1,196 @@
+"""Queries of workdays: what is due, what is stored, and whose punches make them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, delete, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import Date, Uuid
+
+from biometric_flow.gateway.store.hours_tables import adjustment, workday, workday_due, workday_feed, workday_recheck
+from biometric_flow.model.ids import TenantId
+
+OPEN: Final = ""
+"""`paid_in` of an adjustment that no period pays yet."""
+
+_MERGE: Final = """
+    ON CONFLICT (tenant_id, person_id) DO UPDATE SET
+        first_day = least(workday_due.first_day, excluded.first_day),
+        last_day = greatest(workday_due.last_day, excluded.last_day), marked = excluded.marked
+"""
+_FEED: Final = text(
+    f"""
+    WITH new AS (
+        SELECT position, tenant_id, place_id, pin, terminal, local_time::date AS day FROM punch
+        WHERE position > :after ORDER BY position LIMIT :limit
+    ), marked AS (
+        INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked)
+        SELECT h.tenant_id, h.person_id, min(new.day), max(new.day), CAST(:now AS timestamptz), :now
+        FROM new JOIN pin_holding h ON h.tenant_id = new.tenant_id AND h.place_id = new.place_id AND h.pin = new.pin
+            AND new.day >= h.valid_from AND (h.valid_to IS NULL OR new.day <= h.valid_to)
+            AND (h.terminals = '{{}}' OR new.terminal = ANY (h.terminals))
+        GROUP BY h.tenant_id, h.person_id ORDER BY h.person_id
+        {_MERGE}
+    )
+    SELECT max(position) AS position, count(*) AS punches FROM new
+    """  # noqa: S608 - constants only
+)
+_MARK: Final = text(
+    f"""
+    INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked)
+    SELECT :tenant, person_id, first_day, last_day, CAST(:now AS timestamptz), :now
+    FROM unnest(:people, :firsts, :lasts) AS given (person_id, first_day, last_day) ORDER BY person_id
+    {_MERGE}
+    """  # noqa: S608 - constants only
+).bindparams(
+    bindparam("people", type_=ARRAY(Uuid)),
+    bindparam("firsts", type_=ARRAY(Date)),
+    bindparam("lasts", type_=ARRAY(Date)),
+)
+_RECHECK: Final = text(
+    f"""
+    WITH over AS (DELETE FROM workday_recheck WHERE at <= :now RETURNING tenant_id, person_id, at)
+    INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked)
+    SELECT tenant_id, person_id, at::date - 3, CAST(:now AS timestamptz)::date + 1, :now, :now
+    FROM over ORDER BY person_id
+    {_MERGE}
+    """  # noqa: S608 - constants only
+)
+_DUE: Final = text(
+    """
+    SELECT person_id, first_day, last_day, since FROM workday_due
+    WHERE (marked <= CAST(:now AS timestamptz) - CAST(:quiet AS interval)
+        OR since <= CAST(:now AS timestamptz) - CAST(:patience AS interval)) AND person_id <> ALL (:aside)
+    ORDER BY since, person_id LIMIT 1 FOR UPDATE SKIP LOCKED
+    """
+).bindparams(bindparam("aside", type_=ARRAY(Uuid)))
+_PUNCHES: Final = text(
+    """
+    SELECT DISTINCT p.punch_id, p.instant, p.state, p.terminal, p.received_at
+    FROM pin_holding h JOIN punch p ON p.tenant_id = h.tenant_id AND p.place_id = h.place_id AND p.pin = h.pin
+        AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
+        AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
+    WHERE h.person_id = :person AND p.instant >= :since AND p.instant < :until
+    ORDER BY p.instant, p.state, p.punch_id
+    """
+)
+
+
+async def mark(
+    connection: AsyncConnection, tenant: TenantId, due: Mapping[UUID, tuple[date, date]], now: datetime
+) -> None:
+    """These people's workdays are due: something changed that bears on punches of these days."""
+    if due:
+        given = {"people": list(due), "firsts": [one[0] for one in due.values()], "lasts": [x[1] for x in due.values()]}
+        await connection.execute(_MARK, {"tenant": tenant, "now": now, **given})
+
+
+async def take_feed(connection: AsyncConnection, tenant: TenantId, limit: int, now: datetime) -> int:
+    """Turn the next punches of the feed into days that are due; how many punches there were."""
+    begin = insert(workday_feed).values(tenant_id=tenant, position=0).on_conflict_do_nothing()
+    await connection.execute(begin)
+    locked = select(workday_feed.c.position).with_for_update(skip_locked=True)
+    after = (await connection.execute(locked)).scalar_one_or_none()
+    if after is None:
+        return 0
+    new = (await connection.execute(_FEED, {"after": after, "limit": limit, "now": now})).one()
+    if new.punches:
+        await connection.execute(update(workday_feed).values(position=new.position))
+    return int(new.punches)
+
+
+async def take_rechecks(connection: AsyncConnection, now: datetime) -> int:
+    """Whom the clock alone has made due; how many."""
+    return (await connection.execute(_RECHECK, {"now": now})).rowcount
+
+
+async def next_due(
+    connection: AsyncConnection, now: datetime, quiet: timedelta, patience: timedelta, aside: Sequence[UUID] = ()
+) -> Row[Any] | None:
+    """The person who has been due longest, locked until the commit: once their punches have been quiet for a moment.
+
+    Those set aside are passed over.
+    """
+    given = {"now": now, "quiet": quiet, "patience": patience, "aside": list(aside)}
+    found: Row[Any] | None = (await connection.execute(_DUE, given)).one_or_none()
+    return found
+
+
+async def done(connection: AsyncConnection, person_id: UUID, until: date | None) -> None:
+    """A person is computed; with `until`, so far only to that day."""
+    mine = workday_due.c.person_id == person_id
+    if until is None:
+        await connection.execute(delete(workday_due).where(mine))
+    else:
+        await connection.execute(update(workday_due).where(mine).values(first_day=until))
+
+
+async def recheck(connection: AsyncConnection, tenant: TenantId, person_id: UUID, at: datetime) -> None:
+    """Compute a person again at that moment."""
+    row = insert(workday_recheck).values(tenant_id=tenant, person_id=person_id, at=at)
+    await connection.execute(row.on_conflict_do_update(index_elements=["tenant_id", "person_id"], set_={"at": at}))
+
+
+async def punches(connection: AsyncConnection, person_id: UUID, since: datetime, until: datetime) -> Sequence[Row[Any]]:
+    """A person's punches by all the PINs they held, by instant; nothing of it depends on the order of arrival."""
+    given = {"person": person_id, "since": since, "until": until}
+    return (await connection.execute(_PUNCHES, given)).all()
+
+
+async def digests(connection: AsyncConnection, person_id: UUID, first: date, last: date) -> dict[date, bytes]:
+    """What is stored of a person, day by day."""
+    query = select(workday.c.day, workday.c.digest).where(
+        workday.c.person_id == person_id, workday.c.day.between(first, last)
+    )
+    return {row.day: bytes(row.digest) for row in await connection.execute(query)}
+
+
+async def bodies(connection: AsyncConnection, person_id: UUID, first: date, last: date) -> dict[date, dict[str, Any]]:
+    """The stored workdays of a person."""
+    query = select(workday.c.day, workday.c.body).where(
+        workday.c.person_id == person_id, workday.c.day.between(first, last)
+    )
+    return {row.day: row.body for row in await connection.execute(query)}
+
+
+async def put(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store workdays by their key."""
+    if rows:
+        row = insert(workday)
+        said = {name: row.excluded[name] for name in ("status", "irregularities", "body", "digest")}
+        await connection.execute(
+            row.on_conflict_do_update(index_elements=["tenant_id", "person_id", "day"], set_=said), list(rows)
+        )
+
+
+async def remove(connection: AsyncConnection, person_id: UUID, days: Iterable[date]) -> None:
+    """Remove workdays of days on which the person no longer worked here."""
+    gone = list(days)
+    if gone:
+        await connection.execute(delete(workday).where(workday.c.person_id == person_id, workday.c.day.in_(gone)))
+
+
+async def paid(connection: AsyncConnection, person_id: UUID, days: Iterable[date]) -> list[Row[Any]]:
+    """Adjustments of these days: day, paid_in, delta."""
+    query = select(adjustment).where(adjustment.c.person_id == person_id, adjustment.c.day.in_(list(days)))
+    return list((await connection.execute(query)).all())
+
+
+async def adjust(
+    connection: AsyncConnection, tenant: TenantId, person_id: UUID, day: date, delta: Mapping[str, int]
+) -> None:
+    """What a locked day is worth more or less than shown and paid; an empty delta takes it back."""
+    mine = {"tenant_id": tenant, "person_id": person_id, "day": day, "paid_in": OPEN}
+    if delta:
+        row = insert(adjustment).values(**mine, delta=dict(delta))
+        keys = ["tenant_id", "person_id", "day", "paid_in"]
+        await connection.execute(row.on_conflict_do_update(index_elements=keys, set_={"delta": dict(delta)}))
+    else:
+        await connection.execute(
+            delete(adjustment).where(
+                adjustment.c.person_id == person_id, adjustment.c.day == day, adjustment.c.paid_in == OPEN
+            )
+        )

@@ -1,0 +1,167 @@
+"""From dated assignments to the rules of each day, and from punches to workdays, one overtime period at a time."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Final
+
+from biometric_flow.policy.engine import evaluate
+from biometric_flow.policy.inputs import Assignment, Correction, GivenPunch, Inputs, Leave, Schedule, Shift
+from biometric_flow.policy.overtime import period_of
+from biometric_flow.policy.packs import PolicyPack, pack_in_force
+from biometric_flow.policy.rules import Policy
+from biometric_flow.policy.workdays import Workday
+from biometric_flow.policy.zones import HomeZone
+
+MARGIN: Final = 4
+"""Days of punches seen on both sides of what is computed; the engine lets no shift claim a punch further than three."""
+
+FAR: Final = 84_000
+"""A day beyond all plans (2199), for what has no end."""
+
+PLAIN: Final = "plain v1"
+"""The label of workdays for which nobody assigned a policy pack: punches are paired, nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """From `first` to `last` (days, both included) a person has this schedule, calendar and family of packs."""
+
+    first: int
+    last: int
+    schedule: str | None = None
+    calendar: str | None = None
+    pack: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for a person from `first` to `last` (days, both included)."""
+
+    first: int
+    last: int
+    label: str
+    policy: Policy
+    schedule: Schedule
+    holidays: dict[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """What assignments name: parsed, by id."""
+
+    shifts: dict[str, Shift] = field(default_factory=dict)
+    schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    calendars: Mapping[str, dict[int, str]] = field(default_factory=dict)
+    packs: Sequence[PolicyPack] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All that decides a person's workdays beside the punches. `rules` are in order and do not overlap."""
+
+    zone: HomeZone
+    rules: tuple[Rules, ...]
+    shifts: dict[str, Shift] = field(default_factory=dict)
+    leaves: tuple[Leave, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    approved_minutes: dict[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """Days that are always computed together: an overtime period, cut where other rules begin."""
+
+    first: int
+    last: int
+    rules: Rules
+
+
+def rules_of(
+    first: int, last: int, assigned: Sequence[Assigned], roster: Sequence[Assignment], known: Catalogue
+) -> tuple[Rules, ...]:
+    """The rules of each day from `first` to `last`: of assignments that overlap, the one that begins last holds."""
+    packs = [pack for pack in known.packs if any(pack.id == one.pack for one in assigned)]
+    borders = {first, last + 1}
+    for one in assigned:
+        borders.update((one.first, one.last + 1))
+    for pack in packs:
+        borders.update((pack.valid_from, FAR if pack.valid_to is None else pack.valid_to + 1))
+    days = sorted(day for day in borders if first <= day <= last + 1)
+    return tuple(_rules(day, until - 1, assigned, roster, known, packs) for day, until in pairwise(days) if day < until)
+
+
+def units(plan: Plan, first: int, last: int) -> Iterator[Unit]:
+    """The units that hold a day from `first` to `last`, in order; each whole, also where it reaches beyond."""
+    for rules in plan.rules:
+        day = max(first, rules.first)
+        while day <= min(last, rules.last):
+            begins = period_of(rules.policy.overtime, day)
+            ends = begins + rules.policy.overtime.period_days - 1
+            unit = Unit(max(begins, rules.first), min(ends, rules.last), rules)
+            yield unit
+            day = unit.last + 1
+
+
+def workdays(plan: Plan, unit: Unit, punches: Iterable[GivenPunch], as_of: int) -> Iterator[Workday]:
+    """The workdays of a unit up to the day of `as_of` (seconds), each from the punches within `MARGIN` days of it only.
+
+    So what one unit amounts to is the same whether it is computed alone, with others or again.
+    """
+    last = min(unit.last, plan.zone.day(as_of // 60))
+    if last < unit.first:
+        return
+    opens, closes = seen(plan, unit)
+    near = tuple(one for one in punches if one.second is not None and opens <= one.second < closes)
+    corrections = tuple(one for one in plan.corrections if one.op != "add" or opens <= (one.second or 0) < closes)
+    yield from evaluate(
+        Inputs(
+            zone=plan.zone,
+            first=unit.first,
+            last=last,
+            policy=unit.rules.policy,
+            punches=near,
+            shifts=plan.shifts,
+            schedule=unit.rules.schedule,
+            holidays=unit.rules.holidays,
+            leaves=plan.leaves,
+            corrections=corrections,
+            approved_minutes=plan.approved_minutes,
+            as_of=as_of,
+            pack=unit.rules.label,
+        )
+    ).days
+
+
+def seen(plan: Plan, unit: Unit) -> tuple[int, int]:
+    """The first second whose punches a unit sees, and the one behind the last."""
+    return plan.zone.minute(unit.first - MARGIN, 0) * 60, plan.zone.minute(unit.last + MARGIN + 1, 0) * 60
+
+
+def _rules(
+    day: int,
+    last: int,
+    assigned: Iterable[Assigned],
+    roster: Sequence[Assignment],
+    known: Catalogue,
+    packs: Sequence[PolicyPack],
+) -> Rules:
+    holding = [one for one in assigned if one.first <= day <= one.last]
+    one = max(holding, key=lambda found: found.first, default=Assigned(day, last))
+    pack = pack_in_force((pack for pack in packs if pack.id == one.pack), day)
+    return Rules(
+        first=day,
+        last=last,
+        label=pack.label if pack else PLAIN,
+        policy=pack.policy if pack else Policy(),
+        schedule=_rostered(known.schedules.get(one.schedule or "", Schedule()), roster, day, last),
+        holidays=known.calendars.get(one.calendar or "", {}),
+    )
+
+
+def _rostered(schedule: Schedule, roster: Sequence[Assignment], first: int, last: int) -> Schedule:
+    """The schedule with a person's own days on top; with none below, those days are all there is."""
+    near = tuple(row for row in roster if row.first <= last + MARGIN * 2 and row.last >= first - MARGIN * 2)
+    if not near or schedule.mode == "auto":
+        return schedule
+    return replace(schedule, mode="assigned", assignments=(*schedule.assignments, *near))
