@@ -6,10 +6,20 @@ from itertools import pairwise
 from typing import Final
 
 from biometric_flow.policy.engine import evaluate
-from biometric_flow.policy.inputs import Assignment, Correction, GivenPunch, Inputs, Leave, Schedule, Shift
+from biometric_flow.policy.inputs import (
+    Assignment,
+    Correction,
+    GivenPunch,
+    Inputs,
+    Leave,
+    PolicyChange,
+    Schedule,
+    Shift,
+)
 from biometric_flow.policy.overtime import period_of
 from biometric_flow.policy.packs import PolicyPack, pack_in_force
 from biometric_flow.policy.rules import Policy
+from biometric_flow.policy.schedules import assigned_shifts
 from biometric_flow.policy.workdays import Workday
 from biometric_flow.policy.zones import HomeZone
 
@@ -43,7 +53,7 @@ class Rules:
     label: str
     policy: Policy
     schedule: Schedule
-    holidays: dict[int, str]
+    calendar: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,7 @@ class Plan:
     zone: HomeZone
     rules: tuple[Rules, ...]
     shifts: dict[str, Shift] = field(default_factory=dict)
+    holidays: dict[int, str] = field(default_factory=dict)
     leaves: tuple[Leave, ...] = ()
     corrections: tuple[Correction, ...] = ()
     approved_minutes: dict[int, int] = field(default_factory=dict)
@@ -74,6 +85,8 @@ class Unit:
 
     first: int
     last: int
+    begins: int
+    """The first day of the overtime period, which may lie before other rules began to hold."""
     rules: Rules
 
 
@@ -91,6 +104,16 @@ def rules_of(
     return tuple(_rules(day, until - 1, assigned, roster, known, packs) for day, until in pairwise(days) if day < until)
 
 
+def holidays_of(rules: Iterable[Rules], known: Catalogue) -> dict[int, str]:
+    """The holidays of the calendars, each on the days on which it is the person's."""
+    return {
+        day: name
+        for one in rules
+        for day, name in known.calendars.get(one.calendar or "", {}).items()
+        if one.first <= day <= one.last
+    }
+
+
 def units(plan: Plan, first: int, last: int) -> Iterator[Unit]:
     """The units that hold a day from `first` to `last`, in order; each whole, also where it reaches beyond."""
     for rules in plan.rules:
@@ -98,7 +121,7 @@ def units(plan: Plan, first: int, last: int) -> Iterator[Unit]:
         while day <= min(last, rules.last):
             begins = period_of(rules.policy.overtime, day)
             ends = begins + rules.policy.overtime.period_days - 1
-            unit = Unit(max(begins, rules.first), min(ends, rules.last), rules)
+            unit = Unit(max(begins, rules.first), min(ends, rules.last), begins, rules)
             yield unit
             day = unit.last + 1
 
@@ -114,28 +137,45 @@ def workdays(plan: Plan, unit: Unit, punches: Iterable[GivenPunch], as_of: int) 
     opens, closes = seen(plan, unit)
     near = tuple(one for one in punches if one.second is not None and opens <= one.second < closes)
     corrections = tuple(one for one in plan.corrections if one.op != "add" or opens <= (one.second or 0) < closes)
+    around = [one for one in plan.rules if one.last >= unit.begins - MARGIN and one.first <= unit.last + MARGIN]
     yield from evaluate(
         Inputs(
             zone=plan.zone,
             first=unit.first,
             last=last,
-            policy=unit.rules.policy,
+            policy=around[0].policy,
+            changes=tuple(PolicyChange(one.first, one.policy, one.label) for one in around[1:]),
             punches=near,
             shifts=plan.shifts,
-            schedule=unit.rules.schedule,
-            holidays=unit.rules.holidays,
+            schedule=_schedule(unit, around),
+            holidays=plan.holidays,
             leaves=plan.leaves,
             corrections=corrections,
             approved_minutes=plan.approved_minutes,
             as_of=as_of,
-            pack=unit.rules.label,
+            pack=around[0].label,
         )
     ).days
 
 
 def seen(plan: Plan, unit: Unit) -> tuple[int, int]:
     """The first second whose punches a unit sees, and the one behind the last."""
-    return plan.zone.minute(unit.first - MARGIN, 0) * 60, plan.zone.minute(unit.last + MARGIN + 1, 0) * 60
+    return plan.zone.minute(unit.begins - MARGIN, 0) * 60, plan.zone.minute(unit.last + MARGIN + 1, 0) * 60
+
+
+def _schedule(unit: Unit, around: Sequence[Rules]) -> Schedule:
+    """The schedule of a unit; where it meets other plans of fixed days, those hold on their own days."""
+    mine = unit.rules.schedule
+    others = [one for one in around if one.schedule is not mine and one.schedule != mine]
+    if mine.mode != "assigned" or not any(one.schedule.mode == "assigned" for one in others):
+        return mine
+    rows = [
+        Assignment(day, day, assigned_shifts(one.schedule, day))
+        for one in others
+        if one.schedule.mode == "assigned"
+        for day in range(max(one.first, unit.begins - MARGIN * 2), min(one.last, unit.last + MARGIN * 2) + 1)
+    ]
+    return replace(mine, assignments=(*mine.assignments, *rows))
 
 
 def _rules(
@@ -155,7 +195,7 @@ def _rules(
         label=pack.label if pack else PLAIN,
         policy=pack.policy if pack else Policy(),
         schedule=_rostered(known.schedules.get(one.schedule or "", Schedule()), roster, day, last),
-        holidays=known.calendars.get(one.calendar or "", {}),
+        calendar=one.calendar,
     )
 
 

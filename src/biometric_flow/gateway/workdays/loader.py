@@ -17,7 +17,7 @@ from biometric_flow.policy.cases import read_schedule, read_shift
 from biometric_flow.policy.fields import Fields, day_number
 from biometric_flow.policy.inputs import Assignment, Correction, GivenPunch, Leave, Schedule, Shift
 from biometric_flow.policy.packs import PolicyPack, read_pack
-from biometric_flow.policy.planning import FAR, MARGIN, Assigned, Catalogue, Plan, rules_of, seen, units
+from biometric_flow.policy.planning import FAR, MARGIN, Assigned, Catalogue, Plan, holidays_of, rules_of, seen, units
 from biometric_flow.policy.zones import home_zone
 
 _REACH: Final = 400
@@ -126,9 +126,11 @@ def make_plan(
     for row in rows:
         if row.operation == "overtime":
             overtime[to_day(row.day)] = overtime.get(to_day(row.day), 0) + row.minutes
+    rules = rules_of(begins, ends, assigned, roster, known) if begins <= ends else ()
     return Plan(
         zone=home_zone(person.zone or "UTC"),
-        rules=rules_of(begins, ends, assigned, roster, known) if begins <= ends else (),
+        rules=rules,
+        holidays=holidays_of(rules, known),
         shifts=known.shifts,
         leaves=tuple(
             Leave(day, row.kind, row.minutes)
