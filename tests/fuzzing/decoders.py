@@ -13,14 +13,15 @@ from typing import Final
 from biometric_flow.zk.capture import Capture
 from biometric_flow.zk.errors import ZkError
 from biometric_flow.zk.masking import Mask, masked_option, veiled_text
-from biometric_flow.zk.push import commands
 from biometric_flow.zk.push.attlog import read_attlog, read_time, read_usb_attlog
+from biometric_flow.zk.push.command_lines import read_command
 from biometric_flow.zk.push.handshake import Hello, read_stamp, read_terms, read_timezone_option
 from biometric_flow.zk.push.operlog import read_operlog, unpack_archive
 from biometric_flow.zk.push.options import read_info, read_options
 from biometric_flow.zk.push.people import read_card
 from biometric_flow.zk.push.photo import read_photo
 from biometric_flow.zk.push.realtime import read_rtlog, read_rtstate, read_verify, verify_methods
+from biometric_flow.zk.push.results import read_results
 from biometric_flow.zk.push.tables import read_table
 from biometric_flow.zk.push.text import Lines, PushProtocol, decode_text, read_fields, without_secrets
 from biometric_flow.zk.wire import options, templates
@@ -114,6 +115,12 @@ PUSH_SEEDS: Final = (
     b"time=2026-03-02 08:00:00\tsensor=02\trelay=01\talarm=02",
     b"PIN=20260302080000-7.jpg\nSN=PUSH0001\nsize=4\nCMD=uploadphoto\0abcd",
     b"C:1:DATA UPDATE USERINFO PIN=7\tName=A",
+    b"C:3:CONTROL DEVICE 01020105",
+    b"C:4:DATA UPDATE timezone TimezoneId=2\tSunTime1=52430759\tMonTime1=52430759",
+    b"C:5:DATA UPDATE AccTimeZone UID=2\tSunStart=0800\tSunEnd=1700",
+    b"C:6:DATA UPDATE AccGroup ID=3\tVerify=0\tValidHoliday=1\tTZ=1;0;0",
+    b"C:7:DATA QUERY tablename=transaction,fielddesc=*,filter=starttime=2026-03-02 00:00:00\tendtime=2026-03-02 01:00",
+    b"C:8:DATA UPDATE FINGERTMP PIN=7\tFID=3\tSize=8\tValid=1\tTMP=QUJDREVG",
     b"C:2:VERIFY SUM ATTLOG StartTime=2026-03-02 00:00:00\tEndTime=2026-03-02 23:59:59",
     b"GET OPTION FROM: X\nATTLOGStamp=0\nTimeZone=8\n",
     b"ERRORLOG ErrCode=D01E0001\tErrMsg=x\tDataOrigin=dev",
@@ -275,9 +282,9 @@ _PUSH: Final[dict[str, Read]] = {
     },
     "photo": read_photo,
     "archive": unpack_archive,
-    "results": commands.read_results,
+    "results": read_results,
     **{
-        f"command-{protocol.value}": lambda body, protocol=protocol: commands.read_command(decode_text(body), protocol)
+        f"command-{protocol.value}": lambda body, protocol=protocol: read_command(decode_text(body), protocol)
         for protocol in PushProtocol
     },
     "info": _text(read_info),

@@ -22,7 +22,7 @@ from biometric_flow.place.push.queue import OPEN_MAX, CommandQueue
 from biometric_flow.place.push.reconcile import DAYS_BACK, Reconciler
 from biometric_flow.place.push.tables import SCHEMA
 from biometric_flow.place.roster import RosterEntry, secret_digest
-from biometric_flow.zk.push.commands import CommandResult
+from biometric_flow.zk.push.results import CommandResult
 from biometric_flow.zk.push.text import Fields, PushProtocol
 
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)

@@ -23,7 +23,6 @@ from biometric_flow.place.push.upkeep import ZONE_NOTE, Upkeep, minutes_of
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.zk.errors import ProtocolViolation
-from biometric_flow.zk.push.commands import read_results
 from biometric_flow.zk.push.handshake import (
     HIGHEST,
     Hello,
@@ -38,6 +37,7 @@ from biometric_flow.zk.push.handshake import (
 from biometric_flow.zk.push.operlog import unpack_archive
 from biometric_flow.zk.push.options import read_options
 from biometric_flow.zk.push.photo import HEAD_MAX as PHOTO_HEAD_MAX
+from biometric_flow.zk.push.results import read_results
 from biometric_flow.zk.push.text import Fields, PushProtocol, decode_text
 from biometric_flow.zk.wire.timecode import TerminalTime
 

@@ -12,7 +12,10 @@ from biometric_flow.api.push import CommandState, CommandView, TerminalCommand
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.push.errors import CommandQueueFull, CommandUnknown
 from biometric_flow.place.push.typed import typed
-from biometric_flow.zk.push.commands import BATCH_BYTES, BATCH_COMMANDS, Command, CommandResult, encode_command, is_last
+from biometric_flow.zk.errors import NotSupported
+from biometric_flow.zk.push.command_lines import BATCH_BYTES, BATCH_COMMANDS, encode_command
+from biometric_flow.zk.push.commands import Command, is_last
+from biometric_flow.zk.push.results import CommandResult
 from biometric_flow.zk.push.text import PushProtocol
 
 OPEN_MAX: Final = 1000
@@ -167,7 +170,7 @@ class CommandQueue:
 def _encode_or_none(identity: str, command: Command, protocol: PushProtocol) -> str | None:
     try:
         return encode_command(identity, command, protocol)
-    except NotImplementedError:
+    except NotSupported:
         return None
 
 

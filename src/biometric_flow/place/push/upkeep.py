@@ -15,8 +15,8 @@ from biometric_flow.place.push.reconcile import Reconciler
 from biometric_flow.place.push.tables import PushReader
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.workplace import Workplace
-from biometric_flow.zk.push.commands import CommandResult
 from biometric_flow.zk.push.options import read_info
+from biometric_flow.zk.push.results import CommandResult
 from biometric_flow.zk.push.text import Fields, PushProtocol
 
 log = structlog.get_logger()

@@ -3,14 +3,16 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push.text import Fields, pin_text, value_text, whole_number
+from biometric_flow.zk.wire.users import UserRecord
 
 CARD_MAX: Final = 2**63 - 1
+_ZONES: Final = re.compile(r"[0-9A-Fa-f]{16}")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/=]*")
 _CARD_BYTES: Final = re.compile(r"\[([0-9A-Fa-f]{2,16})\]")
 
@@ -45,6 +47,24 @@ class PushedUser:
             timezones=fields.first("tz")[:32],
             verify=_verify(fields.first("verify")),
         )
+
+    @classmethod
+    def of_record(cls, record: UserRecord) -> "PushedUser":
+        """The same person as the pull protocol's record says it."""
+        return cls(
+            record.user_id,
+            record.name,
+            record.privilege,
+            record.password,
+            record.card,
+            record.group,
+            zones_text(record.own_timezones, record.timezones),
+        )
+
+    def record(self, uid: int = 0) -> UserRecord:
+        """As the pull protocol's record says it. Raises ProtocolViolation for time zones that are none."""
+        own, zones = read_zones(self.timezones)
+        return UserRecord(uid, self.pin, self.name, self.privilege, self.password, self.card, self.group, own, zones)
 
     def fields(self) -> list[str]:
         """`key=value` texts as a USER line carries them. Raises ValueError for a value that cannot stand there."""
@@ -179,6 +199,22 @@ class TemplateLine:
 
 
 _TYPES: Final = {"FP": 1, "FACE": 2, "FVEIN": 7, "BIOPHOTO": 9}
+
+
+def zones_text(own: bool, zones: Sequence[int]) -> str:
+    """`TZ`: whether the person has times of their own, then three time zones, four hexadecimal digits each."""
+    three = (*zones, 0, 0, 0)[:3]
+    return f"{int(own):04X}" + "".join(f"{zone & 0xFFFF:04X}" for zone in three) if own or any(three) else ""
+
+
+def read_zones(text: str) -> tuple[bool, tuple[int, int, int]]:
+    """What `TZ` says; empty stands for the group's times. Raises ProtocolViolation."""
+    if not text:
+        return False, (0, 0, 0)
+    if not _ZONES.fullmatch(text):
+        raise ProtocolViolation(f"expected TZ as 16 hexadecimal digits, got {text[:40]!r}")
+    own, first, second, third = (int(text[at : at + 4], 16) for at in (0, 4, 8, 12))
+    return own != 0, (first, second, third)
 
 
 def read_card(text: str) -> int:

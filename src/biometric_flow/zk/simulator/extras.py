@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from biometric_flow.zk.push.commands import SetHoliday, SetHolidayDate
+from biometric_flow.zk.push.people import TemplateLine
 from biometric_flow.zk.wire.access import OPEN, AccessGroup, AccessZone, UnlockCombination, UserZones
 from biometric_flow.zk.wire.cards import CardContent
 from biometric_flow.zk.wire.messages import ShortMessage
@@ -49,6 +51,20 @@ class Extras:
     enrolling: Enrolling | None = None
     enrol_result: int = 0
     """How the next enrolment ends."""
+    opened: list[tuple[int, int]] = field(default_factory=list)
+    """Doors that a push command opened, and for how many seconds; 0 for as long as it is set to."""
+    alarm_is_on: bool = False
+    authorized: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """PIN -> time zone and doors, one bit each, of an access terminal."""
+    holidays: dict[int, SetHoliday] = field(default_factory=dict)
+    holiday_dates: list[SetHolidayDate] = field(default_factory=list)
+    work_codes: dict[str, str] = field(default_factory=dict)
+    pushed_templates: dict[tuple[str, str, int, int, int], TemplateLine] = field(default_factory=dict)
+    """Templates and pictures by tag, PIN, type, number and index, as push terminals keep them."""
+    photos: int = 0
+    """Pictures taken at verifying."""
+    files: dict[str, str] = field(default_factory=dict)
+    """What was fetched: path, or `firmware` -> id of the blob."""
 
     def zone(self, index: int) -> AccessZone:
         """The opening times, open all week unless written."""

@@ -11,14 +11,17 @@ from urllib.parse import quote
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push import commands
 from biometric_flow.zk.push.attlog import encode_attlog
+from biometric_flow.zk.push.command_lines import read_command
 from biometric_flow.zk.push.handshake import read_terms, read_timezone_option, session_token
 from biometric_flow.zk.push.options import PollInfo
 from biometric_flow.zk.push.people import PushedUser
 from biometric_flow.zk.push.realtime import RealtimeEvent
+from biometric_flow.zk.push.results import CommandResult, encode_result
 from biometric_flow.zk.push.text import Fields, PushProtocol
 from biometric_flow.zk.simulator.dial import Reply, Server
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.push_faults import PushFault, PushFaults
+from biometric_flow.zk.simulator.push_orders import UNKNOWN, obey, templates_of
 from biometric_flow.zk.simulator.push_uploads import Told, body_of
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.records import AttlogRecord
@@ -31,8 +34,6 @@ BATCH: Final = 100
 _LOOK_SECONDS: Final = 0.02
 _GRANTED: Final = 0
 _REFUSED: Final = 23
-_UNKNOWN: Final = -22
-_NO_SUCH_PIN: Final = -10
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,14 +167,10 @@ class PushLink:
         users = self.terminal.memory.users
         if users == self._known:
             return
-        pushed = [
-            PushedUser(user.user_id, user.name, user.privilege, card=user.card, group=user.group) for user in users
-        ]
         if self.protocol is PushProtocol.SECURITY:
-            lines = ["\t".join(["user uid=0", *user.table_fields()]) for user in pushed]
-            is_taken = await self._table("user", lines, "cdata", "tabledata")
+            is_taken = await self._table("user", _rows_of(users), "cdata", "tabledata")
         else:
-            lines = ["\t".join([f"USER {user.fields()[0]}", *user.fields()[1:]]) for user in pushed]
+            lines = _lines_of(users)
             is_taken = await self._upload("OPERLOG", lines, len(lines))
         if is_taken:
             self._known = users
@@ -225,9 +222,8 @@ class PushLink:
             reply = await self._server.request("POST", path, body, self._token, drop=self._faults.drop_after(len(body)))
         return reply.status == 200 and reply.text.startswith("OK")
 
-    async def _table(self, name: str, lines: list[str], endpoint: str, kind: str, number: str = "") -> bool:
-        path = f"{endpoint}?SN={self.terminal.memory.serial}&{'type' if number else 'table'}={kind}"
-        path += f"&tablename={name}&count={len(lines)}" + (f"&cmdid={number}&packcnt=1&packidx=1" if number else "")
+    async def _table(self, name: str, lines: list[str], endpoint: str, kind: str) -> bool:
+        path = f"{endpoint}?SN={self.terminal.memory.serial}&table={kind}&tablename={name}&count={len(lines)}"
         reply = await self._server.request("POST", path, "\n".join(lines).encode(), self._token)
         return reply.status == 200 and reply.text.strip() == f"{name}={len(lines)}"
 
@@ -249,43 +245,89 @@ class PushLink:
 
     async def _obey(self, line: str) -> None:
         try:
-            number, command = commands.read_command(line, self.protocol)
+            number, command = read_command(line, self.protocol)
         except ProtocolViolation:
             return
-        code, told = _UNKNOWN, Fields({})
+        code, told = UNKNOWN, Fields({})
         if command is not None:
             code, told = await self._do(number, command)
             self.done.append(line.split(":", 2)[2])
         if not self._faults.take(PushFault.DEAF):
-            result = commands.CommandResult(number, code, line.split(":", 2)[2].split(" ")[0], told)
-            await self._post("devicecmd", commands.encode_result(result).encode() + b"\n")
+            result = CommandResult(number, code, line.split(":", 2)[2].split(" ")[0], told)
+            await self._post("devicecmd", encode_result(result).encode() + b"\n")
 
     async def _do(self, number: str, command: commands.Command) -> tuple[int, Fields]:
-        memory = self.terminal.memory
         match command:
             case commands.Check() | commands.Reboot():
                 self._is_greeted = False
-            case commands.AskInfo():
-                return 0, Fields({"~DeviceName": memory.options["~DeviceName"], "FWVersion": "SIM 1"})
+            case commands.SendNew() | commands.ReloadOptions():
+                pass
             case commands.QueryAttlog(start, end):
                 return await self._send_again(number, start, end), Fields({})
-            case commands.CountAttlog(start, end):
-                count = sum(start <= punch.time <= end for punch in memory.punches)
-                return 0, Fields({"AttlogSum": str(count)})
-            case commands.QueryUsers():
-                self._known = []
-            case commands.SetUser(user):
-                memory.enrol(
-                    user.pin, UserRecord(0, user.pin, user.name, user.privilege, card=user.card, group=user.group)
-                )
-            case commands.DeleteUser(pin):
-                uid = next((user.uid for user in memory.users if user.user_id == pin), None)
-                if uid is None:
-                    return _NO_SUCH_PIN, Fields({})
-                memory.delete_user(uid)
-            case commands.SetOption(name, value):
-                memory.options[name] = value
+            case commands.QueryUsers(pin):
+                return await self._send_asked_people(number, pin)
+            case commands.QueryTable() | commands.AccountTransactions():
+                return await self._send_table(number, command)
+            case commands.CountTable(table):
+                return await self._count(number, table)
+            case commands.QueryTemplates():
+                return await self._send_templates(number, command)
+            case commands.GetOptions(names) if self.protocol is PushProtocol.SECURITY:
+                told = ",".join(f"{name}={self.terminal.memory.options.get(name, '')}" for name in names)
+                await self._answer_query("options", number, "options", [told])
+            case _:
+                code, values = obey(command, self.terminal.memory, self.terminal.clock)
+                return code, Fields(values)
         return 0, Fields({})
+
+    async def _send_asked_people(self, number: str, pin: str) -> tuple[int, Fields]:
+        found = [user for user in self.terminal.memory.users if pin in ("", user.user_id)]
+        if self._faults.take(PushFault.FORGETFUL):
+            found = found[1:]
+        if self.protocol is PushProtocol.SECURITY:
+            await self._answer_query("tabledata", number, "user", _rows_of(found))
+            return len(found), Fields({})
+        await self._upload("OPERLOG", _lines_of(found), len(found))
+        return 0 if found else -4, Fields({})
+
+    async def _send_table(
+        self, number: str, command: commands.QueryTable | commands.AccountTransactions
+    ) -> tuple[int, Fields]:
+        table = command.table if isinstance(command, commands.QueryTable) else "transaction"
+        rows = self._table_rows(table)
+        if isinstance(command, commands.AccountTransactions):
+            rows = rows[: command.max_index]
+        await self._answer_query("tabledata", number, table, rows)
+        return len(rows), Fields({})
+
+    async def _count(self, number: str, table: str) -> tuple[int, Fields]:
+        rows = len(self.terminal.memory.users) if table == "user" else len(self._table_rows(table))
+        await self._answer_query("count", number, table, [f"{table}={rows}"])
+        return 0, Fields({})
+
+    def _table_rows(self, table: str) -> list[str]:
+        memory = self.terminal.memory
+        match table:
+            case "transaction":
+                return [_event(punch, place).row() for place, punch in enumerate(memory.punches, 1)]
+            case "userauthorize":
+                return [
+                    f"userauthorize pin={pin}\tauthorizetimezoneid={zone}\tauthorizedoorid={doors}"
+                    for pin, (zone, doors) in memory.extras.authorized.items()
+                ]
+        return []
+
+    async def _send_templates(self, number: str, asked: commands.QueryTemplates) -> tuple[int, Fields]:
+        found = templates_of(self.terminal.memory, asked)
+        if not found:
+            return -4, Fields({})
+        if self.protocol is PushProtocol.ATTENDANCE:
+            table = "BIODATA" if asked.tag == "BIODATA" else "OPERLOG"
+            await self._upload(table, [one.line() for one in found], len(found))
+            return 0, Fields({})
+        rows = [one.row() for one in found]
+        await self._answer_query("tabledata", number, rows[0].partition(" ")[0], rows)
+        return len(rows), Fields({})
 
     async def _send_again(self, number: str, start: TerminalTime, end: TerminalTime) -> int:
         found = [
@@ -293,11 +335,16 @@ class PushLink:
         ]
         if self.protocol is PushProtocol.SECURITY:
             rows = [_event(punch, place).row() for place, punch in found]
-            await self._table("transaction", rows, "querydata", "tabledata", number)
+            await self._answer_query("tabledata", number, "transaction", rows)
         else:
             lines = [encode_attlog(_record(punch)).decode() for _, punch in found]
             await self._upload("ATTLOG", lines, self.uploaded)
         return len(found)
+
+    async def _answer_query(self, kind: str, number: str, table: str, rows: list[str]) -> None:
+        path = f"querydata?SN={self.terminal.memory.serial}&type={kind}&cmdid={number}"
+        path += f"&tablename={table}&count={len(rows)}&packcnt=1&packidx=1"
+        await self._server.request("POST", path, "\n".join(rows).encode(), self._token)
 
     async def _post(self, endpoint: str, body: bytes = b"") -> Reply:
         return await self._server.request("POST", f"{endpoint}?SN={self.terminal.memory.serial}", body, self._token)
@@ -320,6 +367,14 @@ class PushLink:
             return self._poll
         delay = self.options.first("Delay", "RequestDelay")
         return float(delay) if delay.isdecimal() else 1.0
+
+
+def _lines_of(users: list[UserRecord]) -> list[str]:
+    return ["USER " + "\t".join(PushedUser.of_record(user).fields()) for user in users]
+
+
+def _rows_of(users: list[UserRecord]) -> list[str]:
+    return ["\t".join([f"user uid={user.uid}", *PushedUser.of_record(user).table_fields()]) for user in users]
 
 
 def _record(punch: StoredPunch) -> AttlogRecord:

@@ -20,6 +20,8 @@ class PushFault(StrEnum):
     """Do not dial at all; punches wait."""
     DEAF = "push_deaf"
     """Fetch commands and report no result."""
+    FORGETFUL = "push_forgetful"
+    """Leave somebody out when asked for everybody; `times` counts questions."""
 
 
 class PushFaults:

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biometric_flow.zk.errors import ProtocolViolation
-from biometric_flow.zk.push import commands
 from biometric_flow.zk.push.attlog import AttlogLine, encode_attlog, encode_usb_line, read_attlog, read_usb_attlog
 from biometric_flow.zk.push.handshake import (
     Hello,
@@ -38,7 +37,6 @@ from biometric_flow.zk.push.text import (
     FIELDS_MAX,
     LINE_MAX,
     Fields,
-    PushProtocol,
     decode_text,
     read_fields,
     split_lines,
@@ -71,18 +69,6 @@ USERS = st.builds(
     st.from_regex(r"([0-9A-F]{16})?", fullmatch=True),
     st.integers(0, 200),
 )
-COMMANDS = st.one_of(
-    st.just(commands.Check()),
-    st.just(commands.SendNew()),
-    st.just(commands.AskInfo()),
-    st.just(commands.Reboot()),
-    st.builds(commands.QueryAttlog, TIMES, TIMES),
-    st.builds(commands.CountAttlog, TIMES, TIMES),
-    st.just(commands.QueryUsers()),
-    st.builds(commands.SetUser, USERS),
-    st.builds(commands.DeleteUser, PINS),
-    st.builds(commands.SetOption, st.from_regex(r"[A-Za-z]{1,40}", fullmatch=True), NAMES),
-)
 
 
 @given(RECORDS, st.integers(5, 10))
@@ -100,16 +86,9 @@ def test_a_person_reads_as_written(user: PushedUser) -> None:
     assert (row.pin, row.name, row.privilege, row.card) == (user.pin, user.name, user.privilege, user.card)
 
 
-@given(COMMANDS, st.from_regex(r"[A-Za-z0-9]{1,16}", fullmatch=True))
-def test_a_command_reads_as_it_was_written_and_is_one_line(command: commands.Command, number: str) -> None:
-    line = commands.encode_command(number, command)
-    assert len(line.splitlines()) == 1
-    assert commands.read_command(line) == (number, command)
-
-
 @given(st.from_regex(r"[A-Za-z0-9]{1,16}", fullmatch=True), st.integers(-5000, 10**6))
 def test_a_result_reads_as_it_was_written(number: str, code: int) -> None:
-    (result,) = commands.read_results(commands.encode_result(commands.CommandResult(number, code, "DATA")).encode())
+    (result,) = read_results(encode_result(CommandResult(number, code, "DATA")).encode())
     assert (result.id, result.code, result.is_success) == (number, code, code >= 0)
 
 
@@ -234,24 +213,6 @@ def test_a_picture_of_a_punch_reads_as_it_was_written(taken: str, pin: str, cont
     assert read_photo(encode_photo(photo, as_base64=True)) == photo
     (row,) = read_table("ATTPHOTO", photo_row(photo).encode()).records
     assert row == replace(photo, command="")
-
-
-@pytest.mark.parametrize(
-    "name", ["A\tPri=14", "A\nC:9:REBOOT", "A\rB", "A\x00B", "A\x7fB", "A\x85B", "A\u2028B", "A" * 5000]
-)
-def test_no_value_can_end_its_field_or_its_line(name: str) -> None:
-    for command in (commands.SetUser(PushedUser("1", name)), commands.SetOption("DateFormat", name)):
-        for protocol in PushProtocol:
-            with pytest.raises(ValueError, match="expected"):
-                commands.encode_command("1", command, protocol)
-
-
-@pytest.mark.parametrize("pin", ["", "1\t2", "1 2", "a" * 25, "7,filter=*", "7\nC:1:REBOOT"])
-def test_no_pin_can_forge_a_command(pin: str) -> None:
-    for command in (commands.DeleteUser(pin), commands.SetUser(PushedUser(pin))):
-        for protocol in PushProtocol:
-            with pytest.raises(ValueError, match="expected a PIN"):
-                commands.encode_command("1", command, protocol)
 
 
 @pytest.mark.parametrize(

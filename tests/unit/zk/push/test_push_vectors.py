@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from biometric_flow.zk.push.attlog import AttlogLine, read_attlog, read_usb_attlog
-from biometric_flow.zk.push.commands import read_results
 from biometric_flow.zk.push.handshake import read_timezone_option, timezone_option
 from biometric_flow.zk.push.operlog import Operation, read_operlog
 from biometric_flow.zk.push.options import read_info
 from biometric_flow.zk.push.people import PushedUser, TemplateLine
 from biometric_flow.zk.push.realtime import RealtimeEvent, read_rtlog, verify_methods
 from biometric_flow.zk.push.reports import IdentityCard, TerminalFault, WorkCode
+from biometric_flow.zk.push.results import read_results
 from biometric_flow.zk.push.tables import read_table
 
 VECTORS = tomllib.loads((Path(__file__).parents[3] / "vectors" / "push" / "lines.toml").read_text())
