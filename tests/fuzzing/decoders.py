@@ -18,7 +18,7 @@ from biometric_flow.zk.push.command_lines import read_command
 from biometric_flow.zk.push.handshake import Hello, read_stamp, read_terms, read_timezone_option
 from biometric_flow.zk.push.operlog import read_operlog, unpack_archive
 from biometric_flow.zk.push.options import read_info, read_options
-from biometric_flow.zk.push.people import read_card
+from biometric_flow.zk.push.people import read_card, read_zones
 from biometric_flow.zk.push.photo import read_photo
 from biometric_flow.zk.push.realtime import read_rtlog, read_rtstate, read_verify, verify_methods
 from biometric_flow.zk.push.results import read_results
@@ -117,7 +117,14 @@ PUSH_SEEDS: Final = (
     b"C:1:DATA UPDATE USERINFO PIN=7\tName=A",
     b"C:3:CONTROL DEVICE 01020105",
     b"C:4:DATA UPDATE timezone TimezoneId=2\tSunTime1=52430759\tMonTime1=52430759",
-    b"C:5:DATA UPDATE AccTimeZone UID=2\tSunStart=0800\tSunEnd=1700",
+    (
+        b"C:5:DATA UPDATE AccTimeZone UID=2\tSunStart=0800\tSunEnd=1700\tMonStart=0800\tMonEnd=1700\tTuesStart=0800"
+        b"\tTuesEnd=1700\tWedStart=0800\tWedEnd=1700\tThursStart=0800\tThursEnd=1700\tFriStart=2357\tFriEnd=2356"
+        b"\tSatStart=0800\tSatEnd=1700"
+    ),
+    b"C:9:SET OPTION DateFormat=3",
+    b"C:10:GET OPTION FROM DateFormat",
+    b"0001000200000000",
     b"C:6:DATA UPDATE AccGroup ID=3\tVerify=0\tValidHoliday=1\tTZ=1;0;0",
     b"C:7:DATA QUERY tablename=transaction,fielddesc=*,filter=starttime=2026-03-02 00:00:00\tendtime=2026-03-02 01:00",
     b"C:8:DATA UPDATE FINGERTMP PIN=7\tFID=3\tSize=8\tValid=1\tTMP=QUJDREVG",
@@ -294,6 +301,7 @@ _PUSH: Final[dict[str, Read]] = {
     "stamp": _text(read_stamp),
     "time": _text(read_time),
     "card": _text(read_card),
+    "zones": _text(read_zones),
     "verify": _text(_verify),
     "secrets": without_secrets,
 }
