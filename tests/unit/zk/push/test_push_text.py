@@ -31,6 +31,7 @@ from biometric_flow.zk.push.people import TEMPLATE_TAGS, PushedUser, TemplateLin
 from biometric_flow.zk.push.photo import AttendancePhoto, encode_photo, photo_row, read_photo
 from biometric_flow.zk.push.realtime import DOOR_ALARMS, DoorState, RealtimeEvent, read_rtlog, read_rtstate
 from biometric_flow.zk.push.reports import IdentityCard, TerminalFault, WorkCode, report_line
+from biometric_flow.zk.push.results import CommandResult, encode_result, read_results
 from biometric_flow.zk.push.tables import TableRow, read_table
 from biometric_flow.zk.push.text import (
     CONTENT_LINE_MAX,
