@@ -58,7 +58,7 @@ class Extras:
     """PIN -> time zone and doors, one bit each, of an access terminal."""
     holidays: dict[int, SetHoliday] = field(default_factory=dict)
     holiday_dates: list[SetHolidayDate] = field(default_factory=list)
-    work_codes: dict[str, str] = field(default_factory=dict)
+    pushed_work_codes: dict[str, str] = field(default_factory=dict)
     pushed_templates: dict[tuple[str, str, int, int, int], TemplateLine] = field(default_factory=dict)
     """Templates and pictures by tag, PIN, type, number and index, as push terminals keep them."""
     photos: int = 0

@@ -125,9 +125,9 @@ def _messages(command: c.Command, memory: TerminalMemory) -> Outcome | None:
                 return NO_MATCH, {}
             extras.given = {(uid, one) for uid, one in extras.given if one != number}
         case c.SetWorkCode(_, code, name):
-            extras.work_codes[code] = name
+            extras.pushed_work_codes[code] = name
         case c.DeleteWorkCode(code):
-            if extras.work_codes.pop(code, None) is None:
+            if extras.pushed_work_codes.pop(code, None) is None:
                 return NO_MATCH, {}
         case _:
             return None
