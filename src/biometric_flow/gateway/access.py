@@ -16,6 +16,7 @@ from starlette.types import Scope
 from biometric_flow.identity.rbac import Permission, allows
 from biometric_flow.identity.tokens import AccessTokens, Claims
 from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.runtime.acting import TRAIL
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.places import PlaceConfig
@@ -52,9 +53,14 @@ class OperationUndeclared(StartRefused):
     code = "start.operation_undeclared"
 
 
-def needs(permission: Permission) -> dict[str, Any]:
-    """Declare an operation's permission: `@router.get(..., openapi_extra=needs(...))`."""
+def needs(permission: Permission, trail: str = "") -> dict[str, Any]:
+    """Declare an operation's permission: `@router.get(..., openapi_extra=needs(...))`.
+
+    `trail` names what records an operation that only carries records; every other one that writes leaves an audit leaf.
+    """
     described: dict[str, Any] = {_FIELD: permission.value}
+    if trail:
+        described[TRAIL] = trail
     if permission is Permission.PUBLIC:
         described["security"] = []
     return described
@@ -127,12 +133,15 @@ class AccessGuard:
         if permission is Permission.LEDGER_WRITE:
             if not token.startswith(PLACE_PREFIX):
                 raise Forbidden("expected a place's own credential")
-            scope["state"]["principal"] = self._credentials.find(token)
+            place = self._credentials.find(token)
+            scope["state"] |= {"principal": place, "actor": f"place:{place.place}", "tenant": place.tenant}
             return
         if token.startswith(PLACE_PREFIX):
-            self._credentials.find(token)
+            place = self._credentials.find(token)
+            scope["state"] |= {"actor": f"place:{place.place}", "tenant": place.tenant}
             raise Forbidden("a place's credential opens only that place's ledger")
         claims = self._claims(token)
+        scope["state"] |= {"actor": f"account:{claims.account}", "tenant": claims.tenant}
         if not allows(claims.role, permission):
             raise Forbidden(f"expected a role with {permission}, this account is {claims.role}")
         scope["state"]["principal"] = AccountPrincipal(

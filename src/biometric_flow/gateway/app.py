@@ -18,6 +18,7 @@ from biometric_flow.gateway.keeper import DatabaseKeeper
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.routes.accounts import accounts_router
+from biometric_flow.gateway.routes.audit import audit_router
 from biometric_flow.gateway.routes.directory import directory_router
 from biometric_flow.gateway.routes.health import health_router
 from biometric_flow.gateway.routes.intake import intake_router
@@ -32,6 +33,7 @@ from biometric_flow.gateway.routes.workdays import workdays_router
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.store import schema
+from biometric_flow.gateway.trail import AuditTrail
 from biometric_flow.gateway.witness import Witness
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.gateway.workdays.worker import WorkdayKeeper
@@ -42,6 +44,7 @@ from biometric_flow.identity.tokens import AccessTokens
 from biometric_flow.ledger.errors import KeyTextInvalid
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.runtime.acting import Door
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.errors import FolderUnusable, SettingsInvalid
@@ -72,7 +75,9 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
     loader = Loader()
     hours = WorkdayKeeper(database, registry, loader, clock)
 
-    witness = Witness(database, signing_key(settings.data / "witness-key.pem"), _configured_keys(places))
+    witness_key = signing_key(settings.data / "witness-key.pem")
+    witness = Witness(database, witness_key, _configured_keys(places))
+    trail = database.recorder = AuditTrail(database, witness_key)
 
     routers = (
         health_router(database),
@@ -87,6 +92,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
         plans_router(database, loader, clock),
         policies_router(database, loader, clock),
         workdays_router(database, loader, clock),
+        audit_router(trail),
     )
 
     @asynccontextmanager
@@ -120,7 +126,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
         app.include_router(router)
     install_problems(app)
     credentials = PlaceCredentials(places.places)
-    return Baseline(app, AccessGuard(Operations(routers), credentials, tokens, clock))
+    guarded = Baseline(app, AccessGuard(Operations(routers), credentials, tokens, clock))
+    return Door(guarded, routers, trail, clock)
 
 
 def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:

@@ -13,6 +13,7 @@ from biometric_flow.gateway.store import accounts, places, schema
 from biometric_flow.identity.passwords import Passwords
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.acting import Action, acting_as
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.postgres import EmbeddedPostgres
@@ -79,12 +80,14 @@ class DatabaseKeeper:
     async def _configure(self) -> None:
         """With a connection of its own: nobody is served from tables that are not filled yet."""
         database = Database(self._database.dsn, self._database.role, pool_size=1)
-        database.is_ready = True
+        database.is_ready, database.recorder = True, self._database.recorder
         try:
             for tenant, listed in self._registry.tenants():
-                async with database.tenant(TenantId(tenant.id)) as connection:
-                    await places.configure(connection, tenant, listed)
-            await self._add_first_account(database)
+                with acting_as(Action("configure places.json", self._clock.now(), actor="process:gateway")):
+                    async with database.tenant(TenantId(tenant.id)) as connection:
+                        await places.configure(connection, tenant, listed)
+            with acting_as(Action("add the first account", self._clock.now(), actor="process:gateway")):
+                await self._add_first_account(database)
         finally:
             await database.close()
 

@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.gateway import PasswordGrant, RefreshGrant, Token
 from biometric_flow.gateway.store import accounts
@@ -14,6 +15,7 @@ from biometric_flow.identity.passwords import Passwords
 from biometric_flow.identity.tokens import AccessTokens, digest, new_secret
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.acting import acting
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 
@@ -43,6 +45,8 @@ class SignIn:
 
     async def with_password(self, grant: PasswordGrant, address: str) -> Token:
         """Tokens for e-mail and password; raises BadCredentials alike for unknown, disabled and mistyped."""
+        if (action := acting()) is not None:
+            action.about("email", grant.email.lower())
         key = f"{grant.email.lower()}|{address}"
         wait = self._failures.wait(key, self._clock.monotonic())
         if wait > 0:
@@ -52,7 +56,9 @@ class SignIn:
             self._failures.failed(key, self._clock.monotonic())
             raise BadCredentials(_SPOKEN)
         self._failures.succeeded(key)
-        return await self._issue(TenantId(account.tenant_id), account.account_id, account.role, uuid4())
+        tenant = TenantId(account.tenant_id)
+        async with self._database.tenant(tenant) as connection:
+            return await self._issue(connection, tenant, account.account_id, account.role, uuid4())
 
     async def with_refresh_token(self, grant: RefreshGrant) -> Token:
         """The next pair. A token that comes back a second time was stolen or leaked: its whole family ends."""
@@ -62,14 +68,16 @@ class SignIn:
             tenant = await accounts.tenant_of_token(connection, stored)
         if tenant is None:
             raise BadCredentials("the refresh token is not valid; sign in again")
+        refused = BadCredentials("the refresh token is not valid; sign in again")
         async with self._database.tenant(tenant) as connection:
             used = await accounts.use_token(connection, stored, now)
             account = None if used is None else await accounts.get(connection, used.account_id)
-            if used is None or account is None or not account.is_enabled:
-                await accounts.revoke_family(connection, stored, now)
-        if used is None or account is None or not account.is_enabled:
-            raise BadCredentials("the refresh token is not valid; sign in again")
-        return await self._issue(tenant, account.account_id, account.role, used.family)
+            if used is not None and account is not None and account.is_enabled:
+                return await self._issue(connection, tenant, account.account_id, account.role, used.family)
+            await accounts.revoke_family(connection, stored, now)
+            if (action := acting()) is not None:
+                action.refusal, action.tenant = refused, tenant
+        raise refused
 
     async def _match(self, email: str, password: str) -> Row[Any] | None:
         async with self._database.anyone() as connection:
@@ -77,24 +85,29 @@ class SignIn:
         if not candidates:
             await self._passwords.verify(None, password)
         for account in candidates:
+            if (action := acting()) is not None:
+                action.tenant = account.tenant_id
             is_match = await self._passwords.verify(account.password_hash, password)
             if is_match and account.is_enabled:
                 return account
         return None
 
-    async def _issue(self, tenant: TenantId, account: UUID, role: str, family: UUID) -> Token:
+    async def _issue(
+        self, connection: AsyncConnection, tenant: TenantId, account: UUID, role: str, family: UUID
+    ) -> Token:
         now: datetime = self._clock.now()
         refresh = new_secret("bfr")
-        async with self._database.tenant(tenant) as connection:
-            await accounts.keep_token(
-                connection,
-                now,
-                tenant_id=tenant,
-                digest=digest(refresh),
-                account_id=account,
-                family=family,
-                expires_at=now + self._refresh,
-            )
+        if (action := acting()) is not None:
+            action.actor = f"account:{account}"
+        await accounts.keep_token(
+            connection,
+            now,
+            tenant_id=tenant,
+            digest=digest(refresh),
+            account_id=account,
+            family=family,
+            expires_at=now + self._refresh,
+        )
         return Token(
             access_token=self._tokens.issue(str(account), tenant, role, now),
             expires_in=int(self._tokens.lifetime.total_seconds()),

@@ -34,6 +34,8 @@ class Permission(StrEnum):
     PUNCH_READ = "punch:read"
     LEDGER_READ = "ledger:read"
     """Checkpoints, tiles and what was refused: they name nobody."""
+    AUDIT_READ = "audit:read"
+    """Who did what, and what was refused to whom."""
     LEDGER_WRITE = "ledger:write"
     """Held by a place's own credential, for its own ledger; by no account."""
 
@@ -65,8 +67,8 @@ _HOURS: Final = frozenset(
 _PAY: Final = frozenset({Permission.PERIOD_CLOSE, Permission.PERIOD_APPROVE, Permission.PERIOD_EXPORT})
 
 ROLES: Final[Mapping[str, frozenset[Permission]]] = {
-    "tenant_admin": _READ_ALL | _HOURS | _PAY,
-    "auditor": _READ_ALL,
+    "tenant_admin": _READ_ALL | _HOURS | _PAY | {Permission.AUDIT_READ},
+    "auditor": _READ_ALL | {Permission.AUDIT_READ},
     "hr_manager": _READ_ALL | _HOURS | {Permission.PERIOD_CLOSE},
     "payroll": frozenset(
         {Permission.SELF_READ, Permission.PERSON_READ, Permission.PLAN_READ, Permission.WORKDAY_READ}

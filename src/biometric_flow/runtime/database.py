@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import psycopg
 from psycopg import sql
@@ -27,6 +27,18 @@ class DatabaseUnavailable(BiometricFlowError):
     retryable = True
 
 
+class Recorder(Protocol):
+    """Takes part in every transaction of a tenant, so that what it wrote cannot be committed unrecorded."""
+
+    async def before_commit(self, connection: AsyncConnection, tenant: TenantId) -> None:
+        """The last act of a transaction that went well."""
+        ...
+
+    def committed(self) -> None:
+        """It is durable."""
+        ...
+
+
 class Database:
     """A pool of connections under an unprivileged role; row-level security lets a transaction see one tenant."""
 
@@ -34,6 +46,7 @@ class Database:
         self.dsn, self.role, self.deadline = dsn, role, deadline
         self.is_ready = False
         """Set once the schema is in place; until then every transaction is refused as unavailable."""
+        self.recorder: Recorder | None = None
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+psycopg://",
             async_creator=self.connect,
@@ -64,6 +77,10 @@ class Database:
         async with self.anyone() as connection:
             await connection.execute(_SET_TENANT, {"tenant": tenant})
             yield connection
+            if self.recorder is not None:
+                await self.recorder.before_commit(connection, tenant)
+        if self.recorder is not None:
+            self.recorder.committed()
 
     @asynccontextmanager
     async def anyone(self) -> AsyncIterator[AsyncConnection]:

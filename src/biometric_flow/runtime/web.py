@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from biometric_flow.api.problems import MEDIA_TYPE, FieldProblem, problem
+from biometric_flow.api.problems import MEDIA_TYPE, STATUS, FieldProblem, problem
 from biometric_flow.model.errors import BiometricFlowError
 
 log = structlog.get_logger()
@@ -98,6 +98,7 @@ class Baseline:
         except BiometricFlowError as error:
             if has_started:
                 raise
+            scope["state"]["problem"] = error.code
             await problem_response(error, request_id)(scope, receive, send_with_headers)
 
     def _bounded(self, scope: Scope, receive: Receive) -> Receive:
@@ -136,12 +137,14 @@ def install_problems(app: FastAPI) -> None:
 
     async def ours(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, BiometricFlowError)
+        request.state.problem = error.code
         return problem_response(error, request.state.request_id)
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
         malformed = any(found["type"] == "json_invalid" for found in error.errors())
         code = "request.malformed" if malformed else "request.invalid"
+        request.state.problem = code
         detail = "the request does not have the form that the API document describes; see `errors`"
         document = problem(code, detail, request.state.request_id)
         document.errors = [
@@ -151,11 +154,12 @@ def install_problems(app: FastAPI) -> None:
 
     async def plain(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        code = _PLAIN.get(error.status_code, "internal")
+        code = request.state.problem = _PLAIN.get(error.status_code, "internal")
         document = problem(code, f"{request.method} {request.url.path}: {error.detail}", request.state.request_id)
         return JSONResponse(document.model_dump(), document.status, error.headers, MEDIA_TYPE)
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        request.state.problem = "internal"
         log.error("request_failed", path=request.url.path, exc_info=error)
         document = problem("internal", "something failed here; the request id names it", request.state.request_id)
         return JSONResponse(document.model_dump(), document.status, media_type=MEDIA_TYPE)
@@ -168,6 +172,11 @@ def install_problems(app: FastAPI) -> None:
     ]
     for kind, handler in handlers:
         app.add_exception_handler(kind, handler)
+
+
+def status_of(code: str) -> int:
+    """The HTTP status that an error's code is answered with."""
+    return STATUS[code]
 
 
 def bearer(scope: Scope) -> str:

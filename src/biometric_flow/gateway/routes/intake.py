@@ -15,6 +15,8 @@ def intake_router(intake: Intake, clock: Clock) -> APIRouter:
     """Operations of places."""
     router = APIRouter(tags=["intake"])
     declared = needs(Permission.LEDGER_WRITE)
+    of_ledger = needs(Permission.LEDGER_WRITE, trail="the entries are the place's own ledger")
+    of_state = needs(Permission.LEDGER_WRITE, trail="a measurement that takes the place of the last one")
 
     @router.get("/v1/places/{place}/position", openapi_extra=declared, responses=problems(401, 403, 404))
     async def position(place: Slug, request: Request) -> Acknowledged:
@@ -22,7 +24,9 @@ def intake_router(intake: Intake, clock: Clock) -> APIRouter:
         caller = place_of(request)
         return Acknowledged(position=await intake.position(caller.tenant, caller.place))
 
-    @router.post("/v1/places/{place}/entries", openapi_extra=declared, responses=problems(400, 401, 403, 404, 409, 413))
+    @router.post(
+        "/v1/places/{place}/entries", openapi_extra=of_ledger, responses=problems(400, 401, 403, 404, 409, 413)
+    )
     async def upload(place: Slug, entries: EntriesUpload, request: Request) -> Acknowledged:
         """Store ledger entries that follow the position held; the answer comes once they are durable.
 
@@ -34,7 +38,7 @@ def intake_router(intake: Intake, clock: Clock) -> APIRouter:
 
     @router.put(
         "/v1/places/{place}/report",
-        openapi_extra=declared,
+        openapi_extra=of_state,
         responses=problems(400, 401, 403, 404, 413),
         status_code=204,
     )

@@ -28,7 +28,7 @@ def ledger_router(database: Database, witness: Witness, clock: Clock) -> APIRout
 
     @router.put(
         "/v1/places/{place}/checkpoint",
-        openapi_extra=needs(Permission.LEDGER_WRITE),
+        openapi_extra=needs(Permission.LEDGER_WRITE, trail="the log of checkpoints, and the refused ones as evidence"),
         responses=problems(400, 401, 403, 404, 409, 413),
     )
     async def show(place: Slug, shown: CheckpointUpload, request: Request) -> CosignedCheckpoint:

@@ -210,6 +210,35 @@ checkpoint_refused = Table(
     _of_place(),
 )
 
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("head_hash", LargeBinary, nullable=False),
+    Column("note", Text, nullable=False),
+)
+
+audit_entry = Table(
+    "audit_entry",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Column("record", LargeBinary, nullable=False),
+    Column("opening", LargeBinary, nullable=False),
+)
+
+audit_node = Table(
+    "audit_node",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("level", Integer, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("hash", LargeBinary, nullable=False),
+)
+
 checkpoint_log = Table(
     "checkpoint_log",
     metadata,
