@@ -32,6 +32,7 @@ class RunningPlace:
 
     url: str
     http: httpx2.AsyncClient
+    app: Any
 
     async def get(self, path: str, **query: object) -> Any:
         answer = await self.http.get(path, params=query)
@@ -80,7 +81,7 @@ async def running_place(
     async with serving(app) as url:
         headers = {"Authorization": f"Bearer {API_KEY}"}
         async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=10) as http:
-            yield RunningPlace(url, http)
+            yield RunningPlace(url, http, app)
 
 
 @contextlib.asynccontextmanager

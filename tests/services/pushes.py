@@ -69,13 +69,13 @@ async def push_place(
     folder.mkdir(parents=True, exist_ok=True)
     where = Place(PlaceId("cairo"), TenantId("demo"), "Cairo", ZoneInfo(zone))
     app = create_app(values, where, DevicesFile(terminals=tuple(terminals)), folder, SystemClock())
-    inner = app.app.state  # type: ignore[attr-defined]
+    inner = app.app.app.state  # type: ignore[attr-defined]
     scheme = "https" if values.push_tls_certificate else "http"
     async with serving(app) as url:
         headers = {"Authorization": f"Bearer {API_KEY}"}
         async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=10) as http:
             port = inner.push_port.getsockname()[1]
-            yield PushPlace(url, http, f"{scheme}://127.0.0.1:{port}", inner.push)
+            yield PushPlace(url, http, app, f"{scheme}://127.0.0.1:{port}", inner.push)
 
 
 async def raw_answer(url: str, request: bytes, seconds: float = 5) -> bytes:

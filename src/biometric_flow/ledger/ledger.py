@@ -1,5 +1,6 @@
 """The only writer of a ledger: seals events onto the chain, reads them back, verifies."""
 
+import hmac
 from collections.abc import Sequence
 
 from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, check, seal
@@ -31,6 +32,10 @@ class Ledger:
             sealed.append(entry)
         self._store.append(sealed)
         return sealed
+
+    def commitment(self, subject: str | None, value: bytes) -> bytes:
+        """A keyed hash of a value that says nothing once the subject's key is destroyed; None means the place's key."""
+        return hmac.digest(self._keys.key(subject), b"biometric-flow/value/1" + value, "sha256")
 
     def head(self) -> Head:
         """Where the chain ends."""

@@ -46,9 +46,11 @@ from biometric_flow.place.schema import open_database, open_reader
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.state import PlaceState
 from biometric_flow.place.store import PlaceStore, Recorded
+from biometric_flow.place.trail import HOLDER, PlaceTrail
 from biometric_flow.place.uplink import Uplink
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.place.writer import Writer
+from biometric_flow.runtime.acting import Door
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.logging import configure_logging
@@ -76,6 +78,7 @@ class ApiKeyGuard:
             return
         if not hmac.compare_digest(hashlib.sha256(bearer(scope).encode()).digest(), self._digest):
             raise Unauthenticated("expected this place's API key as bearer token, got another")
+        scope["state"]["actor"] = HOLDER
 
 
 def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, folder: Path, clock: Clock) -> ASGIApp:
@@ -98,6 +101,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     roster = Roster(connection)
     roster.seed(devices)
     incidents, jobs, enrolments = Incidents(connection), Jobs(connection), Enrolments(connection)
+    store.forgetting += [roster.read, incidents.read]
     feed = Feed()
 
     def recorded(batch: Recorded) -> None:
@@ -197,7 +201,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         redoc_url=None,
     )
     app.state.place, app.state.push, app.state.push_port = state, pushes, push_port
-    for routes in (
+    served = (
         health_routes,
         metrics_routes,
         push,
@@ -209,10 +213,12 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         punches,
         ledger,
         stream,
-    ):
+    )
+    for routes in served:
         app.include_router(routes.router)
     install_problems(app)
-    return Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))
+    guarded = Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))
+    return Door(guarded, [routes.router for routes in served], PlaceTrail(store, writer), clock)
 
 
 def run(config: Path, environment: Mapping[str, str], place_id: str, host: str | None, port: int | None) -> int:

@@ -14,7 +14,12 @@ class Incidents:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
         self._known: dict[str, dict[str, Incident]] = {}
-        for key, code, text, at in connection.execute("SELECT terminal, code, text, at FROM incident"):
+        self.read()
+
+    def read(self) -> None:
+        """Take what is in the database, whatever is in memory."""
+        self._known.clear()
+        for key, code, text, at in self._connection.execute("SELECT terminal, code, text, at FROM incident"):
             self._known.setdefault(key, {})[code] = Incident(code, text, datetime.fromisoformat(at))
 
     def of(self, key: str) -> Sequence[Incident]:

@@ -157,7 +157,11 @@ class Roster:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        rows = connection.execute(f"SELECT {_COLUMNS} FROM terminal")  # noqa: S608 - our own names
+        self.read()
+
+    def read(self) -> None:
+        """Take what is in the database, whatever is in memory."""
+        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM terminal")  # noqa: S608 - our own names
         self._entries = {entry.key: entry for entry in map(_entry, rows)}
 
     def __iter__(self) -> Iterator[RosterEntry]:

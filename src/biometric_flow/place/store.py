@@ -1,11 +1,14 @@
 """What a place keeps: punch, ledger entry, outbox row and cursor in one durable transaction (security-design I2)."""
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+from pydantic_core import to_json
 
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PersonEnrolled, PunchRecorded
@@ -18,8 +21,11 @@ from biometric_flow.model.punch import Punch
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.push.tables import PushNotes, keep_notes
 from biometric_flow.place.witnesses import WitnessKeys
+from biometric_flow.runtime.acting import Action
 from biometric_flow.zk.wire.marks import LogMark
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS
+
+ResultT = TypeVar("ResultT")
 
 LOOKUP_STEP = 500
 """Ids in one lookup; SQLite takes at least 999 parameters everywhere."""
@@ -43,6 +49,8 @@ class Batch:
     """Whether it began at the first row."""
     notes: PushNotes | None = None
     """What a push terminal told beside."""
+    action: Action | None = None
+    """The use of an operation that brought it."""
 
 
 @dataclass(slots=True)
@@ -80,11 +88,43 @@ class PlaceStore:
         self._tree = SqliteTree(connection)
         self.witnesses = WitnessKeys(connection)
         self.ledger = Ledger(place, self._entries, self._entries)
+        self.forgetting: list[Callable[[], None]] = []
+        """Called when a change that somebody asked for was taken back."""
 
     def record(self, batches: Iterable[Batch]) -> list[Recorded]:
         """Keep the batches in one transaction; durable when this returns, and nothing kept when it raises."""
+        taken = list(batches)
         with self._transaction():
-            return [self._record_one(batch) for batch in batches]
+            results = [self._record_one(batch) for batch in taken]
+        for batch in taken:
+            if batch.action is not None:
+                batch.action.is_recorded = True
+        return results
+
+    def act(self, action: Action, change: Callable[[], ResultT]) -> ResultT:
+        """Make a change that somebody asked for, with the entry that says so, in one transaction."""
+        before = self._connection.total_changes
+        has_changed = False
+        try:
+            with self._transaction():
+                result = change()
+                has_changed = self._connection.total_changes != before
+                if has_changed:
+                    action.after = action.after or _as_bytes(result)
+                    self._add(action, None)
+        except StorageUnavailable:
+            # What stands in memory may be what the disk did not take.
+            for forget in self.forgetting:
+                forget()
+            raise
+        action.is_recorded = action.is_recorded or has_changed
+        return result
+
+    def settle(self, action: Action, status: int) -> Recorded:
+        """Add the entry of what was asked for and changed nothing."""
+        with self._transaction():
+            self._add(action, status)
+        return Recorded(head=self.ledger.head().sequence)
 
     def acknowledge(self, position: int) -> None:
         """The gateway holds everything up to this position."""
@@ -130,6 +170,13 @@ class PlaceStore:
         ).fetchone()
         return row and datetime.fromtimestamp(row[0], UTC)
 
+    def _add(self, action: Action, status: int | None) -> None:
+        self.ledger.append([action.done(self._commitment, status)], action.at.date().isoformat())
+
+    def _commitment(self, name: str, value: bytes) -> bytes:
+        """Under the person's own key where it is about a person, so that it says nothing after their erasure."""
+        return self.ledger.commitment(value.decode() if name == "pin" else None, value)
+
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         if self._connection.in_transaction:
@@ -157,6 +204,8 @@ class PlaceStore:
         news += self._changed(people)
         sealed = self.ledger.append([*news, *map(PunchRecorded, fresh)], batch.received_at.date().isoformat())
         recorded.accepted = [(entry.sequence, punch) for entry, punch in zip(sealed[len(news) :], fresh, strict=True)]
+        if batch.action is not None and not batch.action.is_recorded:
+            self._add(batch.action, None)
         self._insert_punches(recorded.accepted)
         self._insert_quarantine(aside, batch.received_at)
         self._insert_people(people)
@@ -275,6 +324,11 @@ class PlaceStore:
                 batch.terminal,
             ),
         )
+
+
+def _as_bytes(result: object) -> bytes:
+    """What a change resulted in, in one spelling; empty for what is no value."""
+    return to_json(result) if is_dataclass(result) or isinstance(result, BaseModel) else b""
 
 
 def punch_row(sequence: int, punch: Punch) -> tuple[Any, ...]:

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 import structlog
 
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.store import Batch, PlaceStore, Recorded
+from biometric_flow.runtime.acting import acting
 
 log = structlog.get_logger()
 
@@ -30,13 +33,31 @@ class Writer:
 
     async def record(self, batch: Batch) -> Recorded:
         """Keep a batch durably. Raises StorageUnavailable when the disk does not take it; then nothing was kept."""
+        action = acting()
+        if action is not None and not action.is_recorded:
+            batch = replace(batch, action=action)
         result: asyncio.Future[Recorded] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait((batch, result))
         return await result
 
     async def call(self, function: Callable[..., ResultT], *arguments: object) -> ResultT:
-        """Run something else that needs the writer's connection, in its thread and turn."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        """Run something else that needs the writer's connection, in its thread and turn.
+
+        What it changes for a request that can write is recorded in the ledger, in the same transaction.
+        """
+        action = acting()
+        if action is None or action.is_recorded:
+            return await self._run(function, *arguments)
+        result: ResultT = await self._run(self._store.act, action, partial(function, *arguments))
+        if action.is_recorded:
+            self._recorded(Recorded())
+        return result
+
+    async def tell(self, function: Callable[..., Recorded], *arguments: object) -> Recorded:
+        """The same for what adds entries to the ledger: whoever waits for new ones hears of them."""
+        recorded = await self.call(function, *arguments)
+        self._recorded(recorded)
+        return recorded
 
     async def run(self) -> None:
         """Commit what waits, for ever. Cancel to stop; what was not committed then was never confirmed."""
@@ -52,9 +73,12 @@ class Writer:
         """Wait for the transaction under way; the connection may be closed then."""
         self._thread.shutdown(wait=True)
 
+    async def _run(self, function: Callable[..., ResultT], *arguments: object) -> ResultT:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
     async def _commit(self, group: list[tuple[Batch, asyncio.Future[Recorded]]]) -> None:
         try:
-            results = await self.call(self._store.record, [batch for batch, _ in group])
+            results = await self._run(self._store.record, [batch for batch, _ in group])
         except StorageUnavailable as error:
             log.error("storage_failed", batches=len(group), reason=str(error))
             self.is_failing = True

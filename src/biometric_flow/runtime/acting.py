@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 import structlog
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from pydantic_core import to_json
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from biometric_flow.ledger.decisions import OperationDone
@@ -71,10 +72,6 @@ class Action:
         """Say what it is about; values of PERSONAL names are kept as commitments."""
         (self.personal if name in PERSONAL else self.scope)[name] = value[:_VALUE]
 
-    def changed(self, before: bytes, after: bytes) -> None:
-        """Say what was there and what is there now, in bytes of which keyed hashes are recorded."""
-        self.before, self.after = before, after
-
     def done(self, commit: Commit, status: int | None = None) -> OperationDone:
         """What is recorded of it. `status` is that of its answer, where that is known."""
         result = str(self.expected if status is None else status)
@@ -101,6 +98,13 @@ _ACTING: ContextVar[Action | None] = ContextVar("acting", default=None)
 def acting() -> Action | None:
     """The action of the request under way, None outside of one that can write."""
     return _ACTING.get()
+
+
+def replaces(before: object) -> None:
+    """Say what the request under way is about to change; a keyed hash of it is recorded."""
+    action = _ACTING.get()
+    if action is not None:
+        action.before = to_json(before)
 
 
 @contextmanager

@@ -159,6 +159,9 @@ class CommandQueue:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
+        if self._connection.in_transaction:
+            yield
+            return
         try:
             with self._connection:
                 self._connection.execute("BEGIN IMMEDIATE")

@@ -19,6 +19,7 @@ from biometric_flow.place.push.errors import AccessInvalid, CommandUnknown, File
 from biometric_flow.place.push.intake import Upload
 from biometric_flow.place.push.server import PushServer
 from biometric_flow.place.state import State
+from biometric_flow.runtime.acting import replaces
 from biometric_flow.zk.errors import ProtocolViolation
 
 router = APIRouter(prefix="/v1/terminals", tags=["push"])
@@ -41,6 +42,7 @@ async def list_strangers(push: Push) -> list[StrangerView]:
 async def change_push_access(key: str, change: PushAccessChange, state: State, push: Push) -> TerminalView:
     """Let a terminal push, or forbid it. The secret is kept as a digest and never shown again."""
     entry = state.roster.get(key)
+    replaces(entry)
     changed = await state.writer.call(lambda: state.roster.change(key, **changed_access(entry, change)))
     push.doorkeeper.forget(changed.serial)
     push.seen.forget(changed.serial)

@@ -9,6 +9,7 @@ from biometric_flow.place.identity import CHANGED_CODES, Identity
 from biometric_flow.place.push.access import push_access
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.state import State
+from biometric_flow.runtime.acting import replaces
 
 router = APIRouter(prefix="/v1/terminals", tags=["terminals"])
 
@@ -51,6 +52,7 @@ async def add_terminal(new: TerminalCreate, state: State) -> TerminalView:
 @router.patch("/{key}")
 async def change_terminal(key: str, change: TerminalChange, state: State) -> TerminalView:
     """Change a terminal; its collector starts anew with what it is told."""
+    replaces(state.roster.get(key))
     changes = change.model_dump(exclude_unset=True, exclude_none=True, exclude={"comm_key"})
     if "comm_key" in change.model_fields_set:
         changes |= {"comm_key": _digits(change.comm_key), "comm_key_next": 0}
@@ -72,6 +74,7 @@ async def confirm_terminal(key: str, seen: TerminalIdentity, state: State) -> Te
     told = state.health.condition(key, state.clock.now()).told
     if told != Identity(seen.serial, seen.firmware, seen.platform, seen.mac):
         raise NotAsSeen(f"expected what {key!r} says of itself, got another identity; look again and confirm that")
+    replaces(entry)
     changed = await state.writer.call(lambda: state.roster.learn(entry.key, **seen.model_dump()))
     for code in CHANGED_CODES:
         await state.writer.call(state.incidents.dismiss, entry.key, code)
