@@ -19,6 +19,7 @@ from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.ledger.note import Signer, place_origin
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.place import Place
+from biometric_flow.place.alarms import Alarms
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
@@ -133,7 +134,20 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
 
     workplace = Workplace(
-        place, settings, store, writer, health, incidents, jobs, enrolments, file, clock, roster, keys, signer.public
+        place,
+        settings,
+        store,
+        writer,
+        health,
+        incidents,
+        Alarms(connection),
+        jobs,
+        enrolments,
+        file,
+        clock,
+        roster,
+        keys,
+        signer.public,
     )
     collectors = Collectors(workplace)
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))

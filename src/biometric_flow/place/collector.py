@@ -15,6 +15,7 @@ from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import GenerationStarted
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.model.punch import Channel, Punch
+from biometric_flow.place.alarm_desk import AlarmDesk
 from biometric_flow.place.commands import run_waiting
 from biometric_flow.place.errors import TerminalExchanged
 from biometric_flow.place.normalise import Quarantined, Reading, normalise, person_of, put_aside, row_of
@@ -60,6 +61,7 @@ class Collector:
         """Everybody it knew when it was last read, and when that was."""
         self._user_count = -1
         self.timekeeper = Timekeeper(entry, workplace)
+        self._alarms = AlarmDesk(entry.key, workplace)
         self._previous: datetime | None = None
         self._cursor = Cursor(0, 0, None)
         self._log = log.bind(terminal=entry.key)
@@ -141,6 +143,7 @@ class Collector:
             await self._read_log(terminal, None, said.attlog_capacity)
         elif said.attlog_rows != self._cursor.rows or (is_first and is_full(said)):
             await self._read_log(terminal, self._cursor.mark, said.attlog_capacity)
+        await self._alarms.look_up(terminal, said.oplog_rows, self.serial, self._pins)
 
     @property
     def rows_known(self) -> int:
@@ -251,6 +254,7 @@ class Collector:
         if rows:
             accepted = await self._keep(rows, now)
             self._cursor = replace(self._cursor, rows=self._cursor.rows + accepted)
+        await self._alarms.hear(events, self.serial, self._pins, self.timekeeper.drift)
         self.at.health.contacted(self.entry.key, now)
 
     async def _keep(self, rows: list[Punch | Quarantined], now: datetime) -> int:

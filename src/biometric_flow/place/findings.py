@@ -15,6 +15,12 @@ FULL_RATIO: Final = 0.9
 
 INCIDENTS: Final[dict[str, Severity]] = {
     "serial_changed": "alarm",
+    "tamper": "alarm",
+    "duress": "alarm",
+    "door_forced": "alarm",
+    "alarm": "alarm",
+    "misoperation": "warning",
+    "anti_passback": "warning",
     "generation_started": "warning",
     "firmware_changed": "alarm",
     "platform_changed": "alarm",

@@ -31,6 +31,8 @@ class Condition:
     """What it said it is, at the last connect."""
     latency: timedelta | None = None
     """How long its answer to a short question took."""
+    alarms: Mapping[str, int] = field(default_factory=dict)
+    """How often each kind of alarm rang since this process started."""
     errors: Mapping[str, int] = field(default_factory=dict)
     """How often it was lost or blocked since this process started, by the error's code."""
 
@@ -92,6 +94,12 @@ class Health:
     def noted(self, key: str) -> None:
         """Something else than its condition changed that a person would see."""
         self._changed(key)
+
+    def rang(self, key: str, now: datetime, kind: str) -> None:
+        """An alarm rang."""
+        before = self.condition(key, now)
+        alarms = {**before.alarms, kind: before.alarms.get(kind, 0) + 1}
+        self._conditions[key] = replace(before, alarms=alarms)
 
     def _count(self, key: str, now: datetime, code: str) -> None:
         before = self.condition(key, now)

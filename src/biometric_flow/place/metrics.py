@@ -20,6 +20,7 @@ class Measured:
 
     view: TerminalView
     errors: Mapping[str, int]
+    alarms: Mapping[str, int]
     latency: timedelta | None
     rows_unread: int | None
     """Rows that it holds and this place has not read; None before first contact."""
@@ -56,6 +57,7 @@ def _of_terminals(terminals: list[Measured], now: datetime) -> list[Metric]:
     found = _gauge("terminal_findings", "What needs a person.", "severity")
     rows = _counter("terminal_rows", "Rows received, by what became of them.", "outcome")
     errors = _counter("terminal_errors", "Times it was lost or blocked since this process started.", "code")
+    alarms = _counter("terminal_alarms", "Alarms that rang since this process started.", "kind")
     for one in terminals:
         view, key = one.view, one.view.key
         online.add_metric([key], float(view.state is TerminalState.ONLINE))
@@ -76,7 +78,9 @@ def _of_terminals(terminals: list[Measured], now: datetime) -> list[Metric]:
             rows.add_metric([key, outcome], getattr(view.counters, outcome))
         for code, count in one.errors.items():
             errors.add_metric([key, code], count)
-    return [online, since, age, drift, latency, unread, ratio, found, rows, errors]
+        for kind, count in one.alarms.items():
+            alarms.add_metric([key, kind], count)
+    return [online, since, age, drift, latency, unread, ratio, found, rows, errors, alarms]
 
 
 def _shares(view: TerminalView) -> Iterator[tuple[str, float]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
+from biometric_flow.place.alarms import Alarms
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.findings import Incident
 from biometric_flow.place.health import Health
@@ -28,6 +29,7 @@ class Workplace:
     writer: Writer
     health: Health
     incidents: Incidents
+    alarms: Alarms
     jobs: Jobs
     enrolments: Enrolments
     file: Path

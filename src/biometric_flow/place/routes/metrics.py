@@ -22,4 +22,4 @@ def _measured(state: PlaceState, view: TerminalView) -> Measured:
     condition = state.health.condition(view.key, state.clock.now())
     known = state.collectors.rows_known(view.key)
     unread = None if known is None or condition.last_contact is None else max(0, view.capacity.punches - known)
-    return Measured(view, condition.errors, condition.latency, unread)
+    return Measured(view, condition.errors, condition.alarms, condition.latency, unread)

@@ -11,6 +11,7 @@ from biometric_flow.zk.simulator.faults import FaultKind
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.push import PushLink
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal, TerminalHeld
+from biometric_flow.zk.wire.events import AlarmKind
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
 
@@ -113,6 +114,11 @@ class ControlPort:
         user = UserRecord(0, pin, str(request.get("name", "")), card=int(request.get("card", 0)))
         return {"uid": self._terminal.memory.enrol(pin, user).uid}
 
+    async def _ring(self, request: Answer) -> Answer:
+        kind = AlarmKind(str(request.get("kind", "tamper")))
+        self._terminal.ring(kind, is_logged=bool(request.get("logged", True)), is_told=bool(request.get("told", True)))
+        return {}
+
     async def _live(self, request: Answer) -> Answer:
         self._terminal.live(float(request.get("every", 0)))
         return {}
@@ -158,6 +164,7 @@ _VERBS: Final = {
     "state": ControlPort._state,
     "enrol": ControlPort._enrol,
     "live": ControlPort._live,
+    "ring": ControlPort._ring,
     "fault": ControlPort._fault,
     "stop": ControlPort._end,
 }

@@ -20,6 +20,8 @@ from biometric_flow.zk.simulator.memory import StoredPunch, TerminalClock, Termi
 from biometric_flow.zk.simulator.profiles import PROFILES, Profile
 from biometric_flow.zk.simulator.session import Session
 from biometric_flow.zk.wire.commands import EventMask
+from biometric_flow.zk.wire.events import AlarmKind, encode_alarm
+from biometric_flow.zk.wire.oplog import OperationRecord
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
 
@@ -123,6 +125,17 @@ class SimulatedTerminal:
         for link in self._links:
             link.post(EventMask.ATTLOG, data)
         return punch
+
+    def ring(self, kind: AlarmKind, uid: int = 0, *, is_logged: bool = True, is_told: bool = True) -> None:
+        """Something is wrong at the terminal or its door: into its operation log, and told to whoever listens."""
+        data = encode_alarm(kind, uid)
+        number = data[4] if len(data) == 12 else data[0]
+        if is_logged:
+            row = OperationRecord(0, 3, self.clock.read(), (number, uid, 0, 0), b"")
+            self.memory.extras.operations.append(row)
+        if is_told:
+            for link in self._links:
+                link.post(EventMask.ALARM, data)
 
     def truth(self) -> list[StoredPunch]:
         """Every row it holds, in the order they were stored."""
