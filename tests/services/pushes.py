@@ -12,6 +12,8 @@ import httpx2
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.place import Place
 from biometric_flow.place.app import create_app
+from biometric_flow.place.biometrics.caretaker import Caretaker
+from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push.server import PushServer
 from biometric_flow.place.roster import DevicesFile, TerminalConfig
 from biometric_flow.place.settings import PlaceSettings
@@ -28,6 +30,8 @@ class PushPlace(RunningPlace):
     push: str
     """Where they dial: scheme, host and port."""
     server: PushServer
+    caretaker: Caretaker
+    keys: PlaceKeys
 
     async def dial(
         self, method: str, path: str, body: bytes = b"", secret: str = SECRET, serial: str = "PUSH0001"
@@ -75,7 +79,8 @@ async def push_place(
         headers = {"Authorization": f"Bearer {API_KEY}"}
         async with httpx2.AsyncClient(base_url=url, headers=headers, timeout=10) as http:
             port = inner.push_port.getsockname()[1]
-            yield PushPlace(url, http, app, f"{scheme}://127.0.0.1:{port}", inner.push)
+            inside = inner.place
+            yield PushPlace(url, http, app, f"{scheme}://127.0.0.1:{port}", inner.push, inside.biometrics, inside.keys)
 
 
 async def raw_answer(url: str, request: bytes, seconds: float = 5) -> bytes:

@@ -63,7 +63,7 @@ async def test_everything_a_terminal_reports_is_taken_and_does_what_it_is_for(tm
     if protocol == "att":  # Security PUSH has no public form for these two
         assert events["operation", 6] == "7, 0, 3, 0"
         assert codes == {"120": "Night cleaning", "WELD": "Welding"}
-    _assert_nowhere(tmp_path, b"CANARY-OF-A", BLOB.encode()[:40])
+    nowhere(tmp_path, b"CANARY-OF-A", BLOB.encode()[:40])
 
 
 async def test_a_renamed_work_code_has_its_new_name(tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ async def test_what_cannot_be_read_goes_aside_without_its_template_and_its_neigh
         assert [one["code"] for one in await place.get("/v1/terminals/door/events")] == [4]
     assert len(aside) == 4
     assert all(0 < len(bytes.fromhex(one["raw"])) <= 1024 for one in aside)
-    _assert_nowhere(tmp_path, b"CANARY-OF-A", BLOB.encode()[:40])
+    nowhere(tmp_path, b"CANARY-OF-A", BLOB.encode()[:40])
 
 
 async def uploads(place: PushPlace, **query: object) -> list[dict[str, Any]]:
@@ -211,7 +211,7 @@ async def test_the_archive_forgets_what_is_too_old_and_can_be_switched_off(tmp_p
         assert await uploads(place) == []
 
 
-def _assert_nowhere(folder: Path, *canaries: bytes) -> None:
+def nowhere(folder: Path, *canaries: bytes) -> None:
     """No file of the place holds any of these bytes, nor their base64, nor can they be inflated out of the archive."""
     kept = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
     with sqlite3.connect(folder / "archive.sqlite3") as archive:

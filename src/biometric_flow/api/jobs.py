@@ -56,8 +56,15 @@ class SetCommKey(_Order):
     kind: Literal["set_comm_key"]
 
 
+class DeleteTemplates(_Order):
+    """Destroy every template of one person on the terminal, and see that they are gone; the person stays."""
+
+    kind: Literal["delete_templates"]
+    pin: str = Field(min_length=1, max_length=24)
+
+
 JobOrder = Annotated[
-    SyncTime | Restart | Unlock | PullAgain | PushUsers | ClearLog | SetCommKey,
+    SyncTime | Restart | Unlock | PullAgain | PushUsers | ClearLog | SetCommKey | DeleteTemplates,
     Field(discriminator="kind"),
 ]
 

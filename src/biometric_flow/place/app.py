@@ -20,6 +20,9 @@ from biometric_flow.ledger.note import Signer, place_origin
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
+from biometric_flow.place.biometrics.caretaker import Caretaker
+from biometric_flow.place.biometrics.destruction import Destructions
+from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
@@ -37,10 +40,10 @@ from biometric_flow.place.push.server import serve as serve_push
 from biometric_flow.place.push.tables import PushReader
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.roster import DevicesFile, Roster, read_devices
+from biometric_flow.place.routes import biometrics, ledger, people, punches, push, stream, terminals, uploads
 from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
 from biometric_flow.place.routes import jobs as job_routes
-from biometric_flow.place.routes import ledger, people, punches, push, stream, terminals, uploads
 from biometric_flow.place.routes import metrics as metrics_routes
 from biometric_flow.place.routes.punches import punch_view
 from biometric_flow.place.schema import open_database, open_reader
@@ -133,6 +136,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     checkpoints = Checkpoints(store, writer, signer, clock, settings.checkpoint_quiet_seconds, checkpoint_signed)
     health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
 
+    vault = Vault(connection, keys, settings.biometrics_are_kept)
     workplace = Workplace(
         place,
         settings,
@@ -147,9 +151,20 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         clock,
         roster,
         keys,
+        vault,
         signer.public,
     )
     collectors = Collectors(workplace)
+    caretaker = Caretaker(
+        vault,
+        Destructions(connection, vault),
+        jobs,
+        roster,
+        writer,
+        clock,
+        collectors.wake,
+        timedelta(seconds=settings.destruction_look_seconds),
+    )
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
     archive = UploadArchive(folder / "archive.sqlite3", settings.archive_bytes, timedelta(days=settings.archive_days))
     pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands, archive))
@@ -178,6 +193,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         uplink,
         signer.public,
         keys,
+        caretaker,
     )
 
     @asynccontextmanager
@@ -191,6 +207,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             tasks.append(asyncio.create_task(serve_push(push_server, push_port), name="push"))
             tasks.append(asyncio.create_task(pushes.watch(), name="push-watch"))
         tasks.append(asyncio.create_task(archive.forget_old(clock), name="archive"))
+        tasks.append(asyncio.create_task(caretaker.run(), name="biometrics"))
         for entry in roster:
             await collectors.apply(entry)
         log.info("place_started", head=reader.head())
@@ -224,6 +241,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         job_routes,
         enrolment_routes,
         people,
+        biometrics,
         punches,
         ledger,
         stream,

@@ -7,6 +7,7 @@ import structlog
 
 from biometric_flow.api.jobs import (
     ClearLog,
+    DeleteTemplates,
     JobOrder,
     JobView,
     PullAgain,
@@ -19,6 +20,7 @@ from biometric_flow.api.jobs import (
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.model.punch import Punch
+from biometric_flow.place.biometrics.at_terminal import delete_templates
 from biometric_flow.place.clearing import check_clearable
 from biometric_flow.place.comm_keys import set_comm_key
 from biometric_flow.place.enrolments import Plan, plan
@@ -115,6 +117,8 @@ async def carry_out(order: JobOrder, attendant: Attendant, terminal: Terminal) -
             return await _push_users(order, attendant, terminal)
         case ClearLog():
             return await _clear_log(attendant, terminal)
+        case DeleteTemplates(pin=pin):
+            return await delete_templates(pin, terminal)
         case SetCommKey():
             attendant.entry = await set_comm_key(attendant.at, attendant.entry, terminal)
             return "it asks for its new comm key and takes it"

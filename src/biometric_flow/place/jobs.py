@@ -23,8 +23,9 @@ _LIFETIMES: Final = {
     "unlock": timedelta(seconds=30),  # a door that opens an hour later is worse than one that stays shut
     "restart": timedelta(minutes=2),
     "push_users": timedelta(days=7),
+    "delete_templates": timedelta(days=7),
 }
-_REPEATABLE: Final = ("sync_time", "pull_again", "push_users")
+_REPEATABLE: Final = ("sync_time", "pull_again", "push_users", "delete_templates")
 """What can be done again when nobody knows whether it was done."""
 
 _ORDER: Final[TypeAdapter[JobOrder]] = TypeAdapter(JobOrder)

@@ -7,6 +7,7 @@ from typing import Final
 from biometric_flow.ledger import sqlite as ledger_sqlite
 from biometric_flow.ledger import tree as ledger_tree
 from biometric_flow.place import identity, witnesses
+from biometric_flow.place.biometrics import destruction, vault
 from biometric_flow.place.push import tables as push_tables
 from biometric_flow.runtime.errors import FolderUnusable
 
@@ -130,6 +131,7 @@ STEPS: Final = (
     witnesses.SCHEMA,
     identity.SCHEMA,
     push_tables.WORK_CODES,
+    vault.SCHEMA + destruction.SCHEMA,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 

@@ -68,6 +68,10 @@ class PlaceSettings(Settings):
     """How often a terminal is asked to count its punches of a day, which are asked for again when some are missing."""
     push_answer_seconds: float = Field(120, gt=0)
     """How long a terminal may take for a command before it is handed over again, three times at most."""
+    biometrics_are_kept: bool = False
+    """Whether templates and pictures are kept, sealed, of people who gave a written release."""
+    destruction_look_seconds: float = Field(30, gt=0)
+    """How often is looked at what terminals have confirmed to have destroyed."""
     archive_bytes: int = Field(64 * 1024 * 1024, ge=0)
     """Deflated bytes of uploads kept of one terminal, the oldest go first; 0 keeps none."""
     archive_days: int = Field(90, ge=1, le=3650)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from biometric_flow.api.place import TerminalView
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
+from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.feed import Feed
@@ -44,6 +45,7 @@ class PlaceState:
     uplink: Uplink | None
     ledger_key: PublicKey
     keys: PlaceKeys
+    biometrics: Caretaker
 
     def terminal_views(self) -> list[TerminalView]:
         """All terminals as they are now, by key."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
+from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.findings import Incident
 from biometric_flow.place.health import Health
@@ -37,6 +38,7 @@ class Workplace:
     clock: Clock
     roster: Roster
     keys: PlaceKeys
+    vault: Vault
     ledger_key: PublicKey
     """What its own checkpoints are signed with."""
 

@@ -255,7 +255,8 @@ class Desk:
     def _terms(self, entry: RosterEntry, theirs: str, protocol: PushProtocol) -> Terms:
         version = lower_version(theirs, entry.push_version or HIGHEST[protocol])
         offset = self._local().utcoffset() or timedelta()
-        return Terms(version, offset, poll_seconds=self._at.settings.push_poll_seconds)
+        settings = self._at.settings
+        return Terms(version, offset, settings.push_poll_seconds, wants_templates=settings.biometrics_are_kept)
 
     def _local(self) -> datetime:
         return self._at.clock.now().astimezone(self._at.place.zone)

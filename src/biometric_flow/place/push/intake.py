@@ -11,6 +11,7 @@ import structlog
 from biometric_flow.ledger.events import GenerationStarted
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.model.punch import Channel, Punch
+from biometric_flow.place.biometrics.samples import Sample, sample_of
 from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, put_aside
 from biometric_flow.place.push.archive import Outcome
 from biometric_flow.place.push.sorting import Sorted, alarms_of, sort_out
@@ -18,9 +19,11 @@ from biometric_flow.place.push.tables import PushNotes
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.store import Batch, Recorded
 from biometric_flow.place.workplace import Workplace
+from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push.attlog import read_attlog, read_usb_attlog
 from biometric_flow.zk.push.operlog import read_operlog
-from biometric_flow.zk.push.photo import read_photo
+from biometric_flow.zk.push.people import TemplateLine
+from biometric_flow.zk.push.photo import AttendancePhoto, read_photo
 from biometric_flow.zk.push.realtime import read_rtlog, read_rtstate
 from biometric_flow.zk.push.tables import read_table
 from biometric_flow.zk.push.text import Lines, without_secrets
@@ -83,7 +86,7 @@ class Intake:
         return await self._keep(upload, Sorted(punches), lines.rejected, Channel.IMPORT)
 
     async def operlog(self, upload: Upload) -> int:
-        """People and operations; templates and pictures are not kept (security-design E5)."""
+        """People and operations; templates and pictures go through the vault (security-design E4, E5)."""
         return await self._mixed(upload, await _read(read_operlog, upload.body))
 
     async def table(self, upload: Upload, table: str) -> int:
@@ -136,9 +139,22 @@ class Intake:
             # Out of the archive: who is who has changed since, what happened has not.
             found = Sorted(found.punches, events=found.events)
         if found.biometrics:
-            log.info("templates_not_kept", terminal=upload.entry.key, count=len(found.biometrics))
+            await self._biometrics(upload, found.biometrics)
         await self._keep(upload, found, lines.rejected)
         return lines.total
+
+    async def _biometrics(self, upload: Upload, records: Sequence[TemplateLine | AttendancePhoto]) -> None:
+        """Keep or drop them before anything positive is said, so that the terminal sends them once."""
+        samples: list[Sample] = []
+        unreadable = 0
+        for record in records:
+            try:
+                samples.append(sample_of(record))
+            except (ProtocolViolation, ValueError):
+                unreadable += 1
+        now = self._at.clock.now()
+        outcomes = await self._at.writer.call(self._at.vault.keep, samples, unreadable, upload.serial, now)
+        log.info("templates_came", terminal=upload.entry.key, **{str(name): count for name, count in outcomes.items()})
 
     async def _keep(
         self, upload: Upload, found: Sorted, rejected: Sequence[RejectedRow] = (), channel: Channel = _PUSH

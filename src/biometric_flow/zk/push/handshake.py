@@ -88,7 +88,7 @@ def attendance_terms(serial: str, stamps: Mapping[str, str], terms: Terms) -> st
     told = {_OLD_STAMPS.get(table, f"{table}Stamp") if old else f"{table}Stamp": table for table in STAMPED}
     words = ["AttLog", "OpLog", "EnrollUser", "ChgUser"]
     if terms.wants_templates:
-        words += ["EnrollFP", "ChgFP", "FACE", "BioPhoto"]
+        words += ["EnrollFP", "ChgFP", "FACE", "UserPic", "BioPhoto", "AttPhoto"]
     lines = [
         f"GET OPTION FROM: {serial}",
         *(f"{name}={stamps.get(table, ALL_AGAIN)}" for name, table in told.items()),

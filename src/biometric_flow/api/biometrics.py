@@ -1,0 +1,89 @@
+"""What a place says of templates and pictures: releases, what is kept, what was destroyed. Never what they hold."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class ReleaseGiven(BaseModel):
+    """A written release as it is recorded: purpose, wording, time, period, and who recorded it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    purpose: Words = Field(examples=["attendance at the Cairo plant"])
+    text_version: Words = Field(description="Which wording was signed.", examples=["2026-01 ar/en"])
+    given_at: AwareDatetime = Field(description="When it was signed.")
+    until: AwareDatetime = Field(description="The end of the period, three years after the signature at the latest.")
+    recorded_by: Words
+
+
+class ReleaseEnded(BaseModel):
+    """Why a release ends; what it allowed is destroyed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Literal["withdrawn", "employment_ended"]
+    recorded_by: Words
+
+
+class ReleaseView(BaseModel):
+    """A release and whether it is in force."""
+
+    number: int
+    purpose: str
+    text_version: str
+    given_at: datetime
+    until: datetime
+    recorded_by: str
+    recorded_at: datetime
+    ended_at: datetime | None
+    end_reason: str
+    is_in_force: bool
+
+
+class KeptSampleView(BaseModel):
+    """That something is kept of a person; what it is stays sealed."""
+
+    slot: str = Field(description="Kind, type, number, index.", examples=["FP/1/3/0/"])
+    terminal: str = Field(description="Serial number it came from.")
+    received_at: datetime
+    size: int = Field(description="Bytes of the sealed envelope.")
+
+
+class DestructionView(BaseModel):
+    """A person's templates to be destroyed on one terminal; open until it confirmed."""
+
+    number: int
+    pin: str
+    terminal: str = Field(description="The terminal's key.")
+    reason: str
+    asked_at: datetime
+    job: int | None = Field(description="The last job that was to do it.")
+    detail: str
+    confirmed_at: datetime | None
+
+
+class Destroyed(BaseModel):
+    """What an ended release set in motion."""
+
+    destroyed_here: int
+    tasks: list[DestructionView]
+
+
+class BiometricCount(BaseModel):
+    """How many templates and pictures came from a terminal, and what became of them."""
+
+    terminal: str = Field(description="Serial number.")
+    outcome: Literal["kept", "switched_off", "no_release", "unreadable", "empty"]
+    count: int
+
+
+class BiometricsView(BaseModel):
+    """Whether a place keeps templates and pictures, and what became of those that came."""
+
+    is_on: bool
+    counts: list[BiometricCount]
+    open_destructions: int

@@ -1,0 +1,98 @@
+"""Sees to it that nothing stays longer than it may, on the server and on every terminal (security-design E4)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Final
+
+import structlog
+
+from biometric_flow.api.jobs import DeleteTemplates
+from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.model.ids import Pin
+from biometric_flow.place.biometrics.destruction import Destruction, Destructions, JobOutcome
+from biometric_flow.place.biometrics.vault import Vault
+from biometric_flow.place.errors import JobsFull, JobUnknown, TerminalUnknown
+from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.roster import Roster
+from biometric_flow.place.writer import Writer
+from biometric_flow.runtime.clock import Clock
+
+log = structlog.get_logger()
+
+LOOK_EVERY: Final = timedelta(seconds=30)
+"""Time between two looks at what terminals have confirmed."""
+
+
+class Caretaker:
+    """Ends releases that are over and pursues what is to be destroyed, until every terminal has confirmed."""
+
+    def __init__(
+        self,
+        vault: Vault,
+        destructions: Destructions,
+        jobs: Jobs,
+        roster: Roster,
+        writer: Writer,
+        clock: Clock,
+        wake: Callable[[str], None],
+        look_every: timedelta = LOOK_EVERY,
+    ) -> None:
+        self.vault = vault
+        self.destructions = destructions
+        self._jobs = jobs
+        self._roster = roster
+        self._writer = writer
+        self._clock = clock
+        self._wake = wake
+        self._look_every = look_every
+
+    async def end(self, pin: Pin, reason: str) -> tuple[int, list[Destruction]]:
+        """End a person's release now. Raises ReleaseUnknown, StorageUnavailable."""
+        terminals = [entry.key for entry in self._roster]
+        now = self._clock.now()
+        gone, _ = await self._writer.call(self.destructions.begin, pin, reason, terminals, now)
+        await self._writer.call(self.vault.destroy_keys)
+        log.info("release_ended", destroyed=gone, terminals=len(terminals))
+        return gone, [one for one in await self._advance() if one.pin == pin]
+
+    async def run(self) -> None:
+        """Look after everything that is due, for ever."""
+        while True:
+            try:
+                await self._writer.call(self.vault.destroy_keys)
+                for pin in await self._writer.call(self.vault.overdue, self._clock.now()):
+                    await self.end(pin, "its period or three years since the last interaction are over")
+                await self._advance()
+            except StorageUnavailable as error:
+                log.error("destruction_waits", reason=str(error))
+            await self._clock.sleep(self._look_every.total_seconds())
+
+    async def _advance(self) -> list[Destruction]:
+        woken: set[str] = set()
+
+        def order(task: Destruction) -> int | None:
+            woken.add(task.terminal)
+            return self._order(task)
+
+        left = await self._writer.call(self.destructions.advance, self._clock.now(), order, self._outcome)
+        for key in woken:
+            self._wake(key)
+        return left
+
+    def _order(self, task: Destruction) -> int | None:
+        try:
+            self._roster.get(task.terminal)
+            order = DeleteTemplates(kind="delete_templates", pin=task.pin)
+            return self._jobs.add(task.terminal, order, self._clock.now()).number
+        except (JobsFull, TerminalUnknown):
+            return None
+
+    def _outcome(self, task: Destruction) -> JobOutcome:
+        self._jobs.expire(self._clock.now())
+        try:
+            job = self._jobs.get(task.terminal, task.job or 0)
+        except JobUnknown:
+            return JobOutcome(False, "the job is not known any more; ordered again")
+        if job.state == "confirmed":
+            return JobOutcome(True, job.detail)
+        return JobOutcome(None if job.state in ("queued", "sent") else False, job.detail)

@@ -1,0 +1,261 @@
+"""Releases, and the templates and pictures they allow, sealed with a key for each person (security-design E4 to E6)."""
+
+import secrets
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from biometric_flow.identity.envelope import Binding, row_name
+from biometric_flow.identity.keyring import Owner, subject
+from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.model.ids import Pin
+from biometric_flow.place.biometrics.errors import ReleaseExists, ReleaseInvalid, ReleaseUnknown
+from biometric_flow.place.biometrics.samples import DATA_MAX, LONGEST, PHOTO, Dropped, Release, Sample, end_of
+from biometric_flow.place.keys import PlaceKeys
+
+PHOTOS_MAX: Final = 400
+"""Pictures taken with punches that are kept of one person; the oldest go first."""
+
+KEPT: Final = "kept"
+
+SCHEMA: Final = """
+CREATE TABLE biometric_release (           -- what people signed; rows are ended, never deleted (BIPA 15(b))
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    pin          TEXT NOT NULL,
+    purpose      TEXT NOT NULL,
+    text_version TEXT NOT NULL,
+    given_at     TEXT NOT NULL,
+    until        TEXT NOT NULL,
+    recorded_by  TEXT NOT NULL,
+    recorded_at  TEXT NOT NULL,
+    ended_at     TEXT,
+    end_reason   TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE UNIQUE INDEX biometric_release_open ON biometric_release (pin) WHERE ended_at IS NULL;
+
+CREATE TABLE biometric_subject (           -- a random name of the person's key for this purpose alone
+    pin     TEXT PRIMARY KEY,
+    subject TEXT NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE biometric_sample (            -- names nobody; opens with the subject's key only
+    subject     TEXT NOT NULL,
+    slot        TEXT NOT NULL,
+    terminal    TEXT NOT NULL,             -- serial number it came from
+    received_at TEXT NOT NULL,
+    content     BLOB NOT NULL,             -- envelope
+    PRIMARY KEY (subject, slot)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE biometric_count (             -- what became of what came
+    terminal TEXT NOT NULL,                -- serial number
+    outcome  TEXT NOT NULL,
+    count    INTEGER NOT NULL,
+    PRIMARY KEY (terminal, outcome)
+) STRICT, WITHOUT ROWID;
+"""
+_RELEASE: Final = (
+    "SELECT number, pin, purpose, text_version, given_at, until, recorded_by, recorded_at, ended_at, end_reason"
+    " FROM biometric_release"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One sealed template or picture, as far as it may be told."""
+
+    slot: str
+    terminal: str
+    received_at: datetime
+    size: int
+    """Bytes of the envelope."""
+
+
+class Vault:
+    """What a place keeps of people's bodies: nothing, unless it is switched on. Methods run in the writer's thread.
+
+    All methods that write raise StorageUnavailable when the disk does not take it.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys, is_on: bool) -> None:
+        self._connection = connection
+        self._keys = keys
+        self.is_on = is_on
+
+    def agree(self, release: Release) -> Release:
+        """Record a written release. Raises ReleaseExists while another is in force, ReleaseInvalid."""
+        if not release.given_at < release.until <= release.given_at + LONGEST:
+            raise ReleaseInvalid(f"expected a period of at most {LONGEST.days} days from its signature, got another")
+        if release.given_at > release.recorded_at + timedelta(days=1):
+            raise ReleaseInvalid("expected a release that was signed before it is recorded, got a later time")
+        if self.release_of(release.pin) is not None:
+            raise ReleaseExists("expected nobody's release to be in force twice; end the one that is, then record this")
+        with self._written():
+            cursor = self._connection.execute(
+                "INSERT INTO biometric_release (pin, purpose, text_version, given_at, until, recorded_by, recorded_at)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    *(release.pin, release.purpose, release.text_version, _text(release.given_at)),
+                    *(_text(release.until), release.recorded_by, _text(release.recorded_at)),
+                ),
+            )
+        return next(one for one in self.releases(release.pin) if one.number == cursor.lastrowid)
+
+    def releases(self, pin: str) -> list[Release]:
+        """Everything a person ever signed here, newest first."""
+        rows = self._connection.execute(f"{_RELEASE} WHERE pin = ? ORDER BY number DESC", (pin,))
+        return [_release(row) for row in rows]
+
+    def release_of(self, pin: str) -> Release | None:
+        """The release that has not ended."""
+        return next((one for one in self.releases(pin) if one.ended_at is None), None)
+
+    def is_allowed(self, pin: str, now: datetime) -> bool:
+        """Whether a person's templates may be handled at all."""
+        release = self.release_of(pin)
+        return release is not None and release.is_in_force(now)
+
+    def overdue(self, now: datetime) -> list[Pin]:
+        """Whose templates have been here for as long as they may (security-design E4)."""
+        found = []
+        for release in map(_release, self._connection.execute(f"{_RELEASE} WHERE ended_at IS NULL").fetchall()):
+            (last,) = self._connection.execute(
+                "SELECT max(instant) FROM punch WHERE pin = ?", (release.pin,)
+            ).fetchone()
+            if end_of(release, None if last is None else datetime.fromtimestamp(last, UTC)) <= now:
+                found.append(release.pin)
+        return found
+
+    def keep(self, samples: Sequence[Sample], unreadable: int, terminal: str, now: datetime) -> Counter[str]:
+        """Seal what may be kept and drop the rest, counted; durable when this returns."""
+        outcomes: Counter[str] = Counter({Dropped.UNREADABLE: unreadable} if unreadable else {})
+        with self._written():
+            for sample in samples:
+                reason = self._refusal(sample, now)
+                if reason is None:
+                    self._seal(sample, terminal, now)
+                outcomes[reason or KEPT] += 1
+            self._connection.executemany(
+                "INSERT INTO biometric_count VALUES (?, ?, ?)"
+                " ON CONFLICT (terminal, outcome) DO UPDATE SET count = count + excluded.count",
+                [(terminal, outcome, count) for outcome, count in outcomes.items()],
+            )
+        return outcomes
+
+    def open(self, pin: Pin) -> list[Sample]:
+        """A person's templates in the clear, for a terminal and nobody else."""
+        known = self._subject(pin)
+        if known is None:
+            return []
+        rows = self._connection.execute(
+            "SELECT slot, content FROM biometric_sample WHERE subject = ? AND slot NOT LIKE ? ORDER BY slot",
+            (known, f"{PHOTO}/%"),
+        ).fetchall()
+        return [Sample.decode(pin, self._keys.open(*_sealed(known, slot), content)) for slot, content in rows]
+
+    def listed(self, pin: str) -> list[Kept]:
+        """What is kept of a person, without what it is."""
+        rows = self._connection.execute(
+            "SELECT slot, terminal, received_at, length(content) FROM biometric_sample"
+            " WHERE subject = (SELECT subject FROM biometric_subject WHERE pin = ?) ORDER BY slot",
+            (pin,),
+        )
+        return [Kept(slot, terminal, datetime.fromisoformat(at), size) for slot, terminal, at, size in rows]
+
+    def counts(self) -> list[tuple[str, str, int]]:
+        """Serial number, outcome and how many."""
+        return self._connection.execute("SELECT * FROM biometric_count ORDER BY terminal, outcome").fetchall()
+
+    def end(self, pin: str, reason: str, now: datetime, more: Iterable[tuple[str, Sequence[object]]] = ()) -> int:
+        """End a person's release and delete what it allowed; how many there were. Raises ReleaseUnknown.
+
+        The rows go together with `more` statements. Once that is durable the caller destroys the key: whatever is left
+        of them on the disk, in a backup or in free pages, opens for nobody then (security-design E1).
+        """
+        if self.release_of(pin) is None:
+            raise ReleaseUnknown("expected a person whose release has not ended, there is none in force")
+        with self._written():
+            self._connection.execute(
+                "UPDATE biometric_release SET ended_at = ?, end_reason = ? WHERE pin = ? AND ended_at IS NULL",
+                (_text(now), reason, pin),
+            )
+            gone = self._connection.execute(
+                "DELETE FROM biometric_sample WHERE subject = (SELECT subject FROM biometric_subject WHERE pin = ?)",
+                (pin,),
+            )
+            for statement, values in more:
+                self._connection.execute(statement, values)
+        return gone.rowcount
+
+    def destroy_keys(self) -> None:
+        """Destroy the keys of everybody whose release has ended; done again at each start, since a kill may come."""
+        rows = self._connection.execute(
+            "SELECT pin, subject FROM biometric_subject WHERE pin NOT IN"
+            " (SELECT pin FROM biometric_release WHERE ended_at IS NULL)"
+        ).fetchall()
+        for pin, name in rows:
+            self._keys.destroy(subject(name))
+            with self._written():
+                self._connection.execute("DELETE FROM biometric_subject WHERE pin = ?", (pin,))
+
+    def _refusal(self, sample: Sample, now: datetime) -> Dropped | None:
+        if not self.is_on:
+            return Dropped.SWITCHED_OFF
+        if not self.is_allowed(sample.pin, now):
+            return Dropped.NO_RELEASE
+        if not sample.data:
+            return Dropped.EMPTY
+        return Dropped.UNREADABLE if len(sample.data) > DATA_MAX else None
+
+    def _seal(self, sample: Sample, terminal: str, now: datetime) -> None:
+        known = self._subject(sample.pin)
+        if known is None:
+            known = secrets.token_hex(16)
+            self._connection.execute("INSERT INTO biometric_subject VALUES (?, ?)", (sample.pin, known))
+        envelope = self._keys.seal(*_sealed(known, sample.slot), sample.encode())
+        self._connection.execute(
+            "INSERT OR REPLACE INTO biometric_sample VALUES (?, ?, ?, ?, ?)",
+            (known, sample.slot, terminal, _text(now), envelope),
+        )
+        if sample.tag == PHOTO:
+            self._connection.execute(
+                "DELETE FROM biometric_sample WHERE subject = ? AND slot IN (SELECT slot FROM biometric_sample"
+                " WHERE subject = ? AND slot LIKE ? ORDER BY slot DESC LIMIT -1 OFFSET ?)",
+                (known, known, f"{PHOTO}/%", PHOTOS_MAX),
+            )
+
+    def _subject(self, pin: str) -> str | None:
+        row = self._connection.execute("SELECT subject FROM biometric_subject WHERE pin = ?", (pin,)).fetchone()
+        return row and str(row[0])
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        if self._connection.in_transaction:  # of what somebody asked for, with its entry in the ledger
+            yield
+            return
+        try:
+            with self._connection:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"nothing was kept or destroyed: {error}") from error
+
+
+def _sealed(name: str, slot: str) -> tuple[Owner, Binding]:
+    return subject(name), Binding("biometric_sample", "content", row_name(name, slot))
+
+
+def _text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat()
+
+
+def _release(row: tuple[Any, ...]) -> Release:
+    number, pin, purpose, version, given, until, by, at, ended, reason = row
+    return Release(
+        number, pin, purpose, version, datetime.fromisoformat(given), datetime.fromisoformat(until), by,
+        datetime.fromisoformat(at), ended and datetime.fromisoformat(ended), reason,
+    )  # fmt: skip
