@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from biometric_flow.policy.engine import evaluate
 from biometric_flow.policy.errors import PolicyInvalid
 from biometric_flow.policy.fields import day_number
+from biometric_flow.policy.inputs import GivenPunch, Inputs
 from biometric_flow.policy.packs import numbers_of, pack_in_force, read_pack, warnings
 from biometric_flow.policy.sentences import sentences
+from biometric_flow.policy.zones import home_zone
 
 FOLDER = resources.files("biometric_flow.policy.presets")
 PRESETS = {entry.name: json.loads(entry.read_text()) for entry in FOLDER.iterdir() if entry.name.endswith(".json")}
@@ -101,3 +104,31 @@ def test_the_pack_in_force_is_the_one_that_began_last() -> None:
         for text in ("2019-12-31", "2024-05-31", "2024-06-01", "2024-07-31", "2024-08-01")
     ]
     assert in_force == [None, old, new, ended, new]
+
+
+@pytest.mark.parametrize(
+    ("name", "hours", "pay", "irregularities"),
+    [
+        ("us-flsa", (8, 21), {"regular": 780}, set()),
+        ("us-ca", (8, 21), {"regular": 480, "ot1": 240, "ot2": 60}, set()),
+        ("de", (8, 18), {"regular": 555}, {"CONSECUTIVE_LONG"}),
+        ("eg", (8, 19), {"regular": 480, "otd": 120}, {"SPAN_LONG", "CONSECUTIVE_LONG"}),
+        ("sa", (8, 21), {"regular": 480, "ot": 300}, {"SPAN_LONG", "CONSECUTIVE_LONG"}),
+        ("ae", (14, 23), {"regular": 480, "otn": 60}, {"CONSECUTIVE_LONG"}),
+        ("ae", (13, 22), {"regular": 480, "ot": 60}, {"CONSECUTIVE_LONG"}),
+        ("in", (8, 18), {"regular": 540, "ot": 60}, {"CONSECUTIVE_LONG"}),
+        ("in", (8, 19), {"regular": 540, "ot": 120}, {"SPAN_LONG", "CONSECUTIVE_LONG"}),
+        ("bd", (8, 18), {"regular": 480, "ot": 120}, {"CONSECUTIVE_LONG"}),
+        ("ng", (8, 14), {"overtime": 360}, {"CONSECUTIVE_LONG"}),
+        ("mx", (8, 18), {"regular": 480, "ot": 120}, set()),
+    ],
+)
+def test_a_long_day_without_a_break_by_the_law(
+    name: str, hours: tuple[int, int], pay: dict[str, int], irregularities: set[str]
+) -> None:
+    monday = day_number("2024-01-08", "day")
+    punches = tuple(GivenPunch(str(hour), (monday * 24 + hour) * 3600) for hour in hours)
+    policy = read_pack(PRESETS[f"{name}.json"]).policy
+    (day,) = evaluate(Inputs(home_zone("Etc/UTC"), monday, monday, policy, punches)).days
+    assert day.pay == pay
+    assert set(day.irregularities) == irregularities | {"UNSCHEDULED"}
