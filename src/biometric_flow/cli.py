@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from biometric_flow import __version__
+from biometric_flow.commands import backup as backup_commands
 from biometric_flow.commands import ledger as ledger_commands
 from biometric_flow.commands import policy as policy_commands
 from biometric_flow.commands import terminal as terminal_commands
@@ -86,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
 
     ledger_commands.add_ledger(commands.add_parser("ledger", help="check a place's ledger offline"))
     ledger_commands.add_receipt(commands.add_parser("receipt", help="check a receipt of a punch offline"))
+
+    backup_commands.add_backup(commands.add_parser("backup", help="encrypted backups: make, restore, rehearse"))
 
     terminal_commands.add_terminal(commands.add_parser("terminal", help="ask or change one ZK terminal"))
     terminal_commands.add_discover(commands.add_parser("discover", help="find the ZK terminals of a network"))

@@ -41,6 +41,7 @@ _PARAMETERS: Final = {
     "full_page_writes": "on",
     "synchronous_commit": "on",
     "io_method": "sync",
+    "max_slot_wal_keep_size": "4GB",
     "jit": "off",
     "timezone": "UTC",
     "log_timezone": "UTC",
@@ -84,7 +85,7 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise DatabaseRefused(
                     f"the embedded database did not start within {seconds:.0f} s; last words in {self.log_file}: "
-                    f"{self._last_words()}"
+                    f"{self.last_words()}"
                 )
             time.sleep(0.05)
 
@@ -140,10 +141,14 @@ class EmbeddedPostgres:
         digest = hashlib.sha256(os.fsencode(self.folder)).hexdigest()[:16]
         return Path(tempfile.gettempdir()) / f"biometric-flow-{digest}"
 
-    def _prepare_folders(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.socket_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = os.geteuid()
+    @staticmethod
+    def binary(name: str) -> Path:
+        """One of the server's programs. Raises DatabaseRefused when the wheel is missing."""
+        return _wheel_binaries() / name
+
+    @property
+    def account(self) -> str | None:
+        """The account that the server runs as, made when missing; None for this one's own. Raises DatabaseRefused."""
         if self._account is not None:
             try:
                 _ensure_account(self._account)
@@ -152,7 +157,21 @@ class EmbeddedPostgres:
                     f"expected to be able to add the system account {self._account}, since PostgreSQL does not run as "
                     f"root: {error}; run as an ordinary account or set BIOMETRIC_FLOW_GATEWAY_DSN"
                 ) from None
-            owner = pwd.getpwnam(self._account).pw_uid
+        return self._account
+
+    def last_words(self) -> str:
+        """The end of the server's own log, on one line."""
+        try:
+            return " / ".join(self.log_file.read_text(errors="replace").strip().splitlines()[-3:])
+        except OSError:
+            return "none"
+
+    def _prepare_folders(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.socket_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        owner = os.geteuid()
+        if self.account is not None:
+            owner = pwd.getpwnam(self.account).pw_uid
             for folder in (self.folder, self.socket_folder):
                 if folder.stat().st_uid == 0:
                     os.chown(folder, owner, -1)
@@ -175,11 +194,14 @@ class EmbeddedPostgres:
         fresh.rename(self.data)
 
     def _write_access_rules(self) -> None:
-        rules = {"pg_hba.conf": "local all all peer map=gateway\n", "pg_ident.conf": f'gateway "{_me()}" all\n'}
+        access = "local all all peer map=gateway\nlocal replication all peer map=gateway\n"
+        rules = {"pg_hba.conf": access, "pg_ident.conf": f'gateway "{_me()}" all\n'}
         for name, text in rules.items():
             path = self.data / name
             if path.read_text() != text:
                 path.write_text(text)
+                if (pid := self.pid()) is not None:
+                    os.kill(pid, signal.SIGHUP)
 
     def _launch(self) -> None:
         self._remove_misleading_pid_file()
@@ -218,12 +240,6 @@ class EmbeddedPostgres:
                 return True
         except psycopg.Error:
             return False
-
-    def _last_words(self) -> str:
-        try:
-            return " / ".join(self.log_file.read_text(errors="replace").strip().splitlines()[-3:])
-        except OSError:
-            return "none"
 
     def _as_account(self) -> dict[str, Any]:
         settings: dict[str, Any] = {

@@ -1,0 +1,152 @@
+"""Backups of a place: its database as it is at one moment, its keys apart; brought back only when all of it proves."""
+
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Final
+
+from biometric_flow import __version__
+from biometric_flow.ledger.errors import LedgerError
+from biometric_flow.ledger.note import Signer, place_origin
+from biometric_flow.ledger.tree import SqliteTree
+from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.place.audit import Audited, Keys, audit
+from biometric_flow.place.schema import open_database
+from biometric_flow.runtime.backup import BackupName, BackupRefused, LogState, Manifest, unpack
+from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.places import PlaceConfig
+from biometric_flow.runtime.process import hold
+from biometric_flow.runtime.sealed_file import BackupDamaged, Written, add_bytes, new_identity, new_tar, write_sealed
+from biometric_flow.runtime.signing import signing_key
+
+DATABASE: Final = "place.sqlite3"
+SIGNING_KEY: Final = "ledger-key.pem"
+KEYS: Final = "keys"
+"""The folder of the key hierarchy."""
+
+
+def back_up(folder: Path, place: PlaceConfig, target: Path, recipient: str, now: datetime) -> dict[BackupName, Written]:
+    """Write data and keys of a place, also of one that is running, as two encrypted files. Raises BackupRefused."""
+    if not (folder / DATABASE).is_file():
+        raise BackupRefused(f"expected the database of place {place.id} in {folder}, there is none; see --data")
+    copy = folder / "backup.copy"
+    try:
+        _copy(folder / DATABASE, copy)
+        logs = {place.id: _state(copy)}
+        written = {}
+        for part, content in (("data", [(copy, DATABASE)]), ("keys", _key_files(folder))):
+            name = BackupName("place", place.id, now, part)  # type: ignore[arg-type]
+            manifest = Manifest("place", place.id, name.part, now.isoformat(), __version__, logs)
+            written[name] = write_sealed(
+                target / str(name),
+                recipient,
+                lambda sink, m=manifest, c=content: _pack(sink, m, c),  # type: ignore[misc]
+            )
+        return written
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def restore(data: Path, keys: Path, identity: Path, folder: Path, place: PlaceConfig) -> tuple[Manifest, Audited]:
+    """Bring a place back into a folder that is not there yet, or leave nothing behind.
+
+    Raises BackupRefused, BackupDamaged, or LedgerAltered when the ledger in the backup does not verify.
+    """
+    if folder.exists() and any(folder.iterdir()):
+        raise BackupRefused(f"expected no place in {folder} yet, there is one: move it away first, as evidence")
+    fresh = folder.with_name(f"{folder.name}.restoring")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True, mode=0o700)
+    try:
+        manifest = unpack(data, identity, fresh)
+        of_keys = unpack(keys, identity, fresh)
+        for one, part in ((manifest, "data"), (of_keys, "keys")):
+            if (one.kind, one.id, one.part) != ("place", place.id, part):
+                raise BackupRefused(f"expected {part} of place {place.id}, got {one.part} of {one.kind} {one.id}")
+        found = verify(fresh, place, manifest)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.exists():
+            folder.rmdir()
+        fresh.rename(folder)
+        return manifest, found
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def verify(folder: Path, place: PlaceConfig, manifest: Manifest) -> Audited:
+    """Check a restored folder as `ledger verify` does, and that it holds what the manifest promises."""
+    open_database(folder / DATABASE).close()
+    own = Signer(place_origin(TenantId(place.tenant), PlaceId(place.id)), signing_key(folder / SIGNING_KEY)).public
+    found = audit(folder / DATABASE, PlaceId(place.id), Keys(own))
+    promised = manifest.logs[place.id].entries
+    if found.entries != promised:
+        raise BackupDamaged(f"expected {promised} entries as the manifest says, the ledger has {found.entries}")
+    return found
+
+
+def drill(folder: Path, place: PlaceConfig, work: Path, now: datetime) -> Audited:
+    """Back up, restore elsewhere and verify, with a key made for this; everything is removed again."""
+    work.mkdir(parents=True, mode=0o700)
+    try:
+        key = work / "identity"
+        made = {name.part: work / str(name) for name in back_up(folder, place, work, new_identity(key), now)}
+        _, found = restore(made["data"], made["keys"], key, work / "place", place)
+        return found
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def is_running(folder: Path) -> bool:
+    """Whether a place process works in a folder."""
+    try:
+        hold(folder).close()
+    except FolderUnusable:
+        return True
+    return False
+
+
+def _copy(source: Path, target: Path) -> None:
+    """The database as it is at one moment; a writer beside it is not held up."""
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
+    try:
+        reader = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
+        copy = sqlite3.connect(target)
+        try:
+            reader.backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            copy.close()
+            reader.close()
+    except sqlite3.Error as error:
+        raise BackupRefused(f"cannot copy {source}: {error}") from None
+
+
+def _state(file: Path) -> LogState:
+    connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        (entries,) = connection.execute("SELECT coalesce(max(sequence), 0) FROM ledger_entry").fetchone()
+        newest = SqliteTree(connection).newest()
+        return LogState(entries, str(newest.note) if newest else "")
+    except (sqlite3.Error, LedgerError) as error:
+        raise BackupRefused(f"cannot read the ledger of the copy: {error}") from None
+    finally:
+        connection.close()
+
+
+def _key_files(folder: Path) -> list[tuple[Path, str]]:
+    found = [folder / SIGNING_KEY, *sorted((folder / KEYS).glob("*"))]
+    return [(path, path.relative_to(folder).as_posix()) for path in found if path.is_file()]
+
+
+def _pack(sink: IO[bytes], manifest: Manifest, content: Iterable[tuple[Path, str]]) -> None:
+    with new_tar(sink) as tar:
+        add_bytes(tar, "manifest.json", manifest.to_bytes())
+        for path, name in content:
+            with path.open("rb") as file:
+                member = tarfile.TarInfo(name)
+                member.size, member.mode = path.stat().st_size, 0o600
+                tar.addfile(member, file)
