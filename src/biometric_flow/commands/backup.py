@@ -4,13 +4,14 @@ import argparse
 import os
 import tempfile
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biometric_flow.commands.screen import Screen
 from biometric_flow.ledger.errors import LedgerError
-from biometric_flow.runtime.backup import GATEWAY_ID, WAL, BackupName, BackupRefused, expired, found_in
+from biometric_flow.runtime.backup import GATEWAY_ID, WAL, BackupName, BackupRefused, found_in
+from biometric_flow.runtime.backup_task import prune
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.places import find_place, read_places
 from biometric_flow.runtime.process import usable_folder
@@ -19,6 +20,7 @@ from biometric_flow.runtime.settings import load_settings
 
 if TYPE_CHECKING:
     from biometric_flow.gateway.backup import Source
+    from biometric_flow.place.backup import Source as PlaceSource
 
 WHOLE, ALTERED = 0, 1
 
@@ -73,12 +75,6 @@ def _which(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--place", metavar="ID", help="a place, as places.json names it")
     what.add_argument("--gateway", action="store_true", help="the gateway")
     parser.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path("biometric-flow-data"),
-        help="parent of places/<id> (default: biometric-flow-data)",
-    )
 
 
 def _key(given: argparse.Namespace) -> int:
@@ -101,28 +97,12 @@ def _create(given: argparse.Namespace) -> int:
     if given.gateway:
         written = of_gateway.back_up(gateway_source(given.config, os.environ), target, recipient, now)
     else:
-        written = of_place.back_up(_place_folder(given), find_place(given.config, given.place), target, recipient, now)
+        written = of_place.back_up(_place_source(given), target, recipient, now)
     screen = Screen()
     _show(screen, written)
     for name in prune(target, now, given.keep_days):
         screen.note(f"removed {name}, which is older than it may be kept")
     return WHOLE
-
-
-def prune(folder: Path, now: datetime, keep: timedelta) -> list[str]:
-    """Remove what is older than it may be kept, the gateway's log before the oldest backup included; the names."""
-    names = found_in(folder)
-    gone = expired(names, now, keep)
-    for name in gone:
-        (folder / str(name)).unlink(missing_ok=True)
-    oldest = min((name.at for name in names if name not in gone and name.kind == "gateway"), default=None)
-    removed = [str(name) for name in gone]
-    if oldest is not None and (folder / WAL).is_dir():
-        for path in (folder / WAL).glob("*.age"):
-            if datetime.fromtimestamp(path.stat().st_mtime, UTC) < oldest - timedelta(hours=1):
-                path.unlink()
-                removed.append(path.name)
-    return removed
 
 
 def _list(given: argparse.Namespace) -> int:
@@ -166,14 +146,14 @@ def _restore(given: argparse.Namespace) -> int:
             return WHOLE
         if given.until is not None:
             raise BackupRefused("expected --until with --gateway only; a place is what its ledger says")
-        folder = _place_folder(given)
-        manifest, found = of_place.restore(data, keys, given.identity, folder, find_place(given.config, given.place))
+        place, where = find_place(given.config, given.place), _place_source(given)
+        manifest, found = of_place.restore(data, keys, given.identity, where, place)
     except LedgerError as error:
         screen.note(f"biometric-flow: nothing was restored: {error}")
         return ALTERED
     screen.facts(
         {
-            "restored": str(folder),
+            "restored": str(where.folder),
             "backup of": manifest.made_at,
             "entries": str(found.entries),
             "punches": str(found.punches),
@@ -200,7 +180,7 @@ def _drill(given: argparse.Namespace) -> int:
                 facts = {"places": str(verified.places), "entries": str(verified.entries)}
             else:
                 place = find_place(given.config, given.place)
-                found = of_place.drill(_place_folder(given), place, work, now)
+                found = of_place.drill(_place_source(given), place, work, now)
                 facts = {"entries": str(found.entries), "punches": str(found.punches)}
         except LedgerError as error:
             screen.note(f"biometric-flow: the restored copy is not what was signed: {error}")
@@ -252,9 +232,24 @@ def _listed(names: list[BackupName]) -> str:
     return ", ".join(map(str, names)) or "none"
 
 
-def _place_folder(given: argparse.Namespace) -> Path:
-    folder: Path = given.data / "places" / given.place
-    return folder
+def _place_source(given: argparse.Namespace) -> "PlaceSource":
+    from biometric_flow.place.backup import Source
+    from biometric_flow.place.keys import KEYS_FOLDER
+    from biometric_flow.place.settings import PlaceSettings
+
+    place = find_place(given.config, given.place)
+    settings = load_settings(
+        PlaceSettings,
+        "place",
+        given.config,
+        os.environ,
+        instance=f"place-{place.id}",
+        id=place.id,
+        host=None,
+        port=None,
+    )
+    folder = settings.data / "places" / place.id
+    return Source(place.id, folder, settings.keys or folder / KEYS_FOLDER)
 
 
 def _show(screen: Screen, written: Mapping[BackupName, Written]) -> None:

@@ -1,9 +1,10 @@
 """The gateway process: builds every object it uses, in one function, and serves."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp
 
 from biometric_flow import __version__
 from biometric_flow.gateway.access import AccessGuard, Operations, PlaceCredentials
+from biometric_flow.gateway.backup import Source, back_up
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
@@ -34,6 +36,7 @@ from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.trail import AuditTrail
+from biometric_flow.gateway.wal import WalShipper
 from biometric_flow.gateway.witness import Witness
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.gateway.workdays.worker import WorkdayKeeper
@@ -45,12 +48,14 @@ from biometric_flow.ledger.errors import KeyTextInvalid
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.acting import Door
+from biometric_flow.runtime.backup import GATEWAY_ID, WAL
+from biometric_flow.runtime.backup_task import BackupTask
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.errors import FolderUnusable, SettingsInvalid
 from biometric_flow.runtime.logging import configure_logging
 from biometric_flow.runtime.places import PlacesFile, read_places
-from biometric_flow.runtime.postgres import EmbeddedPostgres
+from biometric_flow.runtime.postgres import SUPERUSER, EmbeddedPostgres
 from biometric_flow.runtime.process import bind, serve, usable_folder
 from biometric_flow.runtime.settings import load_settings
 from biometric_flow.runtime.signing import signing_key
@@ -79,6 +84,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
     witness = Witness(database, witness_key, _configured_keys(places))
     trail = database.recorder = AuditTrail(database, witness_key)
 
+    backups = _backups(settings, places, server, database, clock)
+
     routers = (
         health_router(database),
         accounts_router(database, sign_in),
@@ -102,6 +109,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(hours.run(), name="workdays"),
         ]
+        tasks += [asyncio.create_task(task.run(), name=f"backup-{number}") for number, task in enumerate(backups)]
         try:
             yield
         finally:
@@ -150,6 +158,24 @@ def _database_addresses(settings: GatewaySettings) -> tuple[EmbeddedPostgres | N
         return server, server.dsn(schema.APPLICATION, schema.DATABASE), server.dsn(schema.OWNER, schema.DATABASE)
     dsn = settings.dsn.get_secret_value()
     return None, dsn, settings.owner_dsn.get_secret_value() if settings.owner_dsn else dsn
+
+
+def _backups(
+    settings: GatewaySettings, places: PlacesFile, server: EmbeddedPostgres | None, database: Database, clock: Clock
+) -> Sequence[BackupTask | WalShipper]:
+    """What makes backups by itself and ships the database's log, where a folder was named for them."""
+    plan = settings.backup_plan()
+    if plan is None:
+        return ()
+    dsn, backup_dsn = (one.get_secret_value() if one else None for one in (settings.dsn, settings.backup_dsn))
+    source = Source(settings.data, places, dsn, backup_dsn)
+    replication = server.dsn(SUPERUSER, SUPERUSER) if server is not None else backup_dsn or dsn or ""
+
+    def is_ready() -> bool:
+        return database.is_ready
+
+    shipper = WalShipper(replication, settings.data / "wal", plan.folder / WAL, plan.recipient, clock, is_ready)
+    return BackupTask(plan, "gateway", GATEWAY_ID, partial(back_up, source), clock, is_ready), shipper
 
 
 def _configured_keys(places: PlacesFile) -> dict[tuple[TenantId, PlaceId], PublicKey]:

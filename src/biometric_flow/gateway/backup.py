@@ -114,7 +114,7 @@ def restore(
         raise BackupRefused("expected the folder of the log (--wal) to go to a moment after the backup")
     fresh = folder.with_name(f"{folder.name}.restoring")
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True, mode=0o700)
+    fresh.mkdir(parents=True, mode=0o711)
     server = None
     try:
         manifest = unpack(data, identity, fresh)
@@ -127,8 +127,7 @@ def restore(
             )
         server = EmbeddedPostgres(fresh / POSTGRES)
         _prepare_recovery(fresh / POSTGRES, wal, identity, until)
-        server.start(seconds=_REPLAY_SECONDS)
-        last_commit = _await_promotion(server)
+        last_commit = _replay(server)
         schema.prepare_embedded(server)
         schema.migrate(server.dsn(schema.OWNER, schema.DATABASE))
         verified = asyncio.run(_verify(server.dsn(schema.APPLICATION, schema.DATABASE), manifest.logs))
@@ -278,12 +277,13 @@ def _give_to_account(folder: Path) -> None:
     os.chown(folder, entry.pw_uid, -1)
 
 
-def _await_promotion(server: EmbeddedPostgres) -> datetime | None:
-    """Wait until the log is replayed; the moment of the last commit that it brought."""
+def _replay(server: EmbeddedPostgres) -> datetime | None:
+    """Start the server and wait until the log is replayed; the moment of the last commit that it brought."""
     deadline = time.monotonic() + _REPLAY_SECONDS
     last: Any = None
     while time.monotonic() < deadline:
         try:
+            server.start(seconds=deadline - time.monotonic(), launches=1)
             with psycopg.connect(server.dsn(SUPERUSER, SUPERUSER), autocommit=True, connect_timeout=5) as connection:
                 row = connection.execute("SELECT pg_is_in_recovery(), pg_last_xact_replay_timestamp()").fetchone()
             assert row is not None
@@ -291,8 +291,9 @@ def _await_promotion(server: EmbeddedPostgres) -> datetime | None:
             if not row[0]:
                 return last  # type: ignore[no-any-return]
         except psycopg.OperationalError:
-            if not server.is_running():
-                break
+            pass
+        except DatabaseRefused:
+            break
         time.sleep(0.1)
     raise DatabaseRefused(
         f"the log could not be replayed as asked; does it reach so far? Last words there: {server.last_words()}"

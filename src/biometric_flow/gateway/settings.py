@@ -5,12 +5,13 @@ from typing import Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from biometric_flow.runtime.settings import DEFAULT_SECRETS, Settings
+from biometric_flow.runtime.backup_settings import BackupSettings
+from biometric_flow.runtime.settings import DEFAULT_SECRETS
 
 PASSWORD_CHARACTERS: Final = 12
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(BackupSettings):
     """Everything the gateway process is told at its start."""
 
     host: str = "127.0.0.1"
@@ -21,12 +22,6 @@ class GatewaySettings(Settings):
         None, description="For migrations, when the login of `dsn` may not create tables."
     )
     backup_dsn: SecretStr | None = Field(None, description="For backups, when the login of `dsn` may not replicate.")
-    backup_folder: Path | None = Field(None, description="Where backups go by themselves; none are made without it.")
-    backup_recipient: str | None = Field(
-        None, description="What they are encrypted to, from `biometric-flow backup key`."
-    )
-    backup_hours: float = Field(24, gt=0, le=24 * 31)
-    backup_keep_days: int = Field(35, ge=1, le=3650)
     demo: bool = Field(False, description="Lets the admin password be short or well known. Never outside a demo.")
     admin_email: str | None = Field(None, min_length=3, max_length=254)
     admin_password: SecretStr | None = Field(None, validate_default=True)

@@ -10,6 +10,7 @@ import gzip
 import os
 import re
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 
 SLOT: Final = "biometric_flow_backup"
 SHIP_SECONDS: Final = 5.0
+_READY_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 5.0
 _SHIPPED: Final = re.compile(r"[0-9A-F]{24}(\.partial)?|[0-9A-F]{8}\.history")
 
@@ -33,8 +35,17 @@ _SHIPPED: Final = re.compile(r"[0-9A-F]{24}(\.partial)?|[0-9A-F]{8}\.history")
 class WalShipper:
     """One supervised task. `dsn` must allow replication."""
 
-    def __init__(self, dsn: str, staging: Path, target: Path, recipient: str, clock: Clock) -> None:
+    def __init__(
+        self,
+        dsn: str,
+        staging: Path,
+        target: Path,
+        recipient: str,
+        clock: Clock,
+        is_ready: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._dsn, self._staging, self._target, self._recipient, self._clock = dsn, staging, target, recipient, clock
+        self._is_ready = is_ready
         self._seen: dict[str, tuple[int, int]] = {}
         self.shipped_at: datetime | None = None
         """When everything that had been received was last in the backup folder."""
@@ -44,6 +55,8 @@ class WalShipper:
         await asyncio.to_thread(self._prepare)
         while True:
             receiver = None
+            while not self._is_ready():
+                await self._clock.sleep(_READY_SECONDS)
             try:
                 receiver = await self._receive()
                 while receiver.returncode is None:

@@ -6,6 +6,7 @@ import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -23,6 +24,7 @@ from biometric_flow.place.alarms import Alarms
 from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.biometrics.destruction import Destructions
 from biometric_flow.place.biometrics.vault import Vault
+from biometric_flow.place.backup import Source, back_up
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
@@ -55,6 +57,7 @@ from biometric_flow.place.uplink import Uplink
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.acting import Door
+from biometric_flow.runtime.backup_task import BackupTask
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.logging import configure_logging
@@ -208,6 +211,9 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             tasks.append(asyncio.create_task(pushes.watch(), name="push-watch"))
         tasks.append(asyncio.create_task(archive.forget_old(clock), name="archive"))
         tasks.append(asyncio.create_task(caretaker.run(), name="biometrics"))
+        if plan := settings.backup_plan():
+            backup = BackupTask(plan, "place", place.id, partial(back_up, Source(place.id, folder, keys_folder)), clock)
+            tasks.append(asyncio.create_task(backup.run(), name="backup"))
         for entry in roster:
             await collectors.apply(entry)
         log.info("place_started", head=reader.head())

@@ -4,6 +4,7 @@ import shutil
 import sqlite3
 import tarfile
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
@@ -14,32 +15,48 @@ from biometric_flow.ledger.note import Signer, place_origin
 from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.place.audit import Audited, Keys, audit
+from biometric_flow.place.keys import FILE_NAME as KEY_STORE
+from biometric_flow.place.keys import KEYS_FOLDER
 from biometric_flow.place.schema import open_database
 from biometric_flow.runtime.backup import BackupName, BackupRefused, LogState, Manifest, unpack
-from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.places import PlaceConfig
-from biometric_flow.runtime.process import hold
 from biometric_flow.runtime.sealed_file import BackupDamaged, Written, add_bytes, new_identity, new_tar, write_sealed
 from biometric_flow.runtime.signing import signing_key
 
 DATABASE: Final = "place.sqlite3"
 SIGNING_KEY: Final = "ledger-key.pem"
-KEYS: Final = "keys"
-"""The folder of the key hierarchy."""
 
 
-def back_up(folder: Path, place: PlaceConfig, target: Path, recipient: str, now: datetime) -> dict[BackupName, Written]:
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a place's files lie."""
+
+    place: str
+    folder: Path
+    keys: Path
+    """Its key store, within `folder` or elsewhere."""
+
+
+def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict[BackupName, Written]:
     """Write data and keys of a place, also of one that is running, as two encrypted files. Raises BackupRefused."""
+    place, folder = source.place, source.folder
     if not (folder / DATABASE).is_file():
-        raise BackupRefused(f"expected the database of place {place.id} in {folder}, there is none; see --data")
-    copy = folder / "backup.copy"
+        raise BackupRefused(f"expected the database of place {place} in {folder}, there is none; see --config")
+    copy, keys_copy = folder / "backup.copy", folder / "backup.keys"
     try:
+        # The data before the keys: a key is durable before what it seals, so every entry of the copy has its key.
         _copy(folder / DATABASE, copy)
-        logs = {place.id: _state(copy)}
+        _copy(source.keys / KEY_STORE, keys_copy)
+        of_keys = [
+            (folder / SIGNING_KEY, SIGNING_KEY),
+            (keys_copy, f"{KEYS_FOLDER}/{KEY_STORE}"),
+            *((path, f"{KEYS_FOLDER}/{path.name}") for path in sorted(source.keys.glob("*.json"))),
+        ]
+        logs = {place: _state(copy)}
         written = {}
-        for part, content in (("data", [(copy, DATABASE)]), ("keys", _key_files(folder))):
-            name = BackupName("place", place.id, now, part)  # type: ignore[arg-type]
-            manifest = Manifest("place", place.id, name.part, now.isoformat(), __version__, logs)
+        for part, content in (("data", [(copy, DATABASE)]), ("keys", of_keys)):
+            name = BackupName("place", place, now, part)  # type: ignore[arg-type]
+            manifest = Manifest("place", place, name.part, now.isoformat(), __version__, logs)
             written[name] = write_sealed(
                 target / str(name),
                 recipient,
@@ -48,15 +65,18 @@ def back_up(folder: Path, place: PlaceConfig, target: Path, recipient: str, now:
         return written
     finally:
         copy.unlink(missing_ok=True)
+        keys_copy.unlink(missing_ok=True)
 
 
-def restore(data: Path, keys: Path, identity: Path, folder: Path, place: PlaceConfig) -> tuple[Manifest, Audited]:
-    """Bring a place back into a folder that is not there yet, or leave nothing behind.
+def restore(data: Path, keys: Path, identity: Path, target: Source, place: PlaceConfig) -> tuple[Manifest, Audited]:
+    """Bring a place back into folders that are not there yet, or leave nothing behind.
 
     Raises BackupRefused, BackupDamaged, or LedgerAltered when the ledger in the backup does not verify.
     """
-    if folder.exists() and any(folder.iterdir()):
-        raise BackupRefused(f"expected no place in {folder} yet, there is one: move it away first, as evidence")
+    folder = target.folder
+    for wanted in (folder, target.keys):
+        if wanted.exists() and any(wanted.iterdir()):
+            raise BackupRefused(f"expected nothing in {wanted} yet, there is something: move it away, as evidence")
     fresh = folder.with_name(f"{folder.name}.restoring")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True, mode=0o700)
@@ -71,6 +91,11 @@ def restore(data: Path, keys: Path, identity: Path, folder: Path, place: PlaceCo
         if folder.exists():
             folder.rmdir()
         fresh.rename(folder)
+        if target.keys != folder / KEYS_FOLDER:
+            target.keys.parent.mkdir(parents=True, exist_ok=True)
+            if target.keys.exists():
+                target.keys.rmdir()
+            shutil.move(folder / KEYS_FOLDER, target.keys)
         return manifest, found
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -87,25 +112,17 @@ def verify(folder: Path, place: PlaceConfig, manifest: Manifest) -> Audited:
     return found
 
 
-def drill(folder: Path, place: PlaceConfig, work: Path, now: datetime) -> Audited:
+def drill(source: Source, place: PlaceConfig, work: Path, now: datetime) -> Audited:
     """Back up, restore elsewhere and verify, with a key made for this; everything is removed again."""
     work.mkdir(parents=True, mode=0o700)
     try:
         key = work / "identity"
-        made = {name.part: work / str(name) for name in back_up(folder, place, work, new_identity(key), now)}
-        _, found = restore(made["data"], made["keys"], key, work / "place", place)
+        made = {name.part: work / str(name) for name in back_up(source, work, new_identity(key), now)}
+        restored = work / "place"
+        _, found = restore(made["data"], made["keys"], key, Source(place.id, restored, restored / KEYS_FOLDER), place)
         return found
     finally:
         shutil.rmtree(work, ignore_errors=True)
-
-
-def is_running(folder: Path) -> bool:
-    """Whether a place process works in a folder."""
-    try:
-        hold(folder).close()
-    except FolderUnusable:
-        return True
-    return False
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -135,11 +152,6 @@ def _state(file: Path) -> LogState:
         raise BackupRefused(f"cannot read the ledger of the copy: {error}") from None
     finally:
         connection.close()
-
-
-def _key_files(folder: Path) -> list[tuple[Path, str]]:
-    found = [folder / SIGNING_KEY, *sorted((folder / KEYS).glob("*"))]
-    return [(path, path.relative_to(folder).as_posix()) for path in found if path.is_file()]
 
 
 def _pack(sink: IO[bytes], manifest: Manifest, content: Iterable[tuple[Path, str]]) -> None:

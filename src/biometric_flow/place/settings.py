@@ -7,7 +7,8 @@ from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
 from biometric_flow.ledger.errors import KeyTextInvalid
 from biometric_flow.ledger.note import PublicKey
-from biometric_flow.runtime.settings import Settings, StrongSecret
+from biometric_flow.runtime.backup_settings import BackupSettings
+from biometric_flow.runtime.settings import StrongSecret
 
 
 def _verifier_key(text: str) -> str:
@@ -22,7 +23,7 @@ VerifierKey = Annotated[str, AfterValidator(_verifier_key)]
 """A C2SP vkey."""
 
 
-class PlaceSettings(Settings):
+class PlaceSettings(BackupSettings):
     """One place process. Durations are seconds."""
 
     id: str

@@ -70,8 +70,11 @@ class EmbeddedPostgres:
         self._account = SYSTEM_USER if os.geteuid() == 0 else None
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, seconds: float = 30.0) -> None:
-        """Make the server answer within the deadline: find it, start it or initialise it. Raises DatabaseRefused."""
+    def start(self, seconds: float = 30.0, launches: int = 1000) -> None:
+        """Make the server answer within the deadline: find it, start it or initialise it. Raises DatabaseRefused.
+
+        One that dies at once is launched again, at most so many times.
+        """
         deadline = time.monotonic() + seconds
         self._prepare_folders()
         if not (self.data / "PG_VERSION").exists():
@@ -79,6 +82,9 @@ class EmbeddedPostgres:
         self._write_access_rules()
         while True:
             if not self.is_running():
+                if launches == 0:
+                    raise DatabaseRefused(f"the embedded database ended at once; last words: {self.last_words()}")
+                launches -= 1
                 self._launch()
             if self._answers():
                 return

@@ -1,0 +1,236 @@
+"""Backups of a place and of the gateway: made while they run, restored elsewhere, refused when anything was changed."""
+
+import asyncio
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from biometric_flow.cli import main
+from biometric_flow.gateway import backup as of_gateway
+from biometric_flow.gateway.backup import Source
+from biometric_flow.gateway.wal import WalShipper
+from biometric_flow.runtime.backup import WAL, found_in
+from biometric_flow.runtime.clock import SystemClock
+from biometric_flow.runtime.postgres import SUPERUSER, DatabaseRefused, EmbeddedPostgres
+from biometric_flow.runtime.sealed_file import new_identity
+from tests.services.gateways import SECRETS, Chain, places_file, running_gateway, touches
+from tests.services.places import until
+from tests.services.test_place_ledger import place_with_punches
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration of a place `cairo` whose files lie below `tmp_path / data`."""
+    folder = tmp_path / "config"
+    (folder / "environments").mkdir(parents=True)
+    (folder / "places.json").write_text(places_file().model_dump_json(), encoding="utf-8")
+    write_environment(folder, tmp_path / "data")
+    return folder
+
+
+def write_environment(config: Path, data: Path) -> None:
+    lines = [f"BIOMETRIC_FLOW_PLACE_DATA={data}", f"BIOMETRIC_FLOW_PLACE_API_KEY={SECRETS['cairo']}"]
+    (config / "environments" / "place-cairo.env").write_text("\n".join(lines), encoding="utf-8")
+
+
+def created(config: Path, folder: Path, recipient: str) -> int:
+    return main(
+        ["backup", "create", "--place", "cairo", "--config", str(config), "--to", str(folder), "--recipient", recipient]
+    )
+
+
+def restored(config: Path, folder: Path, identity: Path) -> int:
+    where = ["--config", str(config), "--from", str(folder), "--identity", str(identity)]
+    return main(["backup", "restore", "--place", "cairo", *where])
+
+
+async def test_a_place_that_runs_is_backed_up_and_comes_back_with_every_punch(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity, backups = tmp_path / "usb" / "identity", tmp_path / "backups"
+    identity.parent.mkdir()
+    recipient = new_identity(identity)
+    async with place_with_punches(tmp_path / "data" / "places" / "cairo", 5) as place:
+        before = await place.punches()
+        assert await asyncio.to_thread(created, config, backups, recipient) == 0
+    assert [name.part for name in found_in(backups)] == ["data", "keys"]
+    shutil.rmtree(tmp_path / "data")
+    write_environment(config, tmp_path / "new")
+    assert await asyncio.to_thread(restored, config, backups, identity) == 0
+    folder = tmp_path / "new" / "places" / "cairo"
+    assert main(["ledger", "verify", "--place", "cairo", "--config", str(config), "--data", str(tmp_path / "new")]) == 0
+    async with place_with_punches(folder, 0) as place:
+        assert [punch["id"] for punch in await place.punches()] == [punch["id"] for punch in before]
+    capsys.readouterr()
+    assert await asyncio.to_thread(restored, config, backups, identity) == 2
+    assert "expected nothing in" in capsys.readouterr().err
+
+
+async def test_every_change_to_a_backup_is_found_and_nothing_is_left_behind(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity, backups = tmp_path / "identity", tmp_path / "backups"
+    recipient = new_identity(identity)
+    async with place_with_punches(tmp_path / "data" / "places" / "cairo", 3):
+        assert await asyncio.to_thread(created, config, backups, recipient) == 0
+    write_environment(config, tmp_path / "new")
+    data = next(backups.glob("*.data.age"))
+    whole = data.read_bytes()
+    for at in (30, len(whole) // 2, len(whole) - 1):
+        data.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert await asyncio.to_thread(restored, config, backups, identity) == 2
+        assert "cannot be opened" in capsys.readouterr().err
+    for length in (0, 100, len(whole) - 1):
+        data.write_bytes(whole[:length])
+        assert await asyncio.to_thread(restored, config, backups, identity) == 2
+    other = tmp_path / "other"
+    new_identity(other)
+    data.write_bytes(whole)
+    assert await asyncio.to_thread(restored, config, backups, other) == 2
+    assert not list((tmp_path / "new").rglob("*.sqlite3"))
+    next(backups.glob("*.keys.age")).unlink()
+    assert await asyncio.to_thread(restored, config, backups, identity) == 2
+    assert "expected data and keys of place cairo" in capsys.readouterr().err
+
+
+async def test_a_backup_cannot_be_read_without_its_key_and_holds_no_name_in_the_clear(
+    tmp_path: Path, config: Path
+) -> None:
+    recipient = new_identity(tmp_path / "identity")
+    async with place_with_punches(tmp_path / "data" / "places" / "cairo", 3):
+        assert await asyncio.to_thread(created, config, tmp_path / "backups", recipient) == 0
+    secret = (tmp_path / "identity").read_text().splitlines()[-1]
+    for path in (tmp_path / "backups").iterdir():
+        content = path.read_bytes()
+        assert content.startswith(b"age-encryption.org/v1\n")
+        assert b"SQLite format" not in content
+        assert secret.encode() not in content
+        assert path.stat().st_mode & 0o077 == 0
+
+
+async def test_the_drill_of_a_place_leaves_nothing_behind(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "work").mkdir()
+    command = ["backup", "drill", "--place", "cairo", "--config", str(config), "--work", str(tmp_path / "work")]
+    async with place_with_punches(tmp_path / "data" / "places" / "cairo", 4):
+        assert await asyncio.to_thread(main, command) == 0
+    assert "backed up, restored and verified" in capsys.readouterr().out
+    assert not list((tmp_path / "work").iterdir())
+
+
+@pytest.fixture
+def gateway_folder(passable: Path) -> Iterator[Path]:
+    folder = passable / "gateway"
+    yield folder
+    for cluster in passable.glob("*/postgres"):
+        EmbeddedPostgres(cluster).stop()
+
+
+async def test_the_gateway_goes_back_to_any_moment_that_its_log_reaches(gateway_folder: Path, passable: Path) -> None:
+    identity, backups = passable / "identity", passable / "backups"
+    recipient = new_identity(identity)
+    backups.mkdir()
+    source = Source(gateway_folder, places_file())
+    chain = Chain()
+    async with running_gateway(gateway_folder, None) as gateway:
+        server = EmbeddedPostgres(gateway_folder / "postgres")
+        replication = server.dsn(SUPERUSER, SUPERUSER)
+        shipper = WalShipper(replication, gateway_folder / "wal", backups / WAL, recipient, SystemClock())
+        shipping = asyncio.create_task(shipper.run())
+
+        async def add(first: int, count: int) -> None:
+            await gateway.uplink().upload(first, chain.add(*touches(count, first=first)))
+
+        await add(0, 10)
+        made = await asyncio.to_thread(of_gateway.back_up, source, backups, recipient, datetime.now(UTC))
+        await add(10, 10)
+        await asyncio.sleep(0.2)
+        between = datetime.now(UTC)
+        await asyncio.sleep(0.2)
+        await add(20, 10)
+        await until(lambda: everything_is_shipped(backups / WAL))
+        since = datetime.now(UTC)
+
+        async def has_shipped_again() -> bool:
+            return shipper.shipped_at is not None and shipper.shipped_at > since + timedelta(seconds=1)
+
+        await until(has_shipped_again)
+        shipping.cancel()
+        await asyncio.gather(shipping, return_exceptions=True)
+    data, keys = (backups / str(name) for name in sorted(made, key=lambda name: name.part))
+    wal = backups / WAL
+
+    for label, until_moment, expected in (("then", between, 20), ("newest", None, 30)):
+        target = passable / label
+        back = await asyncio.to_thread(of_gateway.restore, data, keys, identity, target, wal, until_moment)
+        assert back.verified.entries == expected
+        async with running_gateway(target, None) as gateway:
+            assert await gateway.count() == expected
+    late = datetime.now(UTC) + timedelta(hours=1)
+    with pytest.raises(DatabaseRefused, match="does it reach so far"):
+        await asyncio.to_thread(of_gateway.restore, data, keys, identity, passable / "late", wal, late)
+    assert not (passable / "late").exists()
+
+
+async def everything_is_shipped(wal: Path) -> bool:
+    return wal.is_dir() and any(wal.glob("*.age"))
+
+
+async def test_a_gateway_whose_history_was_rewritten_before_the_backup_is_not_restored(
+    gateway_folder: Path, passable: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, backups, identity = passable / "config", passable / "backups", passable / "identity"
+    recipient = new_identity(identity)
+    (config / "environments").mkdir(parents=True)
+    (config / "places.json").write_text(places_file().model_dump_json(), encoding="utf-8")
+    environment = config / "environments" / "gateway.env"
+    environment.write_text(f"BIOMETRIC_FLOW_GATEWAY_DATA={gateway_folder}\n", encoding="utf-8")
+    common = ["--gateway", "--config", str(config)]
+    async with running_gateway(gateway_folder, None) as gateway:
+        await gateway.uplink().upload(0, Chain().add(*touches(5)))
+        assert await asyncio.to_thread(main, ["backup", "drill", *common, "--work", str(passable)]) == 0
+        rewrite_one_entry(gateway_folder)
+        command = ["backup", "create", *common, "--to", str(backups), "--recipient", recipient]
+        assert await asyncio.to_thread(main, command) == 0
+        assert await asyncio.to_thread(main, ["backup", "verify", "--config", str(config)]) == 1
+    environment.write_text(f"BIOMETRIC_FLOW_GATEWAY_DATA={passable / 'new'}\n", encoding="utf-8")
+    capsys.readouterr()
+    command = ["backup", "restore", *common, "--from", str(backups), "--identity", str(identity)]
+    assert await asyncio.to_thread(main, command) == 1
+    assert "nothing was restored: demo/cairo: entry 3" in capsys.readouterr().err
+    assert not (passable / "new").exists()
+    assert not (passable / "new.restoring").exists()
+
+
+def rewrite_one_entry(folder: Path) -> None:
+    import psycopg
+
+    dsn = EmbeddedPostgres(folder / "postgres").dsn(SUPERUSER, "biometric_flow")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        done = connection.execute("UPDATE ledger_entry SET leaf = leaf || '\\x00' WHERE sequence = 3")
+        assert done.rowcount == 1
+
+
+async def test_backups_are_made_by_themselves_where_a_folder_was_named(gateway_folder: Path, passable: Path) -> None:
+    recipient = new_identity(passable / "identity")
+    backups = passable / "backups"
+    settings = {"backup_folder": backups, "backup_recipient": recipient}
+    async with running_gateway(gateway_folder, None, **settings) as gateway:
+        await gateway.uplink().upload(0, Chain().add(*touches(5)))
+
+        async def has_both() -> bool:
+            is_there = backups.is_dir() and {name.part for name in found_in(backups)} == {"data", "keys"}
+            return is_there and await everything_is_shipped(backups / WAL)
+
+        await until(has_both)
+    verified = await asyncio.to_thread(
+        lambda: of_gateway.restore(
+            next(backups.glob("*.data.age")), next(backups.glob("*.keys.age")), passable / "identity", passable / "new",
+            backups / WAL,
+        ).verified
+    )  # fmt: skip
+    assert verified.entries == 5
