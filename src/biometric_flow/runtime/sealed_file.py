@@ -126,9 +126,15 @@ def open_sealed(path: Path, identity: str) -> Iterator[IO[bytes]]:
         raise BackupDamaged(f"{path.name} cannot be opened: {said}; is this the right identity, the whole file?")
 
 
-def open_tar(stream: IO[bytes]) -> tarfile.TarFile:
+@contextmanager
+def open_tar(stream: IO[bytes]) -> Iterator[tarfile.TarFile]:
     """The compressed tar inside a decrypted stream, to be read from front to back."""
-    return tarfile.open(fileobj=stream, mode="r|gz", bufsize=CHUNK)
+    # Not "r|gz": tarfile copies the rest of a decompressed chunk for every block that it takes from it.
+    with (
+        gzip.GzipFile(fileobj=stream, mode="rb") as plain,
+        tarfile.open(fileobj=io.BufferedReader(plain, CHUNK), mode="r|") as tar,
+    ):
+        yield tar
 
 
 @contextmanager
