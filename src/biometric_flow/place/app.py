@@ -21,10 +21,10 @@ from biometric_flow.ledger.note import Signer, place_origin
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
+from biometric_flow.place.backup import Source, back_up
 from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.biometrics.destruction import Destructions
 from biometric_flow.place.biometrics.vault import Vault
-from biometric_flow.place.backup import Source, back_up
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
