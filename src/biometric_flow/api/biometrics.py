@@ -18,6 +18,7 @@ class ReleaseGiven(BaseModel):
     given_at: AwareDatetime = Field(description="When it was signed.")
     until: AwareDatetime = Field(description="The end of the period, three years after the signature at the latest.")
     recorded_by: Words
+    allows_keeping: bool = Field(True, description="False: they may travel between terminals, nothing stays here.")
 
 
 class ReleaseEnded(BaseModel):
@@ -39,6 +40,7 @@ class ReleaseView(BaseModel):
     until: datetime
     recorded_by: str
     recorded_at: datetime
+    allows_keeping: bool
     ended_at: datetime | None
     end_reason: str
     is_in_force: bool
@@ -87,3 +89,23 @@ class BiometricsView(BaseModel):
     is_on: bool
     counts: list[BiometricCount]
     open_destructions: int
+
+
+class TemplatesCopy(BaseModel):
+    """Where a person's templates are to go."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    source: str = Field("", max_length=40, description="A terminal's key; empty for what this place keeps.")
+    targets: list[str] = Field(min_length=1, max_length=50, description="Keys of terminals.")
+
+
+class TransferView(BaseModel):
+    """Templates on their way. What became of each step stands in the jobs."""
+
+    id: str
+    pin: str
+    source: str
+    jobs: dict[str, int] = Field(description="Terminal -> the job that gives or takes; targets follow the source.")
+    waits_for: list[str] = Field(description="Targets that have not confirmed yet.")
+    ends_at: datetime = Field(description="What is not taken by then is forgotten.")

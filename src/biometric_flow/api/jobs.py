@@ -63,8 +63,33 @@ class DeleteTemplates(_Order):
     pin: str = Field(min_length=1, max_length=24)
 
 
+class GiveTemplates(_Order):
+    """Read a person's templates and send them on; ordered by a copy, which see."""
+
+    kind: Literal["give_templates"]
+    pin: str = Field(min_length=1, max_length=24)
+    transfer: str = Field(min_length=32, max_length=32, pattern="^[0-9a-f]*$")
+
+
+class TakeTemplates(_Order):
+    """Write a person's templates that are on their way, and read them back; ordered by a copy, which see."""
+
+    kind: Literal["take_templates"]
+    pin: str = Field(min_length=1, max_length=24)
+    transfer: str = Field(min_length=32, max_length=32, pattern="^[0-9a-f]*$")
+
+
 JobOrder = Annotated[
-    SyncTime | Restart | Unlock | PullAgain | PushUsers | ClearLog | SetCommKey | DeleteTemplates,
+    SyncTime
+    | Restart
+    | Unlock
+    | PullAgain
+    | PushUsers
+    | ClearLog
+    | SetCommKey
+    | DeleteTemplates
+    | GiveTemplates
+    | TakeTemplates,
     Field(discriminator="kind"),
 ]
 

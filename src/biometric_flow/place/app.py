@@ -5,7 +5,7 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Scope
 from biometric_flow import __version__
 from biometric_flow.api.clients import UplinkClient
 from biometric_flow.api.gateway import PlaceReport
+from biometric_flow.api.jobs import JobOrder
 from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.ledger.note import Signer, place_origin
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -23,6 +24,7 @@ from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
 from biometric_flow.place.backup import Source, back_up
 from biometric_flow.place.biometrics.caretaker import Caretaker
+from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.biometrics.destruction import Destructions
 from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.checkpoints import Checkpoints
@@ -140,6 +142,14 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
 
     vault = Vault(connection, keys, settings.biometrics_are_kept)
+
+    def wake(key: str) -> None:
+        collectors.wake(key)
+
+    def queue_job(key: str, order: JobOrder, now: datetime) -> int:
+        return jobs.add(key, order, now).number
+
+    courier = Courier(vault, roster, writer, clock, queue_job, wake)
     workplace = Workplace(
         place,
         settings,
@@ -155,6 +165,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         roster,
         keys,
         vault,
+        courier,
         signer.public,
     )
     collectors = Collectors(workplace)
@@ -165,7 +176,9 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         roster,
         writer,
         clock,
-        collectors.wake,
+        courier,
+        queue_job,
+        wake,
         timedelta(seconds=settings.destruction_look_seconds),
     )
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
@@ -197,6 +210,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         signer.public,
         keys,
         caretaker,
+        courier,
     )
 
     @asynccontextmanager

@@ -8,6 +8,7 @@ import structlog
 from biometric_flow.api.jobs import (
     ClearLog,
     DeleteTemplates,
+    GiveTemplates,
     JobOrder,
     JobView,
     PullAgain,
@@ -15,12 +16,13 @@ from biometric_flow.api.jobs import (
     Restart,
     SetCommKey,
     SyncTime,
+    TakeTemplates,
     Unlock,
 )
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.model.punch import Punch
-from biometric_flow.place.biometrics.at_terminal import delete_templates
+from biometric_flow.place.biometrics.at_terminal import delete_templates, give_templates, take_templates
 from biometric_flow.place.clearing import check_clearable
 from biometric_flow.place.comm_keys import set_comm_key
 from biometric_flow.place.enrolments import Plan, plan
@@ -119,6 +121,10 @@ async def carry_out(order: JobOrder, attendant: Attendant, terminal: Terminal) -
             return await _clear_log(attendant, terminal)
         case DeleteTemplates(pin=pin):
             return await delete_templates(pin, terminal)
+        case GiveTemplates():
+            return await give_templates(order, attendant.at.courier, terminal)
+        case TakeTemplates():
+            return await take_templates(order, attendant.at.courier, terminal, attendant.entry.key)
         case SetCommKey():
             attendant.entry = await set_comm_key(attendant.at, attendant.entry, terminal)
             return "it asks for its new comm key and takes it"

@@ -25,7 +25,7 @@ _LIFETIMES: Final = {
     "push_users": timedelta(days=7),
     "delete_templates": timedelta(days=7),
 }
-_REPEATABLE: Final = ("sync_time", "pull_again", "push_users", "delete_templates")
+_REPEATABLE: Final = ("sync_time", "pull_again", "push_users", "delete_templates", "give_templates", "take_templates")
 """What can be done again when nobody knows whether it was done."""
 
 _ORDER: Final[TypeAdapter[JobOrder]] = TypeAdapter(JobOrder)

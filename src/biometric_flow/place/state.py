@@ -10,6 +10,7 @@ from biometric_flow.api.place import TerminalView
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
 from biometric_flow.place.biometrics.caretaker import Caretaker
+from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.feed import Feed
@@ -46,6 +47,7 @@ class PlaceState:
     ledger_key: PublicKey
     keys: PlaceKeys
     biometrics: Caretaker
+    courier: Courier
 
     def terminal_views(self) -> list[TerminalView]:
         """All terminals as they are now, by key."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
+from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.findings import Incident
@@ -39,6 +40,7 @@ class Workplace:
     roster: Roster
     keys: PlaceKeys
     vault: Vault
+    courier: Courier
     ledger_key: PublicKey
     """What its own checkpoints are signed with."""
 

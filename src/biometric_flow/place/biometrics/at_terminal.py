@@ -1,7 +1,52 @@
-"""Templates at a terminal that this place dials: destroyed there, and seen to be gone."""
+"""Templates at a terminal that this place dials: given, taken and destroyed, each read back."""
 
+from dataclasses import replace
+
+from biometric_flow.api.jobs import GiveTemplates, TakeTemplates
+from biometric_flow.place.biometrics.courier import Courier
+from biometric_flow.place.biometrics.samples import finger_of
+from biometric_flow.place.biometrics.transfers import Bundle
 from biometric_flow.place.errors import JobFailed
 from biometric_flow.zk.terminal import Terminal
+from biometric_flow.zk.wire.templates import Person
+from biometric_flow.zk.wire.users import UserRecord
+
+
+async def give_templates(order: GiveTemplates, courier: Courier, terminal: Terminal) -> str:
+    """Read a person's fingers and send them on. Raises TemplatesNotThere, ReleaseUnknown, JobFailed."""
+    transfer = await courier.open(order.transfer, order.pin)
+    user = await _user(order.pin, terminal)
+    if user is None:
+        raise JobFailed(f"expected somebody with the number {order.pin} on this terminal, there is nobody")
+    found = [one for one in (await terminal.templates()).records if one.uid == user.uid]
+    if not found:
+        raise JobFailed("expected fingers of this person on this terminal, it holds none; enrol them first")
+    await courier.given(transfer, Bundle(user, tuple(finger_of(order.pin, one) for one in found)))
+    return f"{len(found)} fingers are on their way to {len(transfer.targets)} terminals"
+
+
+async def take_templates(order: TakeTemplates, courier: Courier, terminal: Terminal, key: str) -> str:
+    """Write a person's fingers and read them back; somebody who is there already keeps their name and rights.
+
+    Raises NotSupported for a version that this terminal does not read, JobFailed for what this channel cannot carry.
+    """
+    transfer = await courier.open(order.transfer, order.pin)
+    if transfer.bundle is None:
+        raise JobFailed("expected templates on their way to this terminal, it has taken them already")
+    fingers = [one for one in transfer.bundle.samples if one.tag == "FP"]
+    others = sorted({one.tag for one in transfer.bundle.samples if one.tag != "FP"})
+    here = await _user(order.pin, terminal)
+    # Rights do not travel with fingers.
+    user = here or replace(transfer.bundle.user, uid=0, privilege=0)
+    if fingers:
+        await terminal.set_people([Person(user, tuple(one.template(user.uid) for one in fingers))])
+    if others:
+        raise JobFailed(
+            f"{len(fingers)} fingers read back as written; {', '.join(others)} cannot travel on this channel, "
+            "which has no public layout for them: let the terminal push"
+        )
+    courier.transfers.taken(transfer, key)
+    return f"{len(fingers)} fingers read back as written"
 
 
 async def delete_templates(pin: str, terminal: Terminal) -> str:
@@ -9,13 +54,13 @@ async def delete_templates(pin: str, terminal: Terminal) -> str:
 
     Faces have no public layout on this channel; only removing the person would take them away, which is not ours to do.
     """
-    uid = next((user.uid for user in (await terminal.users()).records if user.user_id == pin), None)
-    if uid is None:
+    user = await _user(pin, terminal)
+    if user is None:
         return "nobody with this number is on it"
-    fingers = [one.finger for one in (await terminal.templates()).records if one.uid == uid]
+    fingers = [one.finger for one in (await terminal.templates()).records if one.uid == user.uid]
     for finger in fingers:
-        await terminal.delete_template(uid, finger)
-    if any(one.uid == uid for one in (await terminal.templates()).records):
+        await terminal.delete_template(user.uid, finger)
+    if any(one.uid == user.uid for one in (await terminal.templates()).records):
         raise JobFailed(
             "expected no finger of this person to be left, the terminal still holds some; tried again later"
         )
@@ -25,3 +70,7 @@ async def delete_templates(pin: str, terminal: Terminal) -> str:
             "channel: remove the person from it, or let it push"
         )
     return f"{len(fingers)} fingers are gone, none is left"
+
+
+async def _user(pin: str, terminal: Terminal) -> UserRecord | None:
+    return next((user for user in (await terminal.users()).records if user.user_id == pin), None)

@@ -9,6 +9,7 @@ import structlog
 from biometric_flow.api.jobs import DeleteTemplates
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import Pin
+from biometric_flow.place.biometrics.courier import Courier, QueueJob
 from biometric_flow.place.biometrics.destruction import Destruction, Destructions, JobOutcome
 from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.errors import JobsFull, JobUnknown, TerminalUnknown
@@ -34,6 +35,8 @@ class Caretaker:
         roster: Roster,
         writer: Writer,
         clock: Clock,
+        courier: Courier,
+        queue: QueueJob,
         wake: Callable[[str], None],
         look_every: timedelta = LOOK_EVERY,
     ) -> None:
@@ -43,11 +46,14 @@ class Caretaker:
         self._roster = roster
         self._writer = writer
         self._clock = clock
+        self._courier = courier
+        self._queue = queue
         self._wake = wake
         self._look_every = look_every
 
     async def end(self, pin: Pin, reason: str) -> tuple[int, list[Destruction]]:
         """End a person's release now. Raises ReleaseUnknown, StorageUnavailable."""
+        self._courier.transfers.withdraw(pin)
         terminals = [entry.key for entry in self._roster]
         now = self._clock.now()
         gone, _ = await self._writer.call(self.destructions.begin, pin, reason, terminals, now)
@@ -83,7 +89,7 @@ class Caretaker:
         try:
             self._roster.get(task.terminal)
             order = DeleteTemplates(kind="delete_templates", pin=task.pin)
-            return self._jobs.add(task.terminal, order, self._clock.now()).number
+            return self._queue(task.terminal, order, self._clock.now())
         except (JobsFull, TerminalUnknown):
             return None
 

@@ -113,6 +113,8 @@ class Release:
     """The end of the period that was agreed."""
     recorded_by: str
     recorded_at: datetime
+    allows_keeping: bool = True
+    """False: templates may travel from one terminal to another, and nothing may stay at the place."""
     ended_at: datetime | None = None
     end_reason: str = ""
 

@@ -32,6 +32,7 @@ CREATE TABLE biometric_release (           -- what people signed; rows are ended
     until        TEXT NOT NULL,
     recorded_by  TEXT NOT NULL,
     recorded_at  TEXT NOT NULL,
+    allows_keeping INTEGER NOT NULL,       -- 0: templates may travel between terminals only
     ended_at     TEXT,
     end_reason   TEXT NOT NULL DEFAULT ''
 ) STRICT;
@@ -59,7 +60,8 @@ CREATE TABLE biometric_count (             -- what became of what came
 ) STRICT, WITHOUT ROWID;
 """
 _RELEASE: Final = (
-    "SELECT number, pin, purpose, text_version, given_at, until, recorded_by, recorded_at, ended_at, end_reason"
+    "SELECT number, pin, purpose, text_version, given_at, until, recorded_by, recorded_at, allows_keeping,"
+    " ended_at, end_reason"
     " FROM biometric_release"
 )
 
@@ -96,11 +98,12 @@ class Vault:
             raise ReleaseExists("expected nobody's release to be in force twice; end the one that is, then record this")
         with self._written():
             cursor = self._connection.execute(
-                "INSERT INTO biometric_release (pin, purpose, text_version, given_at, until, recorded_by, recorded_at)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO biometric_release (pin, purpose, text_version, given_at, until, recorded_by, recorded_at,"
+                " allows_keeping) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     *(release.pin, release.purpose, release.text_version, _text(release.given_at)),
                     *(_text(release.until), release.recorded_by, _text(release.recorded_at)),
+                    release.allows_keeping,
                 ),
             )
         return next(one for one in self.releases(release.pin) if one.number == cursor.lastrowid)
@@ -205,7 +208,8 @@ class Vault:
     def _refusal(self, sample: Sample, now: datetime) -> Dropped | None:
         if not self.is_on:
             return Dropped.SWITCHED_OFF
-        if not self.is_allowed(sample.pin, now):
+        release = self.release_of(sample.pin)
+        if release is None or not release.is_in_force(now) or not release.allows_keeping:
             return Dropped.NO_RELEASE
         if not sample.data:
             return Dropped.EMPTY
@@ -254,8 +258,8 @@ def _text(moment: datetime) -> str:
 
 
 def _release(row: tuple[Any, ...]) -> Release:
-    number, pin, purpose, version, given, until, by, at, ended, reason = row
+    number, pin, purpose, version, given, until, by, at, keeping, ended, reason = row
     return Release(
         number, pin, purpose, version, datetime.fromisoformat(given), datetime.fromisoformat(until), by,
-        datetime.fromisoformat(at), ended and datetime.fromisoformat(ended), reason,
+        datetime.fromisoformat(at), bool(keeping), ended and datetime.fromisoformat(ended), reason,
     )  # fmt: skip

@@ -14,9 +14,12 @@ from biometric_flow.api.biometrics import (
     ReleaseEnded,
     ReleaseGiven,
     ReleaseView,
+    TemplatesCopy,
+    TransferView,
 )
 from biometric_flow.model.ids import Pin, canonical_pin
 from biometric_flow.place.biometrics.samples import Release
+from biometric_flow.place.biometrics.transfers import Transfer
 from biometric_flow.place.errors import PinInvalid
 from biometric_flow.place.state import State
 
@@ -51,7 +54,15 @@ async def record_release(pin: PersonPin, given: ReleaseGiven, state: State) -> R
     """Record that a person agreed in writing; only then are their templates kept, where the place keeps any."""
     now = state.clock.now()
     release = Release(
-        0, _pin(pin), given.purpose, given.text_version, given.given_at, given.until, given.recorded_by, now
+        0,
+        _pin(pin),
+        given.purpose,
+        given.text_version,
+        given.given_at,
+        given.until,
+        given.recorded_by,
+        now,
+        given.allows_keeping,
     )
     return _view(await state.writer.call(state.biometrics.vault.agree, release), now)
 
@@ -73,6 +84,18 @@ async def end_release(pin: PersonPin, ended: ReleaseEnded, state: State) -> Dest
     )
 
 
+@router.post("/people/{pin}/templates/copies", status_code=202)
+async def copy_templates(pin: PersonPin, copy: TemplatesCopy, state: State) -> TransferView:
+    """Bring a person's templates from one terminal to others, through memory only; each target reads them back."""
+    return _transfer_view(await state.courier.copy(_pin(pin), copy.source, copy.targets))
+
+
+@router.get("/people/{pin}/templates/copies/{transfer}")
+async def read_copy(pin: PersonPin, transfer: Annotated[str, Path(max_length=32)], state: State) -> TransferView:
+    """How far a copy is."""
+    return _transfer_view(await state.courier.open(transfer, _pin(pin)))
+
+
 @router.get("/people/{pin}/biometrics")
 async def list_kept(pin: PersonPin, state: State) -> list[KeptSampleView]:
     """What is kept of a person, without what it is."""
@@ -85,6 +108,17 @@ def _pin(text: str) -> Pin:
         return canonical_pin(text)
     except ValueError as error:
         raise PinInvalid(str(error)) from None
+
+
+def _transfer_view(transfer: Transfer) -> TransferView:
+    return TransferView(
+        id=transfer.id,
+        pin=transfer.pin,
+        source=transfer.source,
+        jobs=transfer.jobs,
+        waits_for=list(transfer.targets),
+        ends_at=transfer.ends_at,
+    )
 
 
 def _view(release: Release, now: datetime) -> ReleaseView:
