@@ -23,6 +23,7 @@ from biometric_flow.gateway.routes.accounts import accounts_router
 from biometric_flow.gateway.routes.audit import audit_router
 from biometric_flow.gateway.routes.directory import directory_router
 from biometric_flow.gateway.routes.health import health_router
+from biometric_flow.gateway.routes.imports import imports_router
 from biometric_flow.gateway.routes.intake import intake_router
 from biometric_flow.gateway.routes.ledger import ledger_router
 from biometric_flow.gateway.routes.overview import overview_router
@@ -96,6 +97,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
         overview_router(overviews),
         stream_router(hub, clock),
         people_router(database, loader, clock),
+        imports_router(database, loader, clock),
         plans_router(database, loader, clock),
         policies_router(database, loader, clock),
         workdays_router(database, loader, clock),
