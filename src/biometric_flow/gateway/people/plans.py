@@ -48,6 +48,8 @@ def check_document(kind: Kind, name: str, body: Mapping[str, Any], known: Catalo
             case "schedule":
                 read_schedule(fields, known.shifts)
             case "calendar":
+                if not fields.has("holidays"):
+                    raise PolicyInvalid("holidays", "a list of dates with names", is_missing=True)
                 for holiday in fields.children("holidays", HOLIDAYS_MAX):
                     holiday.date("date")
                     holiday.text("name")

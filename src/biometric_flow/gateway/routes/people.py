@@ -25,6 +25,7 @@ from biometric_flow.gateway.routes.versions import expect, is_known, tag
 from biometric_flow.gateway.store import departments, register
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.identity.rbac import Permission
+from biometric_flow.runtime.acting import replaces
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 
@@ -115,6 +116,7 @@ def people_router(database: Database, loader: Loader, clock: Clock) -> APIRouter
             if before is None:
                 raise PersonUnknown("there is no such person")
             expect(request, before.version)
+            replaces(before)
             around = await surroundings(connection, principal.tenant, loader)
             given = [Given(body, before)]
             _refuse(await check(connection, given, around))

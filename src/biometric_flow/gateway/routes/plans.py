@@ -19,6 +19,7 @@ from biometric_flow.gateway.store import plans, workdays
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.acting import replaces
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 
@@ -95,6 +96,7 @@ def _add_kind(router: APIRouter, kind: Kind, path: str, database: Database, load
             await plans.lock(connection, tenant)
             row = await plans.document(connection, kind, name)
             expect(request, row.version if row else None)
+            replaces(row.body if row else None)
             [stored] = await store_documents(connection, tenant, kind, {name: body}, loader, clock.now())
         tag(response, stored.version)
         return stored
@@ -128,6 +130,7 @@ def _add_kind(router: APIRouter, kind: Kind, path: str, database: Database, load
             if row is None:
                 raise PlanUnknown(f"there is no {kind} {name}")
             expect(request, row.version)
+            replaces(row.body)
             named = uses(kind, name, await plans.documents(connection))
             people = await touched(connection, kind, name, clock.now())
             if named or people:
