@@ -9,9 +9,9 @@ _LONG: Final = 512
 """Bytes from which on a vector sum is faster than one big-integer division."""
 
 
-def checksum(payload: bytes | bytearray | memoryview) -> int:
-    """The checksum of a payload whose checksum field is zero."""
-    return -_remainder(payload) % _ONES
+def checksum(*parts: bytes | bytearray | memoryview) -> int:
+    """The checksum of a payload whose checksum field is zero; of its parts, each but the last of an even length."""
+    return -sum(map(_remainder, parts)) % _ONES
 
 
 def is_intact(payload: bytes | bytearray | memoryview) -> bool:

@@ -31,9 +31,12 @@ class Packet(NamedTuple):
 
 def encode_packet(packet: Packet) -> bytes:
     """The payload bytes of a packet, checksum included."""
+    return _head(packet) + packet.data
+
+
+def _head(packet: Packet) -> bytes:
     header = _PAYLOAD.pack(packet.command, 0, packet.session, packet.reply)
-    seal = checksum(header + packet.data)
-    return _PAYLOAD.pack(packet.command, seal, packet.session, packet.reply) + packet.data
+    return _PAYLOAD.pack(packet.command, checksum(header, packet.data), packet.session, packet.reply)
 
 
 def decode_packet(payload: bytes) -> Packet:
@@ -46,8 +49,7 @@ def decode_packet(payload: bytes) -> Packet:
 
 def encode_frame(packet: Packet) -> bytes:
     """A packet as it travels over TCP."""
-    payload = encode_packet(packet)
-    return _HEADER.pack(MAGIC, len(payload)) + payload
+    return _HEADER.pack(MAGIC, _PAYLOAD.size + len(packet.data)) + _head(packet) + packet.data
 
 
 class FrameReader:
@@ -79,7 +81,8 @@ class FrameReader:
             end = start + _HEADER.size + length
             if len(buffer) < end:
                 break
-            payloads.append(bytes(buffer[start + _HEADER.size : end]))
+            with memoryview(buffer) as view:  # a slice of the buffer itself would be copied twice
+                payloads.append(bytes(view[start + _HEADER.size : end]))
             start = end
         del buffer[:start]
         return payloads
