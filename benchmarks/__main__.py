@@ -36,7 +36,17 @@ def main(names: list[str]) -> int:
         (RESULTS / f"{name}.json").write_text(json.dumps(results, indent=1) + "\n")
         for result in results:
             print(_line(result), flush=True)
+            if told := _told(result):
+                print(told, flush=True)
     return 0
+
+
+def _told(result: Result) -> str:
+    """What was measured besides, and what has to be known to read the line."""
+    notes = [(result["anchor"] or {}).get("note", ""), str(result["settings"].get("note", ""))]
+    figures = {name: value for name, value in result["settings"].items() if isinstance(value, (int, float))}
+    told = [", ".join(f"{name} {value:g}" for name, value in figures.items()), *notes]
+    return "    " + "; ".join(text for text in told if text) if any(told) else ""
 
 
 def _line(result: Result) -> str:

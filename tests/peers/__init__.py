@@ -48,6 +48,11 @@ class Peer:
         self._process = process
         self.events: list[Any] = []
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     async def do(self, verb: str, **given: Any) -> Any:
         """Ask it to do something. Raises AssertionError when it cannot."""
         assert self._process.stdin is not None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.wire.rows import Blob, RejectedRow
@@ -45,7 +45,7 @@ class UserLayout:
 
     name: str
     row: Struct
-    read: Callable[[tuple[int | bytes, ...], str], UserRecord]
+    read: Callable[[tuple[Any, ...], str], UserRecord]
     write: Callable[[UserRecord, str], tuple[int | bytes, ...]]
 
     @property
@@ -121,24 +121,19 @@ def _fixed(name: str, text: str, size: int, encoding: str) -> bytes:
     return raw
 
 
-def _read_72(row: tuple[int | bytes, ...], encoding: str) -> UserRecord:
-    match row:
-        case (
-            int(uid), int(privilege), bytes(password), bytes(name), int(card), int(group), int(own),
-            int(tz1), int(tz2), int(tz3), bytes(pin),
-        ):  # fmt: skip
-            return UserRecord(
-                uid,
-                _text(pin, encoding),
-                _text(name, encoding),
-                privilege,
-                _text(password, encoding),
-                card,
-                group,
-                own == 1,
-                (tz1, tz2, tz3),
-            )
-    raise ProtocolViolation("expected the fields of a 72-byte user record")
+def _read_72(row: tuple[Any, ...], encoding: str) -> UserRecord:
+    uid, privilege, password, name, card, group, own, tz1, tz2, tz3, pin = row
+    return UserRecord(
+        uid,
+        _text(pin, encoding),
+        _text(name, encoding),
+        privilege,
+        _text(password, encoding),
+        card,
+        group,
+        own == 1,
+        (tz1, tz2, tz3),
+    )
 
 
 def _write_72(user: UserRecord, encoding: str) -> tuple[int | bytes, ...]:
@@ -157,23 +152,19 @@ def _write_72(user: UserRecord, encoding: str) -> tuple[int | bytes, ...]:
     )
 
 
-def _read_28(row: tuple[int | bytes, ...], encoding: str) -> UserRecord:
-    match row:
-        case (
-            int(uid), int(privilege), bytes(password), bytes(name), int(card), int(group), int(mask), int(number),
-        ):  # fmt: skip
-            return UserRecord(
-                uid,
-                str(number),
-                _text(name, encoding),
-                privilege,
-                _text(password, encoding),
-                card,
-                group,
-                mask != 0,
-                (mask,),
-            )
-    raise ProtocolViolation("expected the fields of a 28-byte user record")
+def _read_28(row: tuple[Any, ...], encoding: str) -> UserRecord:
+    uid, privilege, password, name, card, group, mask, number = row
+    return UserRecord(
+        uid,
+        str(number),
+        _text(name, encoding),
+        privilege,
+        _text(password, encoding),
+        card,
+        group,
+        mask != 0,
+        (mask,),
+    )
 
 
 def _write_28(user: UserRecord, encoding: str) -> tuple[int | bytes, ...]:
