@@ -13,7 +13,7 @@ from biometric_flow.zk.wire.capacity import Capacity
 from tests.peers import Peer, npm_packages, running
 
 PAUSES: Final = (0.002, 0.005, 0.01)
-"""Seconds between the frames of an answer, since it drops frames that come together; the shortest that works is taken."""
+"""Seconds between the frames of an answer: it drops frames that come together. The shortest that does is taken."""
 TRIES: Final = 4
 RUNS: Final = 3
 FLOOR: Final = 3.0

@@ -11,6 +11,7 @@ from biometric_flow.zk.upkeep import Clearing
 from biometric_flow.zk.wire.access import CLOSED, OPEN, AccessGroup, AccessZone, UnlockCombination, UserZones
 from biometric_flow.zk.wire.cards import CardContent
 from biometric_flow.zk.wire.commands import DataKind
+from biometric_flow.zk.wire.events import AttendanceEvent
 from biometric_flow.zk.wire.messages import PERSONAL, ShortMessage
 from biometric_flow.zk.wire.oplog import OperationRecord
 from biometric_flow.zk.wire.templates import Person, Template
@@ -203,6 +204,37 @@ async def enrol(terminal: Terminal, sim: SimulatedTerminal) -> None:
     assert len(sim.memory.templates[3, 6].data) == ended.size
 
 
+async def many_people(terminal: Terminal, sim: SimulatedTerminal) -> None:
+    stored = await terminal.set_users([UserRecord(0, str(pin), f"New {pin}", group=1) for pin in (9101, 9102)])
+    assert [user.user_id for user in stored] == ["9101", "9102"]
+    await terminal.delete_users([user.uid for user in stored])
+    assert len(sim.memory.users) == PEOPLE
+
+
+async def housekeeping(terminal: Terminal, sim: SimulatedTerminal) -> None:
+    await terminal.disable(60)
+    assert sim.is_held
+    await terminal.refresh()
+    await terminal.free_data()
+    await terminal.enable()
+    assert not sim.is_held
+
+
+async def enrol_and_cancel(terminal: Terminal, sim: SimulatedTerminal) -> None:
+    sim.memory.extras.enrol_result = 4
+    await terminal.start_enrol("102", 6, old=sim.memory.profile.users.name == "28")
+    await terminal.cancel_enrol()
+    assert sim.memory.extras.enrolling is None
+
+
+async def events(terminal: Terminal, sim: SimulatedTerminal) -> None:
+    await terminal.listen()
+    punch = await sim.punch("101")
+    while not isinstance(event := await terminal.next_event(2), AttendanceEvent):
+        assert event is not None
+    assert (event.time, event.state) == (punch.time, punch.state)
+
+
 async def image(terminal: Terminal, _: SimulatedTerminal) -> None:
     assert (await terminal.capture_image()).startswith(b"BM")
 
@@ -250,7 +282,7 @@ ALL: dict[str, Operation] = {
     for operation in (
         info, describe, capacity, clock, options, users, attendance, operations, set_user, delete_user, clear_admins,
         templates, set_template, set_people, delete_template, access_zones, access_groups, combinations, user_access,
-        clear_access, door, messages, display, state, enrol, image, cards, staging, comm_key, clear_attendance,
-        clear_others,
+        clear_access, door, messages, display, state, enrol, many_people, housekeeping, comm_key, enrol_and_cancel,
+        events, image, cards, staging, clear_attendance, clear_others,
     )
 }  # fmt: skip

@@ -6,6 +6,7 @@ import contextlib
 import pytest
 
 from biometric_flow.zk.errors import TerminalTimedOut, ZkError
+from biometric_flow.zk.simulator.faults import FaultKind
 from biometric_flow.zk.simulator.profiles import PROFILES
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.terminal import Terminal, open_terminal
@@ -14,6 +15,7 @@ from tests.simulator.conftest import Start
 
 SECONDS, DEADLINE = 0.4, 1.5
 FAULTS: list[tuple[str, dict[str, object]]] = [
+    ("fragment", {"value": 1}),
     ("fragment", {"value": 7}),
     ("coalesce", {}),
     ("events", {}),
@@ -24,17 +26,25 @@ FAULTS: list[tuple[str, dict[str, object]]] = [
     ("garbage", {}),
     ("panel", {}),
     ("drop", {"value": 100}),
+    ("hang_up", {"value": 1, "times": 1}),
+    ("hang_up", {"value": 17}),
+    ("pieces", {"value": 100}),
     ("short", {}),
     ("oversend", {}),
     ("no_buffer", {}),
+    ("no_pieces", {}),
     ("lie", {"value": "zero"}),
     ("lie", {"value": "negative"}),
     ("lie", {"value": "huge"}),
     ("lie", {"value": "inner"}),
+    ("lie", {"value": "short"}),
+    ("lie", {"value": "long"}),
     ("lose", {"value": 5}),
     ("twice", {}),
     ("forget", {}),
     ("silent", {"times": 1}),
+    ("silent", {}),
+    ("trickle", {"seconds": 0.05}),
     ("slow", {"seconds": 0.002}),
     ("count", {"value": 0}),
 ]
@@ -45,6 +55,31 @@ CASES = [
     for operation in operations.ALL
     for kind, how in FAULTS
 ]
+
+
+ASKED: dict[str, set[str]] = {
+    "any TCP segmentation": {"fragment", "pieces"},
+    "coalesced frames": {"coalesce"},
+    "events inside and before replies": {"events"},
+    "stale replies": {"stale"},
+    "wrong checksum": {"checksum"},
+    "foreign session": {"session"},
+    "lying sizes": {"lie"},
+    "mid-transfer close": {"drop", "hang_up"},
+    "tarpit": {"silent", "slow", "trickle"},
+    "oversend": {"oversend"},
+    "datagrams lost and doubled": {"lose", "twice"},
+    "writes that are not kept": {"forget"},
+}
+
+
+def test_the_table_has_every_fault_that_was_asked_for() -> None:
+    kinds = {kind for kind, _ in FAULTS}
+    assert all(asked <= kinds for asked in ASKED.values())
+    lies = {how["value"] for kind, how in FAULTS if kind == "lie"}
+    assert lies >= {"zero", "negative", "huge"}
+    at_once = {FaultKind.CUT, FaultKind.REFUSE, FaultKind.OFF, FaultKind.ON, FaultKind.PULL_REFUSED}
+    assert kinds >= set(FaultKind) - at_once, "a fault of the simulator is not tried"
 
 
 def covering() -> list[tuple[str, str, str, str, dict[str, object]]]:
@@ -82,7 +117,7 @@ async def done_or_named(
             # What cannot be read back is believed; and a lost answer leaves open whether the write was done.
             assert kind in ("forget", "count", "lose", "silent", "slow"), kind
         sim.faults.clear()
-        if terminal.is_open:
+        if terminal.is_open and operation != "housekeeping":  # which locks it on purpose
             assert not sim.is_held, "people can punch again"
     if transport == "tcp":
         async with asyncio.timeout(60):

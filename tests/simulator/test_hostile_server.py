@@ -13,9 +13,10 @@ from biometric_flow.zk.errors import ProtocolViolation, TerminalTimedOut, ZkErro
 from biometric_flow.zk.terminal import open_terminal
 from biometric_flow.zk.wire.commands import Command, EventMask, Reply
 from biometric_flow.zk.wire.connection import Request, ServerConnection
-from biometric_flow.zk.wire.frame import Packet, encode_frame
+from biometric_flow.zk.wire.frame import FRAME_MAX, Packet, encode_frame
 from biometric_flow.zk.wire.records import ATTLOG_LAYOUTS, AttlogRecord
 from biometric_flow.zk.wire.rows import ROWS_MAX
+from biometric_flow.zk.wire.transfer import TRANSFER_MAX
 from tests.simulator.conftest import Start
 from tests.simulator.days import MORNING
 
@@ -169,3 +170,75 @@ async def test_the_longest_log_stays_below_64_mib(start: Start) -> None:
     count, grown = map(int, client.stdout.split())
     assert count == ROWS_MAX
     assert 0 < grown < 64, f"{grown} MiB above idle"
+
+
+GLUTTON = """
+import asyncio, re, sys
+from pathlib import Path
+from biometric_flow.zk.errors import ZkError
+from biometric_flow.zk.terminal import open_terminal
+
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) // 1024
+
+async def main():
+    async with open_terminal("127.0.0.1", int(sys.argv[1])) as terminal:
+        await terminal.time()
+        idle = peak()
+        try:
+            told = len((await getattr(terminal, sys.argv[2])()).records)
+        except ZkError as error:
+            told = type(error).__name__
+        print(told, peak() - idle)
+
+asyncio.run(main())
+"""
+
+
+async def most_that_is_allowed(connection: ServerConnection, request: Request, write: Write) -> None:
+    """Every answer is as long as a client can be made to believe, and its rows are rubbish."""
+    if request.command == Command.READ_TIME:
+        await write(encode_frame(connection.reply(request, Reply.OK, bytes(4))))
+    elif request.command == Command.PREPARE_BUFFER:
+        size = (TRANSFER_MAX).to_bytes(4, "little")
+        await write(encode_frame(connection.reply(request, Reply.OK, b"\0" + size + size + bytes(4))))
+    elif request.command == Command.READ_BUFFER:
+        offset, size = (int.from_bytes(request.data[at : at + 4], "little") for at in (0, 4))
+        piece = b"\xa5" * size if offset else (TRANSFER_MAX - 4).to_bytes(4, "little") + b"\xa5" * (size - 4)
+        await write(encode_frame(connection.reply(request, Reply.PREPARE_DATA, size.to_bytes(4, "little"))))
+        await write(encode_frame(connection.reply(request, Reply.DATA, piece)))
+        await write(encode_frame(connection.reply(request, Reply.OK)))
+    else:
+        await write(encode_frame(connection.reply(request, Reply.OK, bytes(92))))
+
+
+async def most_at_once(connection: ServerConnection, request: Request, write: Write) -> None:
+    """No buffer: the answer itself is as long as may be, in the largest frames, with events between them."""
+    if request.command == Command.PREPARE_BUFFER:
+        await write(encode_frame(connection.reply(request, Reply.UNKNOWN)))
+    elif request.command in (Command.READ_ATTLOG, Command.READ_USERS, Command.READ_DATA):
+        size = (TRANSFER_MAX).to_bytes(4, "little")
+        await write(encode_frame(connection.reply(request, Reply.PREPARE_DATA, size)))
+        step = FRAME_MAX - 8
+        event = encode_frame(connection.event(EventMask.ALARM, bytes(1000)))
+        for start in range(0, TRANSFER_MAX, step):
+            piece = b"\xa5" * min(step, TRANSFER_MAX - start)
+            piece = piece if start else (TRANSFER_MAX - 4).to_bytes(4, "little") + piece[4:]
+            await write(event * 50 + encode_frame(connection.reply(request, Reply.DATA, piece)))
+        await write(encode_frame(connection.reply(request, Reply.OK)))
+    else:
+        await most_that_is_allowed(connection, request, write)
+
+
+@pytest.mark.parametrize("behave", [most_that_is_allowed, most_at_once])
+@pytest.mark.parametrize("operation", ["attendance", "users", "templates"])
+async def test_the_largest_lie_costs_less_than_64_mib(behave: Behaviour, operation: str) -> None:
+    async with hostile(behave) as port:
+        client = await asyncio.to_thread(
+            subprocess.run, [sys.executable, "-c", GLUTTON, str(port), operation],
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+    assert client.returncode == 0, client.stderr
+    told, grown = client.stdout.split()
+    assert int(grown) < 64, f"{grown} MiB above idle, {told}"
+    assert int(grown) > 40 or told != "TransferIncomplete", f"the lie was not believed: {told}, {grown} MiB"

@@ -1,6 +1,7 @@
 """Every operation of the client at every family, and what happens when a terminal says no."""
 
 import asyncio
+import inspect
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from biometric_flow.zk.access import UnlockUnit
 from biometric_flow.zk.errors import LogChanged, NotConfirmed, NotSupported, TerminalClosed, TerminalTimedOut, ZkError
 from biometric_flow.zk.simulator.profiles import PROFILES
-from biometric_flow.zk.terminal import open_terminal
+from biometric_flow.zk.terminal import Terminal, open_terminal
 from biometric_flow.zk.upkeep import NO_PUBLIC_LAYOUT, Clearing
 from biometric_flow.zk.wire.access import OPEN, AccessGroup, AccessZone, UnlockCombination, UserZones
 from biometric_flow.zk.wire.events import Event, FingerPlaced, FingerScored
@@ -27,6 +28,13 @@ async def test_an_operation_does_what_it_says(start: Start, profile: str, operat
         await operations.ALL[operation](terminal, sim)
         assert not sim.is_held, "people can punch again"
         await terminal.time()
+
+
+def test_every_operation_of_the_client_is_in_the_table() -> None:
+    text = inspect.getsource(operations)
+    elsewhere = {"close", "not_on_this_channel", "power_off", "restart", "raw_table"}
+    names = {name for name, _ in inspect.getmembers(Terminal, inspect.iscoroutinefunction) if name[0] != "_"}
+    assert sorted(name for name in names - elsewhere if f"terminal.{name}(" not in text) == []
 
 
 async def test_a_log_that_grew_meanwhile_is_not_cleared(start: Start) -> None:

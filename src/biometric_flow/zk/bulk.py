@@ -6,7 +6,15 @@ from typing import Final
 from biometric_flow.zk.channel import Channel
 from biometric_flow.zk.errors import CorruptFrame, NotSupported, ProtocolViolation, TerminalRefused, TransferIncomplete
 from biometric_flow.zk.wire.commands import Command, Reply
-from biometric_flow.zk.wire.transfer import BulkAnswer, BulkSource, Prepared, unwrap_rows, window_request, windows
+from biometric_flow.zk.wire.transfer import (
+    TRANSFER_MAX,
+    BulkAnswer,
+    BulkSource,
+    Prepared,
+    unwrap_rows,
+    window_request,
+    windows,
+)
 
 Progress = Callable[[int, int], None]
 """Told after each piece of a buffered read: bytes so far, bytes in all."""
@@ -41,14 +49,15 @@ async def prepare(channel: Channel, source: BulkSource, rows: int) -> bytearray 
     """Ask for the buffer; refused twice, ask without one."""
     for _ in range(2):
         try:
-            return await _ask(channel, source.title, Command.PREPARE_BUFFER, source.buffered_request())
+            buffered = source.buffered_request()
+            return await _ask(channel, source.title, Command.PREPARE_BUFFER, buffered, limit=source.limit)
         except NotSupported:
             break
         except TerminalRefused as no:
             if no.reply == Reply.ALLOCATION_FAILED and rows == 0:
                 return bytearray()
             await channel.ask(Command.FREE_DATA, b"", lambda packet: packet)
-    return await _ask(channel, source.title, source.command, source.direct_request())
+    return await _ask(channel, source.title, source.command, source.direct_request(), limit=source.limit)
 
 
 async def read_window(channel: Channel, source: BulkSource, offset: int, size: int) -> bytearray:
@@ -74,12 +83,17 @@ async def _fetch(channel: Channel, source: BulkSource, prepared: Prepared, progr
 
 
 async def _ask(
-    channel: Channel, title: str, command: Command, data: bytes, size: int | None = None
+    channel: Channel,
+    title: str,
+    command: Command,
+    data: bytes,
+    size: int | None = None,
+    limit: int = TRANSFER_MAX,
 ) -> bytearray | Prepared:
     """One bulk answer; a corrupt or short one is asked for again, twice."""
     for tries_left in reversed(range(_TRIES)):
         try:
-            return await channel.ask(command, data, BulkAnswer(title, size=size).take)
+            return await channel.ask(command, data, BulkAnswer(title, size=size, limit=limit).take)
         except (CorruptFrame, TransferIncomplete):
             if not tries_left:
                 raise

@@ -46,6 +46,8 @@ class FaultKind(StrEnum):
     """Send bulk data in DATA frames of `value` bytes, as some firmware does; pyzk cannot follow that over TCP."""
     DROP = "drop"
     """Close the connection after `value` bytes of a bulk answer."""
+    HANG_UP = "hang_up"
+    """Close the connection after `value` bytes of any answer; over UDP, send none of it."""
     SHORT = "short"
     """Leave out the last bytes of bulk data."""
     OVERSEND = "oversend"

@@ -105,6 +105,11 @@ class Link:
             await self._write(_PANEL_ANSWER)
             return
         disturbed = self._disturbed(segments)
+        if fault := faults.take(FaultKind.HANG_UP):
+            await self._hang_up(
+                b"".join(self._encode(packet) for part in disturbed for packet in part), fault.number(1)
+            )
+            return
         if not self._pipe.is_stream:
             await self._send_datagrams([self._encode(packet) for segment in disturbed for packet in segment])
             return
@@ -121,6 +126,11 @@ class Link:
             if number and self._pause:
                 await asyncio.sleep(self._pause)
             await self._write(piece)
+
+    async def _hang_up(self, answer: bytes, size: int) -> None:
+        if self._pipe.is_stream:
+            await self._write(answer[:size])
+            await self._pipe.close()
 
     def _disturbed(self, segments: Segments) -> Segments:
         """The reply with what else a hostile or merely busy terminal sends around it."""

@@ -78,6 +78,7 @@ class TemplateList:
     def decode(cls, blob: Blob) -> Self:
         """The entries of a bulk answer; from an entry that cannot be followed on, the rest is set apart.
 
+        Of a long rest the first bytes are kept, as many as a template may have.
         Raises ProtocolViolation for more than 100,000 of them.
         """
         records: list[Template] = []
@@ -88,9 +89,8 @@ class TemplateList:
             size, uid, finger, flag = _ENTRY.unpack(rest) if len(rest) == _ENTRY.size else (0, 0, 0, 0)
             entry = bytes(blob[start : start + size])
             if not _ENTRY.size < size <= TEMPLATE_MAX + _ENTRY.size or len(entry) != size:
-                rejected.append(
-                    RejectedRow(bytes(blob[start:]), f"expected a template entry, got a size of {size} bytes")
-                )
+                told = f"expected a template entry, got a size of {size} bytes and {len(blob) - start} to the end"
+                rejected.append(RejectedRow(bytes(blob[start : start + TEMPLATE_MAX]), told))
                 break
             if finger < FINGERS:
                 records.append(Template(uid, finger, entry[_ENTRY.size :], flag))

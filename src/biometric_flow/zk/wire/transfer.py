@@ -30,6 +30,8 @@ class BulkSource:
     title: str
     command: Command
     kind: DataKind = DataKind.NONE
+    limit: int = TRANSFER_MAX
+    """Bytes of an answer at most; less where its records are copies of what came."""
 
     def buffered_request(self) -> bytes:
         """The data of PREPARE_BUFFER."""
@@ -43,7 +45,9 @@ class BulkSource:
 USERS: Final = BulkSource("users", Command.READ_USERS, DataKind.USERS)
 ATTLOG: Final = BulkSource("attendance", Command.READ_ATTLOG)
 OPLOG: Final = BulkSource("operations", Command.READ_OPLOG)
-TEMPLATES: Final = BulkSource("fingerprint templates", Command.READ_DATA, DataKind.FINGERPRINTS)
+TEMPLATES: Final = BulkSource(
+    "fingerprint templates", Command.READ_DATA, DataKind.FINGERPRINTS, limit=TRANSFER_MAX // 2
+)
 
 
 @dataclass(frozen=True, slots=True)
