@@ -34,6 +34,7 @@ from biometric_flow.zk.wire.access import (
     decode_verify_mode,
 )
 from biometric_flow.zk.wire.capacity import Capacity
+from biometric_flow.zk.wire.cards import decode_card, encode_card
 from biometric_flow.zk.wire.commands import Command, EventMask, Reply
 from biometric_flow.zk.wire.connection import ClientConnection, ServerConnection
 from biometric_flow.zk.wire.events import decode_enrol_request, decode_event
@@ -103,6 +104,7 @@ WIRE_SEEDS: Final = (
     *(bytes.fromhex(vector["hex"]) for name in ("packets", "records") for vector in _vectors(f"zk/{name}.toml")),
     *(encode_package([Person(UserRecord(3, "3", group=1), (_TEMPLATE,))], one) for one in USER_LAYOUTS.values()),
     _TEMPLATE.encode() * 3,
+    encode_card(3, [_TEMPLATE, _TEMPLATE]),
     AccessZone(1, (OPEN,) * 7).encode(),
     _FRAMES,
     encode_packet(Packet(Reply.DATA, 7, 0, bytes(40))),
@@ -261,6 +263,7 @@ _WIRE: Final[dict[str, Read]] = {
     "message": ShortMessage.decode,
     "message-link": decode_link,
     "option": options.decode_option,
+    "card": decode_card,
     "mark": _mark,
     "oplog-guess": oplog_layout,
     **{
