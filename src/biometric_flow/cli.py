@@ -12,6 +12,7 @@ from pathlib import Path
 from biometric_flow import __version__
 from biometric_flow.commands import backup as backup_commands
 from biometric_flow.commands import ledger as ledger_commands
+from biometric_flow.commands import order as order_commands
 from biometric_flow.commands import policy as policy_commands
 from biometric_flow.commands import terminal as terminal_commands
 from biometric_flow.runtime.errors import StartRefused
@@ -93,6 +94,8 @@ def _parser() -> argparse.ArgumentParser:
     terminal_commands.add_terminal(commands.add_parser("terminal", help="ask or change one ZK terminal"))
     terminal_commands.add_discover(commands.add_parser("discover", help="find the ZK terminals of a network"))
     policy_commands.add_policy(commands.add_parser("policy", help="what punches amount to, why, and by which rules"))
+
+    order_commands.add_order(commands.add_parser("order", help="tell a running place what to do with its terminals"))
 
     secret = commands.add_parser("secret", help="print a new secret and its SHA-256, for places.json")
     secret.set_defaults(command=_secret)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 JobState = Literal["queued", "sent", "confirmed", "failed", "timed_out"]
 
@@ -79,6 +79,24 @@ class TakeTemplates(_Order):
     transfer: str = Field(min_length=32, max_length=32, pattern="^[0-9a-f]*$")
 
 
+BlobId = Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{16,64}$")]
+
+
+class InstallFile(_Order):
+    """Fetch a registered blob and keep it under this name. Not possible for terminals that are pulled."""
+
+    kind: Literal["install_file"]
+    blob: BlobId
+    name: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class InstallFirmware(_Order):
+    """Fetch a registered blob and run it as firmware. Not possible for terminals that are pulled."""
+
+    kind: Literal["install_firmware"]
+    blob: BlobId
+
+
 JobOrder = Annotated[
     SyncTime
     | Restart
@@ -89,7 +107,9 @@ JobOrder = Annotated[
     | SetCommKey
     | DeleteTemplates
     | GiveTemplates
-    | TakeTemplates,
+    | TakeTemplates
+    | InstallFile
+    | InstallFirmware,
     Field(discriminator="kind"),
 ]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.place.push.tables import EventKind, TerminalEvent
+from biometric_flow.place.savepoint import savepoint
 from biometric_flow.zk.wire.events import AlarmKind, AlarmRaised
 from biometric_flow.zk.wire.oplog import OperationRecord
 
@@ -100,17 +100,8 @@ class Alarms:
 
     def keep(self, alarms: Sequence[Alarm], now: datetime, *, live: bool) -> list[Alarm]:
         """Keep what is new and return it. An alarm told live and its row in the log are one."""
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                fresh = [alarm for alarm in alarms if self._keep(alarm, now, live)]
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
-            raise StorageUnavailable(f"the alarms were not kept: {error}") from error
-        return fresh
+        with savepoint(self._connection, "an alarm"):
+            return [alarm for alarm in alarms if self._keep(alarm, now, live)]
 
     def _keep(self, alarm: Alarm, now: datetime, live: bool) -> bool:
         event = alarm.event

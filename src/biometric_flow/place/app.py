@@ -27,6 +27,7 @@ from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.biometrics.destruction import Destructions
 from biometric_flow.place.biometrics.vault import Vault
+from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
@@ -43,12 +44,15 @@ from biometric_flow.place.push.server import listener as push_listener
 from biometric_flow.place.push.server import serve as serve_push
 from biometric_flow.place.push.tables import PushReader
 from biometric_flow.place.reader import PlaceReader
+from biometric_flow.place.rollout_runner import RolloutRunner
+from biometric_flow.place.rollouts import Rollouts
 from biometric_flow.place.roster import DevicesFile, Roster, read_devices
 from biometric_flow.place.routes import biometrics, ledger, people, punches, push, stream, terminals, uploads
 from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
 from biometric_flow.place.routes import jobs as job_routes
 from biometric_flow.place.routes import metrics as metrics_routes
+from biometric_flow.place.routes import rollouts as rollout_routes
 from biometric_flow.place.routes.punches import punch_view
 from biometric_flow.place.schema import open_database, open_reader
 from biometric_flow.place.settings import PlaceSettings
@@ -110,6 +114,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     roster = Roster(connection)
     roster.seed(devices)
     incidents, jobs, enrolments = Incidents(connection), Jobs(connection), Enrolments(connection)
+    blobs = Blobs(connection)
     store.forgetting += [roster.read, incidents.read]
     feed = Feed()
 
@@ -159,6 +164,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         incidents,
         Alarms(connection),
         jobs,
+        blobs,
         enrolments,
         file,
         clock,
@@ -181,6 +187,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         wake,
         timedelta(seconds=settings.destruction_look_seconds),
     )
+    rollouts = Rollouts(connection, jobs)
+    rollout_runner = RolloutRunner(rollouts, writer, clock, collectors.wake)
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
     archive = UploadArchive(folder / "archive.sqlite3", settings.archive_bytes, timedelta(days=settings.archive_days))
     pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands, archive))
@@ -200,6 +208,9 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         roster,
         incidents,
         jobs,
+        blobs,
+        rollouts,
+        rollout_runner,
         enrolments,
         collectors,
         health,
@@ -217,6 +228,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         tasks = [asyncio.create_task(writer.run(), name="writer")]
         tasks.append(asyncio.create_task(checkpoints.run(), name="checkpoints"))
+        tasks.append(asyncio.create_task(rollout_runner.run(), name="rollouts"))
         if uplink is not None:
             tasks.append(asyncio.create_task(uplink.run_uploads(), name="uploads"))
             tasks.append(asyncio.create_task(uplink.run_reports(), name="reports"))
@@ -259,6 +271,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         uploads,
         terminals,
         job_routes,
+        rollout_routes,
         enrolment_routes,
         people,
         biometrics,

@@ -69,6 +69,30 @@ class JobFailed(BiometricFlowError):
     code = "job.failed"
 
 
+class BlobUnknown(BiometricFlowError):
+    """No file of this place has this id."""
+
+    code = "blob.unknown"
+
+
+class BlobRefused(BiometricFlowError):
+    """Bytes that are not those of the file that was registered, or one file too many."""
+
+    code = "blob.refused"
+
+
+class RolloutUnknown(BiometricFlowError):
+    """No roll-out of this place has this number."""
+
+    code = "rollout.unknown"
+
+
+class RolloutRefused(BiometricFlowError):
+    """A roll-out that cannot begin as it was asked for."""
+
+    code = "rollout.refused"
+
+
 class JobsFull(BiometricFlowError):
     """Too many jobs wait for a terminal."""
 

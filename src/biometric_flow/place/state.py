@@ -11,6 +11,7 @@ from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
 from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.biometrics.courier import Courier
+from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.feed import Feed
@@ -19,6 +20,8 @@ from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.reader import PlaceReader
+from biometric_flow.place.rollout_runner import RolloutRunner
+from biometric_flow.place.rollouts import Rollouts
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.uplink import LinkState, Uplink
@@ -37,6 +40,9 @@ class PlaceState:
     roster: Roster
     incidents: Incidents
     jobs: Jobs
+    blobs: Blobs
+    rollouts: Rollouts
+    rollout_runner: RolloutRunner
     enrolments: Enrolments
     collectors: Collectors
     health: Health

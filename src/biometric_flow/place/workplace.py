@@ -8,6 +8,7 @@ from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
 from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.biometrics.vault import Vault
+from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.findings import Incident
 from biometric_flow.place.health import Health
@@ -33,6 +34,7 @@ class Workplace:
     incidents: Incidents
     alarms: Alarms
     jobs: Jobs
+    blobs: Blobs
     enrolments: Enrolments
     file: Path
     """The place's database, for checks that read what is on the disk."""

@@ -71,6 +71,7 @@ async def confirm_terminal(key: str, seen: TerminalIdentity, state: State) -> Te
     The body repeats `unconfirmed` as it was shown, so that nobody confirms what they have not seen.
     """
     entry = state.roster.get(key)
+    replaces(entry)
     told = state.health.condition(key, state.clock.now()).told
     if told != Identity(seen.serial, seen.firmware, seen.platform, seen.mac):
         raise NotAsSeen(f"expected what {key!r} says of itself, got another identity; look again and confirm that")

@@ -1,0 +1,169 @@
+"""Orders that reach a place's terminals one after the other, and stop at the first that does not confirm."""
+
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from biometric_flow.api.jobs import JobOrder, JobState
+from biometric_flow.api.rollouts import RolloutState, RolloutStep, RolloutView
+from biometric_flow.place.errors import JobsFull, JobUnknown, RolloutUnknown
+from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.savepoint import savepoint
+
+SCHEMA: Final = """
+CREATE TABLE rollout (
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
+    body       TEXT NOT NULL,              -- the order, as JSON
+    state      TEXT NOT NULL CHECK (state IN ('running', 'done', 'stopped')),
+    detail     TEXT NOT NULL DEFAULT '',
+    created_at TEXT NOT NULL,
+    changed_at TEXT NOT NULL
+) STRICT;
+CREATE TABLE rollout_step (
+    rollout  INTEGER NOT NULL REFERENCES rollout,
+    position INTEGER NOT NULL,             -- 0 is the terminal that goes first, alone
+    terminal TEXT NOT NULL,                -- key
+    job      INTEGER,                      -- once it was told
+    state    TEXT NOT NULL DEFAULT 'waiting',
+    detail   TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (rollout, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rollout_running ON rollout (number) WHERE state = 'running';
+"""
+
+_ORDER: Final[TypeAdapter[JobOrder]] = TypeAdapter(JobOrder)
+_SELECT: Final = "SELECT number, body, state, detail, created_at, changed_at FROM rollout"
+_STOPPED_BY_A_PERSON: Final = "stopped by a person"
+
+
+class Rollouts:
+    """The roll-outs of a place. All methods run in the writer's thread; where they stand is always on the disk."""
+
+    def __init__(self, connection: sqlite3.Connection, jobs: Jobs) -> None:
+        self._connection, self._jobs = connection, jobs
+
+    def start(self, order: JobOrder, terminals: Sequence[str], now: datetime) -> RolloutView:
+        """A new roll-out; its first terminal is told at the next `advance`."""
+        with savepoint(self._connection, "the roll-out"):
+            cursor = self._connection.execute(
+                "INSERT INTO rollout (body, state, created_at, changed_at) VALUES (?, 'running', ?, ?)",
+                (order.model_dump_json(), now.isoformat(), now.isoformat()),
+            )
+            number = int(cursor.lastrowid or 0)
+            self._connection.executemany(
+                "INSERT INTO rollout_step (rollout, position, terminal) VALUES (?, ?, ?)",
+                [(number, position, terminal) for position, terminal in enumerate(terminals)],
+            )
+        return self.get(number)
+
+    def stop(self, number: int, now: datetime) -> RolloutView:
+        """Tell no further terminal; one that was told goes on. Raises RolloutUnknown."""
+        if self.get(number).state == "running":
+            self._turn(number, "stopped", _STOPPED_BY_A_PERSON, now)
+        return self.get(number)
+
+    def resume(self, number: int, now: datetime) -> RolloutView:
+        """Go on where it stopped: what was not confirmed is told again. Raises RolloutUnknown."""
+        if self.get(number).state == "stopped":
+            with savepoint(self._connection, "the roll-out"):
+                self._connection.execute(
+                    "UPDATE rollout_step SET job = NULL, state = 'waiting', detail = ''"
+                    " WHERE rollout = ? AND state IN ('failed', 'timed_out')",
+                    (number,),
+                )
+                self._turn(number, "running", "", now)
+        return self.get(number)
+
+    def advance(self, now: datetime) -> list[str]:
+        """Look at every roll-out that runs, and tell its next terminal; the keys of those that were told."""
+        told: list[str] = []
+        self._jobs.expire(now)
+        for view in self._found("WHERE state = 'running' ORDER BY number"):
+            told += self._advance(view, now)
+        return told
+
+    def has_running(self) -> bool:
+        """Whether there is anything to advance."""
+        return self._connection.execute("SELECT 1 FROM rollout WHERE state = 'running'").fetchone() is not None
+
+    def get(self, number: int) -> RolloutView:
+        """One roll-out. Raises RolloutUnknown."""
+        for view in self._found("WHERE number = ?", number):
+            return view
+        raise RolloutUnknown(f"expected the number of a roll-out of this place, got {number}")
+
+    def listed(self, limit: int) -> list[RolloutView]:
+        """Newest first."""
+        return self._found("ORDER BY number DESC LIMIT ?", limit)
+
+    def _advance(self, view: RolloutView, now: datetime) -> list[str]:
+        for position, step in enumerate(view.steps):
+            if step.state == "confirmed":
+                continue
+            with savepoint(self._connection, "the roll-out's progress"):
+                if step.job is None:
+                    return self._tell(view, position, now)
+                state, detail = self._told(step.terminal, step.job)
+                self._note(view.number, position, state, detail)
+                if state in ("failed", "timed_out"):
+                    self._turn(view.number, "stopped", f"{step.terminal}: {state}: {detail}", now)
+            if state != "confirmed":
+                return []
+        self._turn(view.number, "done", "", now)
+        return []
+
+    def _tell(self, view: RolloutView, position: int, now: datetime) -> list[str]:
+        """The job and the note of its number in one transaction, so that no crash tells a terminal twice."""
+        terminal = view.steps[position].terminal
+        try:
+            job = self._jobs.add(terminal, view.order, now)
+        except JobsFull:
+            return []
+        self._connection.execute(
+            "UPDATE rollout_step SET job = ?, state = ? WHERE rollout = ? AND position = ?",
+            (job.number, job.state, view.number, position),
+        )
+        return [terminal]
+
+    def _told(self, terminal: str, number: int) -> tuple[JobState, str]:
+        """What became of a step's job."""
+        try:
+            job = self._jobs.get(terminal, number)
+        except JobUnknown:
+            return "failed", "its job is no longer known; see what it did, then resume"
+        return job.state, job.detail
+
+    def _note(self, number: int, position: int, state: str, detail: str) -> None:
+        self._connection.execute(
+            "UPDATE rollout_step SET state = ?, detail = ? WHERE rollout = ? AND position = ?",
+            (state, detail, number, position),
+        )
+
+    def _turn(self, number: int, state: RolloutState, detail: str, now: datetime) -> None:
+        self._connection.execute(
+            "UPDATE rollout SET state = ?, detail = ?, changed_at = ? WHERE number = ?",
+            (state, detail[:500], now.isoformat(), number),
+        )
+
+    def _found(self, where: str, *values: object) -> list[RolloutView]:
+        rows = self._connection.execute(f"{_SELECT} {where}", values).fetchall()
+        return [self._view(row) for row in rows]
+
+    def _view(self, row: tuple[Any, ...]) -> RolloutView:
+        number, body, state, detail, created_at, changed_at = row
+        query = "SELECT terminal, state, job, detail FROM rollout_step WHERE rollout = ? ORDER BY position"
+        return RolloutView(
+            number=number,
+            order=_ORDER.validate_json(body),
+            state=state,
+            detail=detail,
+            steps=[
+                RolloutStep(terminal=terminal, state=step, job=job, detail=told)
+                for terminal, step, job, told in self._connection.execute(query, (number,))
+            ],
+            created_at=datetime.fromisoformat(created_at),
+            changed_at=datetime.fromisoformat(changed_at),
+        )

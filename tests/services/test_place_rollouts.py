@@ -1,0 +1,166 @@
+"""Roll-outs: one terminal first, the rest after it confirmed, stopped at the first failure, kept across restarts."""
+
+import contextlib
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from biometric_flow.zk.simulator.terminal import SimulatedTerminal
+from tests.services.places import RunningPlace, configured, running_place, until
+
+CAIRO = ZoneInfo("Africa/Cairo")
+KEYS = ("gate", "hall", "yard")
+
+
+@contextlib.asynccontextmanager
+async def terminals(transport: str = "tcp") -> AsyncIterator[dict[str, SimulatedTerminal]]:
+    async with contextlib.AsyncExitStack() as stack:
+        yield {
+            key: await stack.enter_async_context(
+                SimulatedTerminal(
+                    zone=CAIRO, drift=timedelta(minutes=9), serial=f"SIM{place:07}", transports=(transport,)
+                )
+            )
+            for place, key in enumerate(KEYS)
+        }
+
+
+async def test_one_terminal_goes_first_and_the_rest_follow(tmp_path: Path) -> None:
+    async with terminals() as sims, running_place(tmp_path, _configured(sims)) as place:
+        await until(lambda: _all_online(place))
+        await sims["gate"].power_off()
+        await until(lambda: _is(place, "gate", "offline"))
+        number = await _start(place, {"kind": "sync_time"})
+        await until(lambda: _step_is(place, number, 0, "queued"))
+        assert [step["state"] for step in (await _rollout(place, number))["steps"]] == ["queued", "waiting", "waiting"]
+        assert sims["hall"].clock.drift > timedelta(minutes=8)
+        await sims["gate"].power_on()
+        await until(lambda: _ended(place, number))
+        rollout = await _rollout(place, number)
+        assert (rollout["state"], {step["state"] for step in rollout["steps"]}) == ("done", {"confirmed"})
+        assert all(abs(sim.clock.drift) < timedelta(seconds=2) for sim in sims.values())
+
+
+async def test_the_first_failure_stops_it_and_a_person_may_resume(tmp_path: Path) -> None:
+    async with terminals() as sims, running_place(tmp_path, _configured(sims)) as place:
+        await until(lambda: _all_online(place))
+        await sims["hall"].fault("forget")
+        number = await _start(place, {"kind": "set_comm_key"})
+        await until(lambda: _ended(place, number))
+        rollout = await _rollout(place, number)
+        assert [step["state"] for step in rollout["steps"]] == ["confirmed", "failed", "waiting"]
+        assert (rollout["state"], "hall" in rollout["detail"]) == ("stopped", True)
+        assert (sims["gate"].comm_key > 0, sims["hall"].comm_key, sims["yard"].comm_key) == (True, 0, 0)
+        sims["hall"].faults.clear()
+        first_key = sims["gate"].comm_key
+        await until(lambda: _all_online(place))
+        await place.http.post(f"/v1/rollouts/{number}/resume")
+        await until(lambda: _ended(place, number))
+        assert (await _rollout(place, number))["state"] == "done"
+        assert sims["gate"].comm_key == first_key, "a terminal that confirmed is not told again"
+        assert all(sim.comm_key for sim in sims.values())
+
+
+async def test_a_rollout_goes_on_after_the_place_was_away(tmp_path: Path) -> None:
+    async with terminals() as sims:
+        async with running_place(tmp_path, _configured(sims)) as place:
+            await until(lambda: _all_online(place))
+            await sims["gate"].power_off()
+            number = await _start(place, {"kind": "sync_time"})
+            await until(lambda: _step_is(place, number, 0, "queued"))
+        await sims["gate"].power_on()
+        async with running_place(tmp_path, _configured(sims)) as place:
+            await until(lambda: _ended(place, number))
+            rollout = await _rollout(place, number)
+            assert rollout["state"] == "done"
+            jobs = [await place.get(f"/v1/terminals/{key}/jobs") for key in KEYS]
+            assert [len(told) for told in jobs] == [1, 1, 1], "nobody is told twice"
+
+
+async def test_a_file_is_registered_in_pieces_and_only_under_its_digest(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 8000
+    async with running_place(tmp_path) as place:
+        new = {"title": "logo.png", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        blob = (await place.http.post("/v1/blobs", json=new)).json()
+        assert len(blob["id"]) == 32
+        assert (blob["held"], blob["is_whole"]) == (0, False)
+        half = 1024 * 1024
+        path = f"/v1/blobs/{blob['id']}"
+        assert (await place.http.put(f"{path}/5", content=b"x")).json()["code"] == "blob.refused"
+        await place.http.put(f"{path}/0", content=data[:half])
+        again = (await place.http.put(f"{path}/0", content=data[:half])).json()
+        assert (again["held"], again["is_whole"]) == (half, False)
+        wrong = await place.http.put(f"{path}/{half}", content=bytes(len(data) - half))
+        assert (wrong.status_code, wrong.json()["code"]) == (409, "blob.refused")
+        assert [(one["held"], one["is_whole"]) for one in await place.get("/v1/blobs")] == [(half, False)]
+        whole = (await place.http.put(f"{path}/{half}", content=data[half:])).json()
+        assert (whole["held"], whole["is_whole"]) == (len(data), True)
+        assert (await place.http.post("/v1/blobs", json={**new, "path": "/etc/passwd"})).status_code == 422
+        assert (await place.http.delete(path)).status_code == 204
+        assert (await place.http.put(f"{path}/0", content=b"x")).json()["code"] == "blob.unknown"
+
+
+async def test_firmware_over_this_channel_stops_at_the_first_terminal_and_says_why(tmp_path: Path) -> None:
+    data = bytes(5000)
+    async with terminals("udp") as sims, running_place(tmp_path, _configured(sims)) as place:
+        await until(lambda: _all_online(place))
+        new = {"title": "firmware", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        blob = (await place.http.post("/v1/blobs", json=new)).json()
+        order = {"kind": "install_firmware", "blob": blob["id"]}
+        early = await place.http.post("/v1/rollouts", json={"order": order, "terminals": ["gate"]})
+        assert early.json()["code"] == "rollout.refused"
+        await place.http.put(f"/v1/blobs/{blob['id']}/0", content=data)
+        number = await _start(place, order)
+        await until(lambda: _ended(place, number))
+        steps = (await _rollout(place, number))["steps"]
+        assert [step["state"] for step in steps] == ["failed", "waiting", "waiting"]
+        assert "not possible on this channel, use push" in steps[0]["detail"]
+
+
+async def test_what_cannot_be_rolled_out_is_refused(tmp_path: Path) -> None:
+    async with terminals() as sims, running_place(tmp_path, _configured(sims)) as place:
+        for keys, code in (
+            (["gate", "gate"], "rollout.refused"),
+            (["nowhere"], "terminal.unknown"),
+            ([], "request.invalid"),
+        ):
+            answer = await place.http.post("/v1/rollouts", json={"order": {"kind": "restart"}, "terminals": keys})
+            assert answer.json()["code"] == code
+        assert (await place.http.get("/v1/rollouts/7")).json()["code"] == "rollout.unknown"
+        path = {"kind": "install_file", "blob": "x" * 32, "name": "../../etc/passwd"}
+        answer = await place.http.post("/v1/rollouts", json={"order": path, "terminals": ["gate"]})
+        assert answer.json()["code"] == "request.invalid"
+
+
+def _configured(sims: dict[str, SimulatedTerminal]) -> list[Any]:
+    return [configured(sim, key) for key, sim in sims.items()]
+
+
+async def _start(place: RunningPlace, order: dict[str, object]) -> int:
+    answer = await place.http.post("/v1/rollouts", json={"order": order, "terminals": list(KEYS)})
+    assert answer.status_code == 202, answer.text
+    return int(answer.json()["number"])
+
+
+async def _rollout(place: RunningPlace, number: int) -> dict[str, Any]:
+    found: dict[str, Any] = await place.get(f"/v1/rollouts/{number}")
+    return found
+
+
+async def _ended(place: RunningPlace, number: int) -> bool:
+    return bool((await _rollout(place, number))["state"] != "running")
+
+
+async def _step_is(place: RunningPlace, number: int, position: int, state: str) -> bool:
+    return bool((await _rollout(place, number))["steps"][position]["state"] == state)
+
+
+async def _is(place: RunningPlace, key: str, state: str) -> bool:
+    return bool((await place.terminal(key))["state"] == state)
+
+
+async def _all_online(place: RunningPlace) -> bool:
+    return all([await _is(place, key, "online") for key in KEYS])
