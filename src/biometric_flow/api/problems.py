@@ -79,6 +79,7 @@ STATUS: Final[dict[str, int]] = {
     "ledger.checkpoint_inconsistent": 409,
     "ledger.tree_incomplete": 500,
     "ledger.altered": 500,
+    "ledger.replica_altered": 500,
     "ledger.checkpoint_refused": 409,
     "policy.invalid": 422,
     "policy.case_invalid": 422,

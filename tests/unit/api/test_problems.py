@@ -8,7 +8,7 @@ import biometric_flow
 from biometric_flow.api.problems import STATUS
 from biometric_flow.model.errors import BiometricFlowError
 
-NEVER_ANSWERED = ("start.", "settings.")
+NEVER_ANSWERED = ("start.", "settings.", "backup.")
 """Codes of errors that stop a process before it serves; they reach a terminal, not a caller."""
 
 SCRIPTS = (".migrations.", ".dashboard.app", ".dashboard.pages.", "__main__")
