@@ -204,14 +204,21 @@ async def test_refused_attempts_and_alarms_are_events_and_no_punches(tmp_path: P
     assert drift < 0
 
 
-async def test_pull_push_and_a_usb_file_of_one_terminal_store_each_punch_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("protocol", ["att", "acc"])
+async def test_pull_live_push_and_a_usb_file_of_one_terminal_store_each_punch_once(
+    tmp_path: Path, protocol: str
+) -> None:
     async with terminal(punches=past(60)) as machine:
         pulled = configured(machine, "door").model_dump() | {"serial": "PUSH0001", "push_secret": SECRET}
         async with push_place(tmp_path, [type(pushing()).model_validate(pulled)]) as place:
-            async with dialling(place, machine) as link:
+            async with dialling(place, machine, protocol) as link:
                 await until(lambda: holds(place, 60))
                 await machine.punch("4", state=1, verify=15)
                 await until(lambda: _confirmed(link))
+                query = {"kind": "query_punches", "start": "2026-01-01T00:00:00", "end": "2027-01-01T00:00:00"}
+                again = await command(place, **query)
+                await until(lambda: _is_state(place, again, "confirmed"))
+                await until(lambda: is_in(place, "online"))
             rows = machine.truth()
             new = "".join(f"{one.pin:>9}\t{_text(one)}\t1\t{one.state}\t1\t0\r\n" for one in rows)
             old = "".join(f"{one.pin}\tPerson {one.pin}\t{_text(one)}\t1\t{one.state}\t1\n" for one in rows)
@@ -220,10 +227,15 @@ async def test_pull_push_and_a_usb_file_of_one_terminal_store_each_punch_once(tm
                 for file in (new, old)
             ]
             await until(lambda: holds(place, 61))
+            channels = {one["channel"] for one in await place.punches()}
+            counters = (await place.terminal("door"))["counters"]
             seen = seen_in(await place.punches())
     assert [(one["received"], one["duplicate"]) for one in results] == [(61, 61), (61, 61)]
     assert len(seen) == len(set(seen)) == 61
     assert set(seen) == truth_of(machine)
+    assert channels <= {"push", "pull", "live"}
+    assert counters["accepted"] == 61
+    assert counters["duplicate"] >= 3 * 61  # both files and the query, besides pull or push
 
 
 async def test_a_usb_file_alone_becomes_punches_and_its_bad_lines_are_kept_aside(tmp_path: Path) -> None:

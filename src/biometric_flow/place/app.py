@@ -190,7 +190,9 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     rollouts = Rollouts(connection, jobs)
     rollout_runner = RolloutRunner(rollouts, writer, clock, collectors.wake)
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
-    archive = UploadArchive(folder / "archive.sqlite3", settings.archive_bytes, timedelta(days=settings.archive_days))
+    archive = UploadArchive(
+        folder / "archive.sqlite3", keys, settings.archive_bytes, timedelta(days=settings.archive_days)
+    )
     pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands, archive))
     push_port = None
     if settings.push_port is not None:

@@ -67,7 +67,7 @@ class Caretaker:
             try:
                 await self._writer.call(self.vault.destroy_keys)
                 for pin in await self._writer.call(self.vault.overdue, self._clock.now()):
-                    await self.end(pin, "its period or three years since the last interaction are over")
+                    await self.end(pin, "its period is over")
                 await self._advance()
             except StorageUnavailable as error:
                 log.error("destruction_waits", reason=str(error))

@@ -16,7 +16,7 @@ DATA_MAX: Final = 900 * 1024
 """Bytes of a template or picture at most; terminals take no more in one command (zk-push-protocol 7)."""
 
 LONGEST: Final = timedelta(days=3 * 365)
-"""After the last interaction with a person everything goes, at the latest (security-design E4)."""
+"""A release lasts no longer from its signature on, so that nothing outlives the last interaction by more (E4)."""
 
 PHOTO: Final = "ATTPHOTO"
 
@@ -121,9 +121,3 @@ class Release:
     def is_in_force(self, now: datetime) -> bool:
         """Whether it allows anything now."""
         return self.ended_at is None and self.given_at <= now < self.until
-
-
-def end_of(release: Release, last_punch: datetime | None) -> datetime:
-    """When everything that a release allowed has to be gone: its period, or three years after the last interaction."""
-    last = max(filter(None, (release.given_at, last_punch)))
-    return min(release.until, last + LONGEST)

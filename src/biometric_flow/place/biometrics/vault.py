@@ -14,7 +14,7 @@ from biometric_flow.identity.keyring import Owner, subject
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import Pin
 from biometric_flow.place.biometrics.errors import ReleaseExists, ReleaseInvalid, ReleaseUnknown
-from biometric_flow.place.biometrics.samples import DATA_MAX, LONGEST, PHOTO, Dropped, Release, Sample, end_of
+from biometric_flow.place.biometrics.samples import DATA_MAX, LONGEST, PHOTO, Dropped, Release, Sample
 from biometric_flow.place.keys import PlaceKeys
 
 PHOTOS_MAX: Final = 400
@@ -123,15 +123,9 @@ class Vault:
         return release is not None and release.is_in_force(now)
 
     def overdue(self, now: datetime) -> list[Pin]:
-        """Whose templates have been here for as long as they may (security-design E4)."""
-        found = []
-        for release in map(_release, self._connection.execute(f"{_RELEASE} WHERE ended_at IS NULL").fetchall()):
-            (last,) = self._connection.execute(
-                "SELECT max(instant) FROM punch WHERE pin = ?", (release.pin,)
-            ).fetchone()
-            if end_of(release, None if last is None else datetime.fromtimestamp(last, UTC)) <= now:
-                found.append(release.pin)
-        return found
+        """Whose period is over. None lasts longer than three years from its signature, which is an interaction (E4)."""
+        open_ones = map(_release, self._connection.execute(f"{_RELEASE} WHERE ended_at IS NULL").fetchall())
+        return [one.pin for one in open_ones if one.until <= now]
 
     def keep(self, samples: Sequence[Sample], unreadable: int, terminal: str, now: datetime) -> Counter[str]:
         """Seal what may be kept and drop the rest, counted; durable when this returns."""

@@ -5,7 +5,7 @@ written, that is logged and counted, and nothing else happens: the archive expla
 """
 
 import asyncio
-import hashlib
+import hmac
 import sqlite3
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +17,12 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from biometric_flow.identity.envelope import PLAINTEXT_MAX, Binding, row_name
+from biometric_flow.identity.errors import IdentityError
+from biometric_flow.identity.keyring import PLACE
+from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
+from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push.errors import ArchiveUnreadable, UploadUnknown
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.zk.push.text import BODY_MAX, without_secrets
@@ -35,8 +40,8 @@ CREATE TABLE IF NOT EXISTS upload (
     terminal    TEXT NOT NULL,             -- serial number
     table_name  TEXT NOT NULL,
     query       TEXT NOT NULL,             -- what came with it: stamp, count, page
-    digest      BLOB NOT NULL,             -- SHA-256 of what is kept
-    body        BLOB NOT NULL,             -- deflated; without templates, pictures and passwords
+    digest      BLOB NOT NULL,             -- keyed, of what is kept: a bare hash of a PIN and a time can be guessed
+    body        BLOB NOT NULL,             -- deflated and sealed; without templates, pictures and passwords
     size        INTEGER NOT NULL,          -- bytes that came
     is_whole    INTEGER NOT NULL,          -- 0: something was left out
     received_at TEXT NOT NULL,
@@ -130,9 +135,11 @@ def kept_part(table: str, body: bytes) -> tuple[bytes, bool]:
 class UploadArchive:
     """The archive of one place. `keep` never raises for a failing disk; everything else raises ArchiveUnreadable."""
 
-    def __init__(self, file: Path, bytes_max: int, age_max: timedelta) -> None:
+    def __init__(self, file: Path, keys: PlaceKeys, bytes_max: int, age_max: timedelta) -> None:
         self.failures = 0
         """Uploads that could not be kept since the place started."""
+        self._keys = keys
+        self._digest_key = keys.derived(PLACE, b"biometric-flow/archive/1")
         self._bytes_max = bytes_max
         self._age_max = age_max
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="place-archive")
@@ -158,7 +165,7 @@ class UploadArchive:
             return
         try:
             await self._call(self._keep, arrival, outcome)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, StorageUnavailable) as error:
             self.failures += 1
             log.error("upload_not_archived", serial=arrival.terminal, table=arrival.table, reason=str(error))
 
@@ -173,15 +180,15 @@ class UploadArchive:
 
     async def get(self, number: int) -> tuple[ArchivedUpload, bytes]:
         """One upload and its body. Raises UploadUnknown."""
-        rows = await self._read(f"SELECT {_COLUMNS}, body FROM upload WHERE number = ?", (number,))  # noqa: S608
+        rows = await self._read(f"SELECT {_COLUMNS}, digest, body FROM upload WHERE number = ?", (number,))  # noqa: S608
         if not rows:
             raise UploadUnknown(
                 f"expected the number of an upload in the archive, got {number}; it may have been pruned"
             )
-        *columns, body = rows[0]
+        *columns, digest, body = rows[0]
         try:
-            return _upload(tuple(columns)), zlib.decompressobj().decompress(body, BODY_MAX)
-        except zlib.error as error:
+            return _upload(tuple(columns)), zlib.decompressobj().decompress(self._opened(digest, body), BODY_MAX)
+        except (zlib.error, IdentityError) as error:
             raise ArchiveUnreadable(f"upload {number} of the archive is damaged: {error}") from None
 
     async def forget_old(self, clock: Clock) -> None:
@@ -217,7 +224,8 @@ class UploadArchive:
 
     def _keep(self, arrival: Arrival, outcome: Outcome) -> None:
         kept, is_whole = kept_part(arrival.table, arrival.body)
-        body, digest = zlib.compress(kept, 6), hashlib.sha256(kept).digest()
+        digest = hmac.digest(self._digest_key, kept, "sha256")
+        body = self._sealed(digest, zlib.compress(kept, 6))
         at = arrival.at.isoformat()
         known = self._connection.execute(
             "UPDATE upload SET times = times + 1, last_at = ? WHERE terminal = ? AND table_name = ? AND digest = ?",
@@ -238,6 +246,22 @@ class UploadArchive:
             ),
         )
         self._sizes[arrival.terminal] = self._sizes.get(arrival.terminal, 0) + len(body)
+
+    def _sealed(self, digest: bytes, plain: bytes) -> bytes:
+        """The body in envelopes of the place's key, each with its length before it."""
+        pieces = [plain[start : start + PLAINTEXT_MAX] for start in range(0, len(plain), PLAINTEXT_MAX)]
+        sealed = [self._keys.seal(PLACE, _binding(digest, place), piece) for place, piece in enumerate(pieces)]
+        return b"".join(len(one).to_bytes(4, "big") + one for one in sealed)
+
+    def _opened(self, digest: bytes, sealed: bytes) -> bytes:
+        pieces: list[bytes] = []
+        start = 0
+        while start < len(sealed):
+            size = int.from_bytes(sealed[start : start + 4], "big")
+            envelope = sealed[start + 4 : start + 4 + size]
+            pieces.append(self._keys.open(PLACE, _binding(digest, len(pieces)), envelope))
+            start += 4 + size
+        return b"".join(pieces)
 
     def _make_room(self, terminal: str, size: int) -> None:
         """The oldest of this terminal go first; no terminal costs another its past."""
@@ -261,6 +285,10 @@ class UploadArchive:
             self._sizes[terminal] = self._sizes.get(terminal, 0) - length
         self._connection.execute("PRAGMA incremental_vacuum").fetchall()
         return len(rows)
+
+
+def _binding(digest: bytes, place: int) -> Binding:
+    return Binding("upload", "body", row_name(digest, place))
 
 
 def ranges_text(sequences: Sequence[int]) -> str:
