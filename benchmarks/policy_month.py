@@ -18,6 +18,7 @@ from biometric_flow.policy.fields import EPOCH, Fields
 from biometric_flow.policy.inputs import GivenPunch, Inputs, Schedule, Shift
 from biometric_flow.policy.many import evaluate_many
 from biometric_flow.policy.reading import read_policy
+from biometric_flow.policy.schedules import is_rest_day
 from biometric_flow.policy.zones import HomeZone
 
 PEOPLE: Final = 10_000
@@ -122,7 +123,7 @@ def _midnight(day: int) -> int:
 
 
 def _odd(month: Inputs, person: int) -> Inputs:
-    """The month with a punch missing, or one read twice, on one day in twenty."""
+    """The month without its days of rest; on one day in twenty a punch is missing, or one is read twice instead."""
     punches = list(month.punches)
     for day in range(person % 20, DAYS, 20):
         if day % 2:
@@ -131,7 +132,9 @@ def _odd(month: Inputs, person: int) -> Inputs:
             )
         else:
             punches[day * 4 + person % 4] = replace(punches[day * 4 + person % 4], second=None, wall_second=0)
-    return replace(month, punches=tuple(punch for punch in punches if punch.second is not None))
+    rest = {day for day in range(DAYS) if is_rest_day(PLAN, FIRST + day)}
+    came = tuple(punch for at, punch in enumerate(punches) if punch.second is not None and at // 4 not in rest)
+    return replace(month, punches=came)
 
 
 def _week(month: Inputs, day: int) -> tuple[GivenPunch, ...]:

@@ -11,6 +11,7 @@ from biometric_flow.commands.connection import UsageRefused
 from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
 from biometric_flow.policy.cases import Case, read_cases
+from biometric_flow.policy.differences import differences
 from biometric_flow.policy.engine import Evaluation, evaluate
 from biometric_flow.policy.errors import CaseInvalid, PolicyInvalid
 from biometric_flow.policy.explain import explain, headline
@@ -21,6 +22,7 @@ from biometric_flow.policy.sentences import hours, sentences
 Action = Callable[[argparse.Namespace, Screen], int]
 
 DONE: Final = 0
+NOT_AS_EXPECTED: Final = 1
 NOT_POSSIBLE: Final = 2
 FILE_MAX: Final = 256 * 1024 * 1024
 _DAYS: Final = ("DATE", "STATUS", "WORKED", "PAY", "SCHEDULED", "LATE", "EARLY", "BREAK", "IRREGULARITIES")
@@ -37,7 +39,10 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         sub.set_defaults(command=lambda given: run(action, given))
         return sub
 
-    command("evaluate", _evaluate, "FILE", "The workdays of every case of a file.")
+    asked = command("evaluate", _evaluate, "FILE", "The workdays of every case of a file.")
+    asked.add_argument(
+        "--check", action="store_true", help="compare with what the cases expect; differences end with exit code 1"
+    )
     told = command("explain", _explain, "FILE", "Why a workday is what it is, in sentences.")
     told.add_argument("--id", required=True, metavar="CASE", help="which case")
     told.add_argument("--date", metavar="YYYY-MM-DD", help="only this day (default: all of its range)")
@@ -67,9 +72,15 @@ def presets() -> list[str]:
 
 def _evaluate(given: argparse.Namespace, screen: Screen) -> int:
     results = [(case, evaluate(case.given)) for case in _cases(given, screen)]
+    told = [line for case, result in results for line in differences(case, result)] if given.check else []
+    for line in told:
+        screen.note(shown(line))
+    if given.check:
+        screen.note(f"{len(results)} cases, {len(told)} differences")
+    code = NOT_AS_EXPECTED if told else DONE
     if screen.as_json:
         screen.document({"results": [_document(case, result) for case, result in results]})
-        return DONE
+        return code
     for number, (case, result) in enumerate(results):
         if number:
             screen.say()
@@ -78,7 +89,7 @@ def _evaluate(given: argparse.Namespace, screen: Screen) -> int:
         for one in result.adjustments:
             screen.say(f"to be paid later for {date_text(one.day)}: {_pay(one.delta)}")
         screen.say(f"total {hours(result.worked)}" + (f" = {_pay(result.pay)}" if result.pay else ""))
-    return DONE
+    return code
 
 
 def _explain(given: argparse.Namespace, screen: Screen) -> int:

@@ -34,6 +34,39 @@ def test_every_day_of_every_case_has_every_field(capsys: pytest.CaptureFixture[s
     assert lock["adjustments"] == [{"date": "2024-01-08", "delta": {"worked": 60, "regular": 60}}]
 
 
+def test_the_public_cases_come_out_as_expected(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = said(capsys, "evaluate", PUBLIC, "--json", "--check")
+    assert (code, err) == (0, "50 cases, 0 differences\n")
+    assert len(json.loads(out)["results"]) == 50
+
+
+def test_a_difference_is_told_as_a_payroll_clerk_reads_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    document = json.loads(Path(PUBLIC).read_text(encoding="utf-8"))
+    case = next(case for case in document["cases"] if case["id"] == "pub-015")
+    day = {"date": "2024-01-08", "worked": 540, "pay": {"regular": 480, "ot1": 60}, "status": "absent", "lunch": 5}
+    case["expect"] = {"days": [day, {"date": "2024-02-01"}], "totals": {"worked": 540}, "adjustments": [1]}
+    file = tmp_path / "changed.json"
+    file.write_text(json.dumps({"schema": 1, "cases": [case]}))
+    code, _, err = said(capsys, "evaluate", str(file), "--check")
+    assert (code, err.splitlines()) == (
+        1,
+        [
+            "pub-015, 2024-01-08: worked: expected 9:00 (540 min), came 8:30 (510 min)",
+            "pub-015, 2024-01-08: ot1: expected 1:00 (60 min), came 0:30 (30 min)",
+            "pub-015, 2024-01-08: status: expected absent, came present",
+            "pub-015, 2024-01-08: expected lunch, no workday has such a field",
+            "pub-015, 2024-02-01: expected a workday, the range has none",
+            "pub-015, adjustments: expected [1], came []",
+            "pub-015, total worked: expected 9:00 (540 min), came 8:30 (510 min)",
+            "1 cases, 7 differences",
+        ],
+    )
+    case["expect"] = {"days": ["Monday"]}
+    file.write_text(json.dumps({"schema": 1, "cases": [case]}))
+    assert "expected a list of days" in said(capsys, "evaluate", str(file), "--check")[2]
+    assert said(capsys, "evaluate", str(file))[0] == 0, "without --check nothing is compared"
+
+
 def test_people_get_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = said(capsys, "evaluate", PUBLIC)
     assert code == 0
