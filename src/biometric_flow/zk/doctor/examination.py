@@ -13,6 +13,7 @@ from biometric_flow.zk.doctor import entrance, verdicts
 from biometric_flow.zk.doctor.checks import SURE, Sample, attendance_candidates, user_candidates
 from biometric_flow.zk.doctor.family import description_of
 from biometric_flow.zk.doctor.report import Finding, Report, Severity, ok
+from biometric_flow.zk.doctor.segment import routes_of_this_machine, segment
 from biometric_flow.zk.errors import TerminalUnreachable, ZkError
 from biometric_flow.zk.recorder import Recorder
 from biometric_flow.zk.sign_in import intact, sign_in
@@ -101,6 +102,7 @@ class _Examination:
     async def reach(self, transport: Transport) -> tuple[Channel, Transport] | None:
         """A connection and what carries it, or the finding why there is none."""
         self.found(entrance.address(self.report.host))
+        self.found(segment(self.report.host, routes_of_this_machine()))
         over = Transport.UDP if transport == Transport.UDP else Transport.TCP
         opened = await self._open(over)
         is_refused = isinstance(opened, Finding) and opened.code == "reach.refused"
