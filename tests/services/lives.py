@@ -114,7 +114,7 @@ class Life:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def before(self, statement: str) -> None:
-        if statement.startswith(self.point):
+        if self.point and statement.startswith(self.point):
             self.strike()
 
     def passed(self, point: str) -> None:
