@@ -257,6 +257,9 @@ async def test_what_the_stolen_key_signs_against_the_replica_is_refused_and_kept
         assert (problem.status, problem.code) == (409, "ledger.checkpoint_refused")
     [kept] = await evidence(gateway)
     assert kept["note"] == str(forged)
+    urgent = (await gateway.client.overview(gateway.token)).attention[0]
+    assert (urgent.kind, urgent.place) == ("checkpoint_refused", "cairo")
+    assert kept["reason"] in urgent.text
     assert await text(gateway, "/v1/places/cairo/checkpoint") == before
     chain.add(*touches(1, first=300))
     await uplink.upload(300, chain.entries[300:])

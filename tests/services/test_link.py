@@ -112,7 +112,9 @@ async def test_what_a_place_signs_is_cosigned_and_its_receipts_carry_both_signat
             assert (await gateway.http.get(path, headers=headers)).text == of_place
 
 
-async def test_an_old_backup_put_back_is_found_at_the_next_checkpoint(gateway: RunningGateway, tmp_path: Path) -> None:
+async def test_an_old_backup_put_back_is_found_and_takes_nothing_until_an_operator_decides(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
     link = {"gateway_url": gateway.url, "gateway_credential": SECRETS["cairo"]}
     folder, backup = tmp_path / "place", tmp_path / "backup"
     async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal:
@@ -124,10 +126,21 @@ async def test_an_old_backup_put_back_is_found_at_the_next_checkpoint(gateway: R
         async with running_place(folder, [configured(terminal)], **link) as place:
             await until(lambda: _is_cosigned(place, 2))
         async with running_place(backup, [configured(terminal)], **link) as place:
-            await until(lambda: _has_punches_of(place, 2))
-            await until(lambda: _link_is(place, "refused"))
-            await until(lambda: _has_evidence(gateway))
-    assert await gateway.count() == 2
+            await until(lambda: _is_read_only(place))
+            told = await place.get("/health")
+            await terminal.punch("3")
+            refused = await place.http.patch("/v1/terminals/gate", json={"name": "Front"})
+            assert (refused.status_code, refused.json()["code"]) == (503, "ledger.halted")
+            assert told["status"] == "degraded"
+            assert "Keep this folder as evidence" in told["read_only"]
+            head = told["head"]
+        async with running_place(backup, [configured(terminal)]) as place:
+            await until(lambda: _is_read_only(place))
+            await asyncio.sleep(1)  # time in which a place that takes punches takes one
+            assert (await place.get("/health"))["head"] == head, "it grew after a restart without its gateway"
+        async with running_place(folder, [configured(terminal)], **link) as place:
+            await until(lambda: _is_cosigned(place, 3))
+    assert await gateway.count() == 3
 
 
 async def test_two_places_that_exchange_their_folders_do_not_start(tmp_path: Path) -> None:
@@ -156,6 +169,10 @@ async def test_a_refused_credential_is_said(gateway: RunningGateway, tmp_path: P
     link = {"gateway_url": gateway.url, "gateway_credential": "another secret of the right length".ljust(43, "y")}
     async with running_place(tmp_path, **link) as place:
         await until(lambda: _link_is(place, "refused"))
+
+
+async def _is_read_only(place: RunningPlace) -> bool:
+    return bool((await place.get("/health"))["read_only"])
 
 
 async def _is_cosigned(place: RunningPlace, count: int) -> bool:

@@ -207,6 +207,7 @@ class Attention(BaseModel):
     """One line of what needs a person, most urgent first."""
 
     kind: Literal[
+        "checkpoint_refused",
         "place_silent",
         "terminal_offline",
         "terminal_blocked",

@@ -211,5 +211,8 @@ class PlaceHealth(BaseModel):
     gateway: Literal["connected", "unreachable", "refused", "not_configured"]
     gateway_since: datetime
     storage: Literal["ok", "failing"]
+    read_only: str = Field("", description="Why nothing is taken into the ledger, and what to do; empty when all is.")
+    examined_at: datetime | None = Field(None, description="When the whole ledger was checked last.")
+    altered: str = Field("", description="The first thing that this check found altered; empty when everything fits.")
     terminals_online: int
     terminals_total: int

@@ -76,6 +76,7 @@ STATUS: Final[dict[str, int]] = {
     "ledger.out_of_order": 409,
     "ledger.restored_from_older_copy": 409,
     "ledger.storage_unavailable": 503,
+    "ledger.halted": 503,
     "ledger.checkpoint_inconsistent": 409,
     "ledger.tree_incomplete": 500,
     "ledger.altered": 500,

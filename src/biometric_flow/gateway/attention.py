@@ -1,6 +1,8 @@
 """What needs a person, most urgent first: pure."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 from biometric_flow.api.gateway import Attention, PlaceView, TerminalStatus
@@ -14,7 +16,18 @@ _OWN_LINES: Final = ("clock_drift", "quarantine", "no_comm_key")
 """Findings that are told from the numbers themselves, in the words below."""
 
 
-def attention(known: Sequence[PlaceView], reported: Sequence[TerminalStatus]) -> list[Attention]:
+@dataclass(frozen=True, slots=True)
+class RefusedNote:
+    """A checkpoint that was signed by a place and not cosigned."""
+
+    place: str
+    reason: str
+    at: datetime
+
+
+def attention(
+    known: Sequence[PlaceView], reported: Sequence[TerminalStatus], refused: Sequence[RefusedNote] = ()
+) -> list[Attention]:
     """Findings about places and their terminals. Of a silent place only the silence is said: the rest is old."""
     names = {place.id: place.name for place in known}
     speaking = [
@@ -23,6 +36,7 @@ def attention(known: Sequence[PlaceView], reported: Sequence[TerminalStatus]) ->
         if terminal.is_enabled and any(place.id == terminal.place and place.is_reporting for place in known)
     ]
     return [
+        *(_contradiction(one, names[one.place]) for one in refused if one.place in names),
         *(_silent(place) for place in known if not place.is_reporting),
         *(_blocked(one, names[one.place]) for one in speaking if one.state is TerminalState.BLOCKED),
         *(_offline(one, names[one.place]) for one in speaking if one.state is TerminalState.OFFLINE),
@@ -32,6 +46,11 @@ def attention(known: Sequence[PlaceView], reported: Sequence[TerminalStatus]) ->
         *_found(speaking, names, "warning"),
         *_no_key([one for one in speaking if not one.has_comm_key and one.last_contact is not None], names),
     ]
+
+
+def _contradiction(refused: RefusedNote, place: str) -> Attention:
+    text = f"A checkpoint of {place} contradicts what the gateway holds: {refused.reason}. Keep both sides as they are"
+    return Attention(kind="checkpoint_refused", text=text, place=refused.place, since=refused.at)
 
 
 def _silent(place: PlaceView) -> Attention:

@@ -19,13 +19,16 @@ from biometric_flow.api.gateway import (
     PlaceView,
     TerminalStatus,
 )
-from biometric_flow.gateway.attention import attention
+from biometric_flow.gateway.attention import RefusedNote, attention
 from biometric_flow.gateway.registry import Registry
-from biometric_flow.gateway.store import days, places, terminals
+from biometric_flow.gateway.store import checkpoints, days, places, terminals
 from biometric_flow.gateway.views import place_view, terminal_view
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
+
+REFUSED_SHOWN: Final = timedelta(days=30)
+"""How long a refused checkpoint is shown as needing a person; it is kept for ever."""
 
 WEEKS: Final = (7, 14, 21, 28)
 """Days before today that were the same weekday."""
@@ -77,7 +80,9 @@ class Overviews:
             cells = await days.cells(connection, local_nows)
             first = await days.first_days(connection, list(local_nows))
             reported = [terminal_view(row, is_stale=False) for row in await terminals.listed(connection)]
-        return add_up(known, read_cells(cells, first), reported, now)
+            refused = await checkpoints.last_refused(connection, now - REFUSED_SHOWN)
+        notes = [RefusedNote(row.place_id, row.reason, row.received_at) for row in refused]
+        return add_up(known, read_cells(cells, first), reported, now, notes)
 
 
 def read_cells(cells: Sequence[Row[Any]], first: Mapping[str, date | None]) -> Days:
@@ -94,7 +99,13 @@ def read_cells(cells: Sequence[Row[Any]], first: Mapping[str, date | None]) -> D
     return Days(dict(sums), arrivals, first)
 
 
-def add_up(known: Sequence[PlaceView], found: Days, reported: Sequence[TerminalStatus], now: datetime) -> Overview:
+def add_up(
+    known: Sequence[PlaceView],
+    found: Days,
+    reported: Sequence[TerminalStatus],
+    now: datetime,
+    refused: Sequence[RefusedNote] = (),
+) -> Overview:
     """The overview of these places at this moment. Places that are silent are named, and left out of every total."""
     counted = [place for place in known if place.is_reporting]
     weeks = {ago: _with_history(counted, found, ago, now) for ago in WEEKS}
@@ -117,7 +128,7 @@ def add_up(known: Sequence[PlaceView], found: Days, reported: Sequence[TerminalS
     )
     return Overview(
         kpis=kpis,
-        attention=attention(known, reported),
+        attention=attention(known, reported, refused),
         arrivals=_arrivals(counted, weeks, found),
         places=[_today(place, found, now) for place in known],
     )

@@ -31,6 +31,7 @@ from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
+from biometric_flow.place.examiner import Examiner
 from biometric_flow.place.feed import Feed, Message
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
@@ -202,6 +203,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     if settings.gateway_url is not None and settings.gateway_credential is not None:
         client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
         uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
+    examiner = Examiner(file, place.id, signer.public, store, writer, clock, settings.examine_seconds)
     state = PlaceState(
         place,
         settings,
@@ -221,6 +223,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         feed,
         uplink,
         signer.public,
+        store.halt,
+        examiner,
         keys,
         caretaker,
         courier,
@@ -231,6 +235,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         tasks = [asyncio.create_task(writer.run(), name="writer")]
         tasks.append(asyncio.create_task(checkpoints.run(), name="checkpoints"))
         tasks.append(asyncio.create_task(rollout_runner.run(), name="rollouts"))
+        tasks.append(asyncio.create_task(examiner.run(), name="examiner"))
         if uplink is not None:
             tasks.append(asyncio.create_task(uplink.run_uploads(), name="uploads"))
             tasks.append(asyncio.create_task(uplink.run_reports(), name="reports"))

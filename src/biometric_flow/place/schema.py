@@ -6,7 +6,7 @@ from typing import Final
 
 from biometric_flow.ledger import sqlite as ledger_sqlite
 from biometric_flow.ledger import tree as ledger_tree
-from biometric_flow.place import blobs, identity, rollouts, witnesses
+from biometric_flow.place import blobs, halt, identity, rollouts, witnesses
 from biometric_flow.place.biometrics import destruction, vault
 from biometric_flow.place.push import tables as push_tables
 from biometric_flow.runtime.errors import FolderUnusable
@@ -133,6 +133,7 @@ STEPS: Final = (
     push_tables.WORK_CODES,
     vault.SCHEMA + destruction.SCHEMA,
     blobs.SCHEMA + rollouts.SCHEMA,
+    halt.SCHEMA,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 

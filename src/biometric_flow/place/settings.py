@@ -76,6 +76,8 @@ class PlaceSettings(BackupSettings):
     archive_bytes: int = Field(64 * 1024 * 1024, ge=0)
     """Deflated bytes of uploads kept of one terminal, the oldest go first; 0 keeps none."""
     archive_days: int = Field(90, ge=1, le=3650)
+    examine_seconds: float = Field(86_400, gt=0)
+    """How often the whole ledger is checked, beside the newest entries at each start."""
     checkpoint_quiet_seconds: float = Field(1, gt=0, le=60)
     """New entries are signed once none came for this long, and after a minute whatever comes."""
     log_level: str = Field("info", pattern="^(debug|info|warning|error)$")

@@ -14,7 +14,9 @@ from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
+from biometric_flow.place.examiner import Examined, Examiner
 from biometric_flow.place.feed import Feed
+from biometric_flow.place.halt import WHAT_TO_DO, Halt
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
@@ -51,9 +53,21 @@ class PlaceState:
     feed: Feed
     uplink: Uplink | None
     ledger_key: PublicKey
+    halt: Halt
+    examiner: Examiner
     keys: PlaceKeys
     biometrics: Caretaker
     courier: Courier
+
+    @property
+    def halted(self) -> str:
+        """Why nothing is taken into the ledger, and what to do; empty when all is."""
+        return f"{self.halt.reason}; {WHAT_TO_DO}" if self.halt.reason else ""
+
+    @property
+    def examined(self) -> Examined | None:
+        """What the last look at the whole ledger found."""
+        return self.examiner.last
 
     def terminal_views(self) -> list[TerminalView]:
         """All terminals as they are now, by key."""

@@ -18,6 +18,7 @@ from biometric_flow.ledger.sqlite import SqliteLedgerStore
 from biometric_flow.ledger.tree import Signed, SqliteTree
 from biometric_flow.model.ids import PlaceId, TerminalSerial
 from biometric_flow.model.punch import Punch
+from biometric_flow.place.halt import Halt
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.push.tables import PushNotes, keep_notes
 from biometric_flow.place.witnesses import WitnessKeys
@@ -88,12 +89,14 @@ class PlaceStore:
         self._tree = SqliteTree(connection)
         self.witnesses = WitnessKeys(connection)
         self.ledger = Ledger(place, self._entries, self._entries)
+        self.halt = Halt(connection)
         self.forgetting: list[Callable[[], None]] = []
         """Called when a change that somebody asked for was taken back."""
 
     def record(self, batches: Iterable[Batch]) -> list[Recorded]:
         """Keep the batches in one transaction; durable when this returns, and nothing kept when it raises."""
         taken = list(batches)
+        self.halt.check()
         with self._transaction():
             results = [self._record_one(batch) for batch in taken]
         for batch in taken:
@@ -103,6 +106,7 @@ class PlaceStore:
 
     def act(self, action: Action, change: Callable[[], ResultT]) -> ResultT:
         """Make a change that somebody asked for, with the entry that says so, in one transaction."""
+        self.halt.check()
         before = self._connection.total_changes
         has_changed = False
         try:
@@ -122,6 +126,7 @@ class PlaceStore:
 
     def settle(self, action: Action, status: int) -> Recorded:
         """Add the entry of what was asked for and changed nothing."""
+        self.halt.check()
         with self._transaction():
             self._add(action, status)
         return Recorded(head=self.ledger.head().sequence)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sqlite3
 from collections.abc import Callable
 from datetime import datetime
 from typing import Literal
@@ -26,6 +27,8 @@ log = structlog.get_logger()
 
 LinkState = Literal["connected", "unreachable", "refused", "not_configured"]
 RETRY_MAX_SECONDS = 15.0
+CONTRADICTIONS = ("ledger.chain_broken", "ledger.checkpoint_refused")
+"""Answers of a gateway that holds another history of this ledger."""
 
 
 class Uplink:
@@ -70,6 +73,8 @@ class Uplink:
             except (GatewayUnreachable, GatewayProblem, RestoredFromOlderCopy, LedgerError) as error:
                 is_refusal = not error.retryable
                 self._turn("refused" if is_refusal else "unreachable")
+                if isinstance(error, RestoredFromOlderCopy) or getattr(error, "code", "") in CONTRADICTIONS:
+                    await self._halt(str(error))
                 log.warning("upload_failed", state=self.state, reason=str(error))
                 attempt = 0 if self._has_sent else attempt + 1
             except Exception:
@@ -137,6 +142,14 @@ class Uplink:
         self._turn("connected")
         self.acknowledged = position
         await self._writer.call(self._store.acknowledge, position)
+
+    async def _halt(self, reason: str) -> None:
+        """Two histories of this ledger exist: nothing may be added to this one until an operator has decided."""
+        try:
+            if await self._writer.call(self._store.halt.begin, reason, self._clock.now()):
+                log.error("ledger_halted", reason=reason)
+        except sqlite3.Error as error:
+            log.error("halt_not_kept", reason=str(error))
 
     def _turn(self, state: LinkState) -> None:
         if state != self.state:

@@ -16,6 +16,7 @@ MAX_ATTENTION: Final = 7
 WEEKDAYS: Final = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
 
 _ATTENTION: Final = {
+    "checkpoint_refused": ("bad", "■", "Ledger"),
     "place_silent": ("bad", "▲", "Place silent"),
     "terminal_offline": ("bad", "▲", "Offline"),
     "terminal_blocked": ("bad", "■", "Blocked"),

@@ -137,6 +137,15 @@ async def refused(connection: AsyncConnection, place: PlaceId) -> Sequence[Row[A
     return (await connection.execute(query, {"place": place})).all()
 
 
+async def last_refused(connection: AsyncConnection, since: datetime) -> Sequence[Row[Any]]:
+    """The newest refused checkpoint of each place: place_id, reason, received_at."""
+    query = text(
+        "SELECT DISTINCT ON (place_id) place_id, reason, received_at FROM checkpoint_refused"
+        " WHERE received_at > :since ORDER BY place_id, received_at DESC"
+    )
+    return (await connection.execute(query, {"since": since})).all()
+
+
 async def own_log(connection: AsyncConnection, tenant: TenantId, *, lock: bool = False) -> tuple[int, str]:
     """Size and last signed checkpoint of the tenant's own log. With `lock`, nobody else adds to it until the commit."""
     if lock:

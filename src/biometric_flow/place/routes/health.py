@@ -16,7 +16,15 @@ async def health(state: State) -> PlaceHealth:
     views = [view for view in state.terminal_views() if view.is_enabled]
     online = sum(view.state is TerminalState.ONLINE for view in views)
     link, since, acknowledged = state.link
-    is_well = not state.writer.is_failing and online == len(views) and link in ("connected", "not_configured")
+    halted, examined = state.halted, state.examined
+    altered = examined.altered if examined else ""
+    is_well = (
+        not halted
+        and not altered
+        and not state.writer.is_failing
+        and online == len(views)
+        and link in ("connected", "not_configured")
+    )
     return PlaceHealth(
         status="ok" if is_well else "degraded",
         place=state.place.id,
@@ -27,6 +35,9 @@ async def health(state: State) -> PlaceHealth:
         backlog=state.reader.backlog(),
         gateway=link,
         gateway_since=since,
+        read_only=halted,
+        examined_at=examined.at if examined else None,
+        altered=altered,
         storage="failing" if state.writer.is_failing else "ok",
         terminals_online=online,
         terminals_total=len(views),
