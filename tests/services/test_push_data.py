@@ -76,6 +76,18 @@ async def test_a_renamed_work_code_has_its_new_name(tmp_path: Path) -> None:
         assert await place.get("/v1/work-codes", terminal="OTHER001") == []
 
 
+async def test_a_place_names_work_codes_for_terminals_that_cannot_tell_theirs(tmp_path: Path) -> None:
+    async with push_place(tmp_path, [pushing()]) as place:
+        named = await place.http.put("/v1/work-codes/120", json={"name": "Night cleaning"})
+        assert named.status_code == 200
+        await place.upload("ATTLOG", b"7\t2026-03-02 08:00:00\t0\t1\t120\t0\t0\n")
+        (punch,) = await place.punches()
+        (code,) = await place.get("/v1/work-codes", terminal="PUSH0001")
+        assert (code["terminal"], code["code"], code["name"]) == ("", str(punch["work_code"]), "Night cleaning")
+        assert (await place.http.put("/v1/work-codes/1%202", json={"name": "x"})).status_code == 422
+        assert (await place.http.put("/v1/work-codes/1", json={"name": ""})).status_code == 422
+
+
 async def test_what_cannot_be_read_goes_aside_without_its_template_and_its_neighbours_arrive(tmp_path: Path) -> None:
     body = (
         f"USER PIN=7\tName=Amina\nFP PIN=\tFID=1\tTMP={BLOB}\nFP PIN=8\tFID=1\tSize=5\tTMP={BLOB}\n"

@@ -2,7 +2,9 @@
 
 from datetime import datetime
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
+
+from biometric_flow.api.push import PlainText
 
 
 class ArchivedUploadView(BaseModel):
@@ -36,10 +38,18 @@ class ReplayResult(BaseModel):
     punches: list[str] = Field(description="The ids of the punches in it, at most 10,000.")
 
 
-class WorkCodeView(BaseModel):
-    """What a number beside a punch stands for, as one terminal tells it."""
+class WorkCodeName(BaseModel):
+    """How a place calls a work code."""
 
-    terminal: str = Field(description="Serial number.")
+    model_config = ConfigDict(extra="forbid")
+
+    name: PlainText = Field(min_length=1)
+
+
+class WorkCodeView(BaseModel):
+    """What a number beside a punch stands for, as one terminal or the place says."""
+
+    terminal: str = Field(description="Serial number; empty where the place named it.")
     code: str
     name: str
     seen_at: datetime

@@ -43,7 +43,7 @@ from biometric_flow.place.push.queue import CommandQueue
 from biometric_flow.place.push.server import PushServer
 from biometric_flow.place.push.server import listener as push_listener
 from biometric_flow.place.push.server import serve as serve_push
-from biometric_flow.place.push.tables import PushReader
+from biometric_flow.place.push.tables import PushReader, WorkCodes
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.rollout_runner import RolloutRunner
 from biometric_flow.place.rollouts import Rollouts
@@ -228,6 +228,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         keys,
         caretaker,
         courier,
+        WorkCodes(connection),
     )
 
     @asynccontextmanager

@@ -21,6 +21,7 @@ from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.keys import PlaceKeys
+from biometric_flow.place.push.tables import WorkCodes
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.rollout_runner import RolloutRunner
 from biometric_flow.place.rollouts import Rollouts
@@ -58,6 +59,7 @@ class PlaceState:
     keys: PlaceKeys
     biometrics: Caretaker
     courier: Courier
+    work_codes: WorkCodes
 
     @property
     def halted(self) -> str:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.zk.push.reports import WorkCode
 
@@ -154,6 +155,22 @@ def keep_work_codes(
     )
 
 
+class WorkCodes:
+    """The names that people give. Methods run in the writer's thread."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def name(self, code: str, name: str, now: datetime) -> None:
+        """Name a work code for the whole place. Raises StorageUnavailable."""
+        try:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO work_code VALUES ('', ?, ?, ?)", (code, name, now.isoformat())
+            )
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"the name was not kept: {error}") from error
+
+
 class PushReader:
     """Queries beside the writer, over a read-only connection."""
 
@@ -180,7 +197,7 @@ class PushReader:
 
     def work_codes(self, terminal: str | None = None) -> list[tuple[TerminalSerial, str, str, datetime]]:
         """Serial number, code, name and when it was last told, by code."""
-        query = "SELECT * FROM work_code WHERE ? IS NULL OR terminal = ? ORDER BY length(code), code, terminal"
+        query = "SELECT * FROM work_code WHERE ? IS NULL OR terminal IN (?, '') ORDER BY length(code), code, terminal"
         return [
             (serial, code, name, datetime.fromisoformat(seen))
             for serial, code, name, seen in self._connection.execute(query, (terminal, terminal))

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
-from biometric_flow.api.uploads import ArchivedUploadView, ReplayResult, WorkCodeView
+from biometric_flow.api.uploads import ArchivedUploadView, ReplayResult, WorkCodeName, WorkCodeView
 from biometric_flow.place.errors import TerminalUnknown
 from biometric_flow.place.push.replay import replay
 from biometric_flow.place.routes.push import Push
@@ -55,3 +55,13 @@ async def list_work_codes(
         WorkCodeView(terminal=serial, code=code, name=name, seen_at=seen)
         for serial, code, name, seen in push.desk.reader.work_codes(terminal)
     ]
+
+
+@router.put("/work-codes/{code}")
+async def name_work_code(
+    code: Annotated[str, Path(pattern="^[0-9A-Za-z_-]{1,24}$")], given: WorkCodeName, state: State
+) -> WorkCodeView:
+    """Name a work code for the whole place; on the pull channel their table has no public layout."""
+    now = state.clock.now()
+    await state.writer.call(state.work_codes.name, code, given.name, now)
+    return WorkCodeView(terminal="", code=code, name=given.name, seen_at=now)
