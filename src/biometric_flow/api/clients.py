@@ -182,52 +182,65 @@ class BlockingGatewayClient:
 
     def health(self) -> GatewayHealth:
         """How the gateway is."""
-        return self._ask(GatewayHealth, "GET", "/health")
+        return self.ask(GatewayHealth, "GET", "/health")
 
     def sign_in(self, email: str, password: str) -> Token:
         """Sign in with e-mail and password, for the calls that follow."""
-        return self._keep(self._ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password)))
+        return self._keep(self.ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password)))
 
     def refresh(self, refresh_token: str | None = None) -> Token:
         """Trade the refresh token for the next pair."""
         given = refresh_token or self._refresh_token or ""
-        return self._keep(self._ask(Token, "POST", "/v1/auth/token", json=_refresh_grant(given)))
+        return self._keep(self.ask(Token, "POST", "/v1/auth/token", json=_refresh_grant(given)))
 
     def me(self) -> Me:
         """Who is signed in."""
-        return self._ask(Me, "GET", "/v1/me")
+        return self.ask(Me, "GET", "/v1/me")
 
     def overview(self) -> Overview:
         """Everything the overview page shows."""
-        return self._ask(Overview, "GET", "/v1/overview")
+        return self.ask(Overview, "GET", "/v1/overview")
 
     def places(self) -> list[PlaceView]:
         """All places."""
-        return self._ask(list[PlaceView], "GET", "/v1/places")
+        return self.ask(list[PlaceView], "GET", "/v1/places")
 
     def terminals(self, **query: str | int | None) -> list[TerminalStatus]:
         """Terminals; may be restricted by `place` and `state`."""
-        return self._ask(list[TerminalStatus], "GET", "/v1/terminals", query)
+        return self.ask(list[TerminalStatus], "GET", "/v1/terminals", query)
 
     def pins(self, **query: str | int | None) -> PersonPage:
         """One page of PINs; may be restricted by `q`, `place` and `unheld`."""
-        return self._ask(PersonPage, "GET", "/v1/pins", query)
+        return self.ask(PersonPage, "GET", "/v1/pins", query)
 
     def punches(self, **query: str | int | None) -> GatewayPunchPage:
         """One page of punches; filters as the API document names them (`from` as `from_`)."""
-        return self._ask(GatewayPunchPage, "GET", "/v1/punches", query)
+        return self.ask(GatewayPunchPage, "GET", "/v1/punches", query)
 
     def punch_count(self, **query: str | int | None) -> PunchCount:
         """How many punches match."""
-        return self._ask(PunchCount, "GET", "/v1/punches/count", query)
+        return self.ask(PunchCount, "GET", "/v1/punches/count", query)
 
     def _keep(self, token: Token) -> Token:
         self._token, self._refresh_token = token.access_token, token.refresh_token
         return token
 
-    def _ask(self, kind: type[T], method: str, path: str, query: Query | None = None, json: Any = None) -> T:
+    def ask(
+        self,
+        kind: type[T],
+        method: str,
+        path: str,
+        query: Query | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> T:
+        """The answer to any operation of the API document, read as `kind`."""
+        signed = {**_bearer(self._token), **(headers or {})}
         try:
-            response = self._http.request(method, path, params=_given(query), headers=_bearer(self._token), json=json)
+            response = self._http.request(
+                method, path, params=_given(query), headers=signed, json=json, content=content
+            )
         except httpx2.HTTPError as error:
             raise _unreachable(error) from error
         return _read(kind, response)

@@ -22,6 +22,7 @@ from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.process import bind, hold, usable_folder
 from biometric_flow.supervisor import history, people
 from biometric_flow.supervisor.ports import Ports, each_once
+from biometric_flow.supervisor.settling import read_company, settle
 from biometric_flow.supervisor.tree import Child, Tree
 
 TENANT: Final = "demo"
@@ -162,6 +163,10 @@ async def _guide(
     started = clock.monotonic()
     await _until_held(f"http://{HOST}:{ports.gateway}", expected, partial(_welcome, folder, ports, say), say)
     say(f"  all {expected:,} punches of the year have arrived, {clock.monotonic() - started:.0f} s after the start")
+    account, files = (EMAIL, PASSWORD), folder / "terminals"
+    found = await asyncio.to_thread(read_company, files, _terminals(), {place.id: place.name for place in PLACES})
+    workdays = await settle(f"http://{HOST}:{ports.gateway}", account, found)
+    say(f"  {workdays:,} workdays of their people are computed, {clock.monotonic() - started:.0f} s after the start")
     if live_seconds > 0:
         say("People punch live now. Ctrl-C stops everything.")
         await _keep_live(tree, ports, live_seconds)
@@ -225,7 +230,7 @@ def _child_name(terminal: DemoTerminal) -> str:
 def write_terminals(folder: Path, now: datetime) -> int:
     """Each terminal's people and punches, written once; how many punches the terminals hold in files of the year."""
     folder.mkdir(parents=True, exist_ok=True)
-    terminals = {place.id: [terminal.key for terminal in place.terminals] for place in PLACES}
+    terminals = _terminals()
     keys = [key for of_place in terminals.values() for key in of_place]
     source = resources.files("biometric_flow.supervisor") / "demo_data" / "attlog-year-2015.dat"
     rows = history.parse(source.read_text(encoding="utf-8"))
@@ -242,6 +247,10 @@ def write_terminals(folder: Path, now: datetime) -> int:
                 (folder / f"{terminal.key}.users").write_text(f"pin,name,card,privilege\n{users}", encoding="utf-8")
         (folder / "complete").touch()
     return len(rows)
+
+
+def _terminals() -> dict[str, list[str]]:
+    return {place.id: [terminal.key for terminal in place.terminals] for place in PLACES}
 
 
 def write_config(folder: Path, ports: Ports) -> None:

@@ -1,14 +1,15 @@
 """Queries of workdays: what is due, what is stored, and whose punches make them."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Row, bindparam, delete, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import Date, Uuid
+from sqlalchemy.types import Date, Text, Uuid
 
 from biometric_flow.gateway.store.hours_tables import adjustment, workday, workday_due, workday_feed, workday_recheck
 from biometric_flow.model.ids import TenantId
@@ -67,6 +68,23 @@ _DUE: Final = text(
     ORDER BY since, person_id LIMIT 1 FOR UPDATE SKIP LOCKED
     """
 ).bindparams(bindparam("aside", type_=ARRAY(Uuid)))
+_PUT: Final = text(
+    """
+    INSERT INTO workday (tenant_id, person_id, day, status, irregularities, body, digest)
+    SELECT :tenant, :person, day, body ->> 'status',
+        ARRAY(SELECT jsonb_array_elements_text(body -> 'exceptions')), body, digest
+    FROM (
+        SELECT day, CAST(given.body AS jsonb) AS body, digest
+        FROM unnest(:days, :bodies, :digests) AS given (day, body, digest)
+    ) AS new
+    ON CONFLICT (tenant_id, person_id, day) DO UPDATE SET status = excluded.status,
+        irregularities = excluded.irregularities, body = excluded.body, digest = excluded.digest
+    """
+).bindparams(
+    bindparam("days", type_=ARRAY(Date)),
+    bindparam("bodies", type_=ARRAY(Text)),
+    bindparam("digests", type_=ARRAY(BYTEA)),
+)
 _PUNCHES: Final = text(
     """
     SELECT DISTINCT p.punch_id, p.instant, p.state, p.terminal, p.received_at
@@ -156,14 +174,20 @@ async def bodies(connection: AsyncConnection, person_id: UUID, first: date, last
     return {row.day: row.body for row in await connection.execute(query)}
 
 
-async def put(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Store workdays by their key."""
-    if rows:
-        row = insert(workday)
-        said = {name: row.excluded[name] for name in ("status", "irregularities", "body", "digest")}
-        await connection.execute(
-            row.on_conflict_do_update(index_elements=["tenant_id", "person_id", "day"], set_=said), list(rows)
-        )
+async def put(
+    connection: AsyncConnection,
+    tenant: TenantId,
+    person_id: UUID,
+    bodies: Mapping[date, tuple[Mapping[str, Any], bytes]],
+) -> None:
+    """Store a person's workdays (body and digest) by their key, all in one statement."""
+    if bodies:
+        columns = {
+            "days": list(bodies),
+            "bodies": [json.dumps(body) for body, _ in bodies.values()],
+            "digests": [digest for _, digest in bodies.values()],
+        }
+        await connection.execute(_PUT, {"tenant": tenant, "person": person_id, **columns})
 
 
 async def remove(connection: AsyncConnection, person_id: UUID, days: Iterable[date]) -> None:

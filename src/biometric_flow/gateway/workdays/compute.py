@@ -27,27 +27,25 @@ Bodies = dict[date, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Computed:
-    """The workdays of whole units; days of `spans` (first, last) that are not in `bodies` have none."""
+    """The workdays from `first` to `last`; days that are not in `bodies` have none."""
 
     bodies: Bodies
-    spans: tuple[tuple[date, date], ...]
+    first: date
+    last: date
 
 
 def compute(loaded: Loaded, first: date, last: date, now: datetime) -> Computed:
     """All units on which punches of these days can bear. Pure, and the same in one piece, in parts and again."""
     low, high = to_day(first) - MARGIN, to_day(last) + MARGIN
-    as_of, bodies, spans = int(now.timestamp()), {}, []
-    covered = low
-    for unit in units(loaded.plan, low, high):
-        if covered < unit.first:
-            spans.append((to_date(covered), to_date(unit.first - 1)))
-        spans.append((to_date(unit.first), to_date(unit.last)))
-        covered = unit.last + 1
-        for day in unit_workdays(loaded.plan, unit, loaded.punches, as_of):
-            bodies[to_date(day.day)] = to_body(day)
-    if covered <= high:
-        spans.append((to_date(covered), to_date(high)))
-    return Computed(bodies, tuple(spans))
+    found = list(units(loaded.plan, low, high))
+    as_of = int(now.timestamp())
+    bodies = {
+        to_date(day.day): to_body(day)
+        for unit in found
+        for day in unit_workdays(loaded.plan, unit, loaded.punches, as_of)
+    }
+    begins = min([low, *(unit.first for unit in found)])
+    return Computed(bodies, to_date(begins), to_date(max([high, *(unit.last for unit in found)])))
 
 
 async def recompute(
@@ -92,39 +90,21 @@ async def preview(
     if loaded is None:
         return []
     computed = await asyncio.to_thread(compute, loaded, first, last, now)
-    stored: Bodies = {}
-    for opens, closes in computed.spans:
-        stored |= await workdays.bodies(connection, person_id, opens, closes)
+    stored: Bodies = await workdays.bodies(connection, person_id, computed.first, computed.last)
     days = sorted({*stored, *computed.bodies})
     pairs = [(day, stored.get(day), computed.bodies.get(day)) for day in days]
     return [(day, old, new) for day, old, new in pairs if _shown(old) != _shown(new)]
 
 
 async def _store(connection: AsyncConnection, tenant: TenantId, person_id: UUID, computed: Computed) -> int:
-    stored: dict[date, bytes] = {}
-    for opens, closes in computed.spans:
-        stored |= await workdays.digests(connection, person_id, opens, closes)
+    stored = await workdays.digests(connection, person_id, computed.first, computed.last)
     is_frozen = await frozen(connection)
     fresh = {day: digest(body) for day, body in computed.bodies.items()}
     changed = {day for day in {*stored, *fresh} if stored.get(day) != fresh.get(day)}
     await _adjust(connection, tenant, person_id, computed, {day for day in {*stored, *fresh} if is_frozen(day)})
     open_days = sorted(day for day in changed if not is_frozen(day))
-    await workdays.put(
-        connection,
-        [
-            {
-                "tenant_id": tenant,
-                "person_id": person_id,
-                "day": day,
-                "status": computed.bodies[day]["status"],
-                "irregularities": computed.bodies[day]["exceptions"],
-                "body": computed.bodies[day],
-                "digest": fresh[day],
-            }
-            for day in open_days
-            if day in fresh
-        ],
-    )
+    fit = {day: (computed.bodies[day], fresh[day]) for day in open_days if day in fresh}
+    await workdays.put(connection, tenant, person_id, fit)
     await workdays.remove(connection, person_id, [day for day in open_days if day not in fresh])
     return len(open_days)
 

@@ -22,7 +22,7 @@ QUIET: Final = timedelta(seconds=1)
 """A person is computed once their punches have been quiet for so long: a year that arrives is computed once."""
 PATIENCE: Final = timedelta(seconds=10)
 """And at the latest so long after the first one."""
-CHUNK: Final = timedelta(days=62)
+CHUNK: Final = timedelta(days=124)
 """One transaction computes so many days; a kill loses no more."""
 ASIDE_SECONDS: Final = 60.0
 TURN: Final = 50
