@@ -1,4 +1,4 @@
-"""The demo's year: the same workdays in one piece and in parts, in order and in random order, again and after an end."""
+"""The demo's year: the same workdays in one piece and in parts, in order and in any order, again and after an end."""
 
 import random
 from collections.abc import Sequence
@@ -132,11 +132,11 @@ async def test_what_was_due_when_the_gateway_ended_is_computed_by_the_next_one(
             desk = Desk(gateway)
             await desk.punches(*(recorded(row) for one in people for row in one.punches))
             await settle_in(desk, found)
-            assert (await desk.ask("GET", "/v1/workdays/progress"))["people_due"] == 2
+            assert (await desk.ask("GET", "/v1/workdays/progress"))["people_due"] >= 1
         async with running_gateway(tmp_path / "gateway", database) as gateway:
             desk = Desk(gateway)
             await desk.settled()
-            assert len(await desk.days(to="2025-01-31")) > 100
+            assert len(await desk.days(to="2025-02-17")) == 2 * 60
 
 
 @pytest.mark.drill
