@@ -136,11 +136,11 @@ async def _collect(process: asyncio.subprocess.Process, output: list[str]) -> No
 def free_ports() -> Ports:
     """Ports that are free now, as runs of neighbours."""
     return Ports(
-        gateway=_free_run(1), dashboard=_free_run(1), place=_free_run(3), terminal=_free_run(6), control=_free_run(6)
+        gateway=free_run(1), dashboard=free_run(1), place=free_run(3), terminal=free_run(6), control=free_run(6)
     )
 
 
-def _free_run(count: int) -> int:
+def free_run(count: int) -> int:
     """Below the range from which outgoing connections take theirs, which would steal the port of a killed process."""
     while True:
         base = random.randrange(17_000, 32_000)

@@ -1,5 +1,7 @@
 """A day at a place: clocks drift and reset, terminals reboot, wrap, are cleared, exchanged and cut off; rows are bad.
 
+Some terminals dial by themselves, in either push protocol: uploads are torn, come twice, wait, and are lost.
+
 The time of day is the test's own and goes on in steps; sockets, disk and processes are real. Everything that happens is
 drawn from a fixed seed. What must hold: accepted + quarantined + duplicate = received, and nothing readable is lost.
 """
@@ -24,18 +26,26 @@ from biometric_flow.place.roster import TerminalConfig
 from biometric_flow.place.schema import open_reader
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.profiles import PROFILES
+from biometric_flow.zk.simulator.push import PushLink
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
+from tests.services.demos import free_run
 from tests.services.places import RunningPlace, configured, running_place, until
+from tests.services.pushes import SECRET, pushing
 
 CAIRO = ZoneInfo("Africa/Cairo")
 MORNING = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
 PEOPLE = [UserRecord(0, str(pin), f"Person {pin}") for pin in range(1, 31)]
+RECOUNT = 60.0
+"""Seconds of the day after which a terminal that dials is asked how much it holds."""
 RING = 60
 """Rows that the wrapping terminals hold."""
-TROUBLES = ("clock", "reboot", "wrap", "clear", "exchange", "cut")
-PROFILE_OF = {"clock": "vl49", "reboot": "zk6", "wrap": "tft", "clear": "ma300", "exchange": "iface", "cut": "tft"}
+TROUBLES = ("clock", "reboot", "wrap", "clear", "exchange", "cut", "push")
+PROFILE_OF = {
+    "clock": "vl49", "reboot": "zk6", "wrap": "tft", "clear": "ma300", "exchange": "iface", "cut": "tft",
+    "push": "vl49",
+}  # fmt: skip
 Fact = tuple[str, str, int]
 
 
@@ -62,6 +72,8 @@ class Gate:
     key: str
     trouble: str
     terminal: SimulatedTerminal
+    link: PushLink | None = None
+    """How it dials, where it does."""
     readable: dict[str, set[Fact]] = field(default_factory=lambda: defaultdict(set))
     bad: dict[str, set[Fact | str]] = field(default_factory=lambda: defaultdict(set))
 
@@ -168,12 +180,26 @@ class Day:
             await gate.terminal.fault("cut")
         await gate.punch(dice)
 
+    async def push(self, gate: Gate, dice: random.Random) -> None:
+        """Its uploads are torn, come twice, wait for the line, or are believed to have arrived."""
+        assert gate.link is not None
+        kind = dice.choice(["push_cut", "push_torn", "push_repeat", "push_lose", "push_offline"])
+        gate.link.fault(kind, None if kind == "push_offline" else 1)
+        for _ in range(dice.randint(1, 6)):
+            self._clock.moment += timedelta(seconds=3)
+            await gate.punch(dice)
+        if kind == "push_offline":
+            await asyncio.sleep(0.05)
+            gate.link.fault("push_clear")
+
     async def _collected(self, gate: Gate) -> None:
         """Wait until the place has what this terminal holds: what is lost after that is known."""
 
         async def has_all() -> bool:
             counters = (await self._place.terminal(gate.key))["counters"]
             expected = len(gate.readable[gate.serial]), len(gate.bad[gate.serial])
+            if gate.link:  # what was lost is asked for when it is time
+                self._clock.moment += timedelta(seconds=RECOUNT)
             return (counters["accepted"], counters["quarantined"]) == expected
 
         await until(has_all, seconds=60)
@@ -202,7 +228,12 @@ async def run_day(folder: Path, seed: int, terminals: int, steps: int) -> dict[s
             gates.append(Gate(f"gate-{number}", trouble, await stack.enter_async_context(made)))
         roster = [_config(gate) for gate in gates]
         quick = {"keepalive_seconds": 0.1, "reconcile_seconds": 0.15, "blocked_retry_seconds": 0.1}
-        async with running_place(folder, roster, clock=clock, **quick) as place:
+        port = free_run(1)
+        dialled = {"push_port": port, "push_reconcile_seconds": RECOUNT, "push_answer_seconds": 7200}
+        async with running_place(folder, roster, clock=clock, **quick, **dialled) as place:
+            for gate in gates:
+                if gate.trouble == "push":
+                    await dial(gate, port, stack)
             day = Day(place, gates, clock, stack)
             # An exchange is one only for a place that has met the machine before.
             await until(day.all_met, seconds=60)
@@ -213,7 +244,16 @@ async def run_day(folder: Path, seed: int, terminals: int, steps: int) -> dict[s
     return day.happened
 
 
+async def dial(gate: Gate, port: int, stack: AsyncExitStack) -> None:
+    """Every second of them is an access terminal."""
+    protocol = "acc" if int(gate.serial[-1]) % 2 else "att"
+    url = f"http://127.0.0.1:{port}/p/{SECRET}"
+    gate.link = await stack.enter_async_context(PushLink(gate.terminal, url, protocol, poll=0.05))
+
+
 def _config(gate: Gate) -> TerminalConfig:
+    if gate.trouble == "push":
+        return pushing(gate.serial, gate.key)
     rule = {"clock": "above", "clock_above_seconds": 120} if gate.trouble == "clock" else {}
     return configured(gate.terminal, gate.key).model_copy(update=rule)
 
@@ -236,7 +276,7 @@ def _check(folder: Path, gates: list[Gate]) -> None:
 
 
 async def test_a_day_of_trouble_loses_nothing_readable(tmp_path: Path) -> None:
-    happened = await run_day(tmp_path, seed=20261122, terminals=6, steps=16)
+    happened = await run_day(tmp_path, seed=20261122, terminals=7, steps=16)
     assert set(happened) == set(TROUBLES)
 
 
