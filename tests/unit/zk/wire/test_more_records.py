@@ -15,7 +15,9 @@ from biometric_flow.zk.wire.access import (
     decode_verify_mode,
     encode_verify_mode,
 )
-from biometric_flow.zk.wire.commands import EventMask
+from biometric_flow.zk.wire.cards import decode_card, encode_card
+from biometric_flow.zk.wire.commands import Command, EventMask, Reply
+from biometric_flow.zk.wire.connection import ClientConnection, ServerConnection
 from biometric_flow.zk.wire.events import (
     AlarmKind,
     AlarmRaised,
@@ -26,6 +28,7 @@ from biometric_flow.zk.wire.events import (
     encode_enrol_request,
     encode_enrolment_end,
 )
+from biometric_flow.zk.wire.frame import encode_frame, encode_packet
 from biometric_flow.zk.wire.messages import ShortMessage, decode_link, encode_link
 from biometric_flow.zk.wire.oplog import OPLOG_LAYOUTS, OperationLog, OperationRecord, OplogLayout, oplog_layout
 from biometric_flow.zk.wire.templates import (
@@ -169,3 +172,36 @@ def test_the_end_of_an_enrolment_reads_back(result: int, pin: str, size: int, fi
 @given(st.integers(0, 0xFFFF_FFFF).map(str), st.integers(0, 9), st.booleans())
 def test_an_enrolment_request_reads_back(pin: str, finger: int, old: bool) -> None:
     assert decode_enrol_request(encode_enrol_request(pin, finger, old=old)) == (pin, finger)
+
+
+@given(U32.filter(bool), st.lists(TEMPLATES, min_size=1, max_size=4))
+def test_a_card_reads_back(user: int, templates: list[Template]) -> None:
+    read = decode_card(encode_card(user, templates))
+    assert (read.user, list(read.fingers)) == (user, [(one.finger, one.data) for one in templates])
+
+
+@given(st.integers(2000, 2132), st.integers(1, 12), st.integers(1, 28), st.integers(0, 86_399))
+def test_a_time_of_six_bytes_reads_back(year: int, month: int, day: int, second: int) -> None:
+    time = TerminalTime.of(year, month, day, second // 3600, second // 60 % 60, second % 60)
+    assert TerminalTime.from_six_bytes(time.to_six_bytes()) == time
+
+
+@pytest.mark.parametrize("is_stream", [True, False])
+@given(st.sampled_from(Command), st.binary(max_size=200), st.integers(1, 0xFFFF), st.sampled_from(Reply))
+def test_every_command_and_reply_arrives_as_it_was_sent(
+    is_stream: bool, command: Command, data: bytes, session: int, code: Reply
+) -> None:
+    client, server = (
+        ClientConnection(is_stream=is_stream),
+        ServerConnection(session, is_stream=is_stream),
+    )
+    (login,) = server.receive(client.request(Command.CONNECT))
+    encode = encode_frame if is_stream else encode_packet
+    client.receive(encode(server.reply(login, Reply.OK)))
+    assert client.next_answer() is not None
+    (request,) = server.receive(client.request(command, data))
+    assert (request.command, request.data, request.session) == (command, data, session)
+    client.receive(encode(server.reply(request, code, data)))
+    answer = client.next_answer()
+    assert answer is not None
+    assert (answer.command, answer.data, answer.reply, answer.intact) == (code, data, request.number, True)
