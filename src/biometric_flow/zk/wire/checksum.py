@@ -9,9 +9,9 @@ _LONG: Final = 512
 """Bytes from which on a vector sum is faster than one big-integer division."""
 
 
-def checksum(*parts: bytes | bytearray | memoryview) -> int:
-    """The checksum of a payload whose checksum field is zero; of its parts, each but the last of an even length."""
-    return -sum(map(_remainder, parts)) % _ONES
+def checksum(payload: bytes | bytearray | memoryview, rest: bytes | bytearray | memoryview = b"") -> int:
+    """The checksum of a payload whose checksum field is zero; with `rest`, of both together if the first is even."""
+    return -(_remainder(payload) + _remainder(rest) if rest else _remainder(payload)) % _ONES
 
 
 def is_intact(payload: bytes | bytearray | memoryview) -> bool:
