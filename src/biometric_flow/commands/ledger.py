@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from biometric_flow.commands.replica import add_replica
 from biometric_flow.commands.screen import Screen
 from biometric_flow.ledger import verify_receipt
 from biometric_flow.ledger.errors import LedgerError
@@ -28,6 +29,7 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("--gateway-key", type=_key, help="checks the cosignatures too")
     verify.add_argument("--json", action="store_true", help="one JSON document")
     verify.set_defaults(command=_verify)
+    add_replica(commands.add_parser("verify-url", help="check a log as a gateway or a place serves it", epilog=ends))
 
 
 def add_receipt(parser: argparse.ArgumentParser) -> None:

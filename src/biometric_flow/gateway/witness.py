@@ -125,6 +125,16 @@ class Witness:
                 return bundle(entry.leaf for entry in held)
             return b"".join(await checkpoints.Tree(connection, tenant, place).tile(tile))
 
+    async def own_tile(self, tenant: TenantId, tile: Tile, *, is_bundle: bool) -> bytes:
+        """A tile of the tenant's own log of checkpoints, or a bundle of its leaves."""
+        async with self._database.tenant(tenant) as connection:
+            size, _ = await checkpoints.own_log(connection, tenant)
+            if not is_within(tile, size):
+                raise NotFound(f"the log has {size} leaves: it has no such tile")
+            if is_bundle:
+                return bundle(await checkpoints.own_leaves(connection, tile.index * TILE_WIDTH, tile.width))
+            return b"".join(await checkpoints.Tree(connection, tenant, checkpoints.OWN_LOG).tile(tile))
+
     async def receipt(self, tenant: TenantId, punch: PunchId) -> str:
         """The receipt of a punch. Raises PunchUnknown, or ReceiptNotYet until a cosigned checkpoint covers it."""
         async with self._database.tenant(tenant) as connection:

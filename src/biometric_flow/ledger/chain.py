@@ -71,6 +71,14 @@ def check(place: PlaceId, head: Head, leaf: bytes, record: bytes, opened: bytes)
 
     Takes everything from the bytes themselves: a sender's word on sequence or hash counts for nothing.
     """
+    after, commitment = link(place, head, leaf)
+    if not hmac.compare_digest(hmac.digest(opened, record, "sha256"), commitment):
+        raise ChainBroken(after.sequence, "the record does not match the leaf's commitment")
+    return after
+
+
+def link(place: PlaceId, head: Head, leaf: bytes) -> tuple[Head, bytes]:
+    """The head after this leaf, and its commitment. Raises ChainBroken when it is not the one that follows `head`."""
     sequence = head.sequence + 1
     try:
         version, leaf_place, leaf_sequence, previous, day, kind, commitment = cbor2.loads(leaf)
@@ -82,12 +90,10 @@ def check(place: PlaceId, head: Head, leaf: bytes, record: bytes, opened: bytes)
         raise ChainBroken(sequence, f"expected sequence {sequence}, got {leaf_sequence!r}")
     if previous != head.hash:
         raise ChainBroken(sequence, "the previous leaf hash differs: an earlier entry was altered or left out")
-    is_text = isinstance(day, str) and isinstance(kind, str)
+    is_text = isinstance(day, str) and isinstance(kind, str) and isinstance(commitment, bytes)
     if version != LEAF_VERSION or not is_text or _leaf(place, sequence, head.hash, day, kind, commitment) != leaf:
         raise ChainBroken(sequence, "the leaf is not in canonical form")
-    if not hmac.compare_digest(hmac.digest(opened, record, "sha256"), commitment):
-        raise ChainBroken(sequence, "the record does not match the leaf's commitment")
-    return Head(sequence, leaf_hash(leaf))
+    return Head(sequence, leaf_hash(leaf)), commitment
 
 
 def _leaf(place: PlaceId, sequence: int, previous: bytes, day: object, kind: object, commitment: object) -> bytes:

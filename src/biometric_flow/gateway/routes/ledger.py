@@ -84,6 +84,21 @@ def ledger_router(database: Database, witness: Witness, clock: Clock) -> APIRout
         return await witness.own(account_of(request).tenant)
 
     @router.get(
+        "/v1/ledger/tile/{path:path}",
+        openapi_extra=declared,
+        response_class=Response,
+        responses=problems(401, 403, 404),
+    )
+    async def read_own_tile(path: str, request: Request) -> Response:
+        """A tile of the gateway's own log or a bundle of its leaves, the places' checkpoints (C2SP tlog-tiles)."""
+        try:
+            tile, is_bundle = read_tile_path(path)
+        except ValueError as error:
+            raise NotFound(str(error)) from None
+        content = await witness.own_tile(account_of(request).tenant, tile, is_bundle=is_bundle)
+        return Response(content, media_type="application/octet-stream")
+
+    @router.get(
         "/v1/ledger/keys", openapi_extra=declared, response_class=PlainTextResponse, responses=problems(401, 403)
     )
     async def read_keys(request: Request) -> str:

@@ -156,6 +156,12 @@ async def own_log(connection: AsyncConnection, tenant: TenantId, *, lock: bool =
     return (row.size, row.note) if row else (0, "")
 
 
+async def own_leaves(connection: AsyncConnection, first: int, limit: int) -> list[bytes]:
+    """Leaves of the tenant's own log, from one on."""
+    query = text("SELECT leaf FROM checkpoint WHERE number >= :first ORDER BY number LIMIT :limit")
+    return [bytes(row.leaf) for row in await connection.execute(query, {"first": first, "limit": limit})]
+
+
 async def sign_own_log(connection: AsyncConnection, size: int, note: str) -> None:
     """Put the next signed checkpoint of the tenant's own log in the place of the last."""
     await connection.execute(text("UPDATE checkpoint_log SET size = :size, note = :note"), {"size": size, "note": note})

@@ -1,0 +1,89 @@
+"""`biometric-flow ledger verify-url`: check a log over HTTP, as its place or gateway serves it."""
+
+import argparse
+import os
+from typing import Final
+
+import httpx2
+
+from biometric_flow.commands.screen import Screen
+from biometric_flow.ledger.errors import LedgerError
+from biometric_flow.ledger.note import PublicKey
+from biometric_flow.ledger.replica import Checked, check_replica
+from biometric_flow.model.ids import PlaceId
+from biometric_flow.runtime.errors import StartRefused
+
+TOKEN_VARIABLE: Final = "BIOMETRIC_FLOW_TOKEN"  # noqa: S105 - a name
+"""Holds the access token of an account, or a place's API key; never an argument, which others could list."""
+WHOLE, ALTERED = 0, 1
+_SECONDS: Final = 30.0
+_MAX_ANSWER: Final = 4 * 1024 * 1024
+
+
+def add_replica(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("url", help="address of a gateway or a place, such as http://127.0.0.1:9000")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--place", metavar="ID", help="the gateway's replica of this place")
+    which.add_argument("--audit", action="store_true", help="the gateway's audit trail")
+    which.add_argument("--checkpoints", action="store_true", help="the gateway's log of checkpoints")
+    which.add_argument("--own", metavar="ID", help="the URL is this place itself (default: a gateway's audit trail)")
+    parser.add_argument("--key", required=True, help="public key that signs the log: <name>+<id>+<base64>")
+    parser.add_argument("--gateway-key", help="checks the gateway's cosignature too")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.set_defaults(command=verify_url)
+
+
+def verify_url(given: argparse.Namespace) -> int:
+    """0 when everything fits, 1 when something does not, 2 when it could not be checked."""
+    screen = Screen(as_json=given.json)
+    base, chained = _log(given)
+    try:
+        key = PublicKey.parse(given.key)
+        witness = PublicKey.parse(given.gateway_key) if given.gateway_key else None
+    except LedgerError as error:
+        raise StartRefused(str(error)) from None
+    headers = {"Authorization": f"Bearer {os.environ[TOKEN_VARIABLE]}"} if os.environ.get(TOKEN_VARIABLE) else {}
+    with httpx2.Client(base_url=given.url, headers=headers, timeout=_SECONDS, trust_env=False) as http:
+
+        def fetch(path: str) -> bytes:
+            try:
+                answer = http.get(f"{base}/{path}")
+            except httpx2.HTTPError as error:
+                raise StartRefused(f"{given.url} does not answer: {error}") from None
+            if answer.status_code != 200 or len(answer.content) > _MAX_ANSWER:
+                raise StartRefused(
+                    f"{given.url}{base}/{path} answered {answer.status_code}; expected 200. Set {TOKEN_VARIABLE} to"
+                    " the access token of an account that may read it, or to the place's API key"
+                )
+            return answer.content
+
+        try:
+            found = check_replica(fetch, key, witness, chained)
+        except LedgerError as error:
+            if screen.as_json:
+                screen.document({"is_whole": False, "first": str(error)})
+            screen.note(f"biometric-flow: what {given.url} serves was altered or is damaged: {error}")
+            return ALTERED
+    facts = _facts(found)
+    if screen.as_json:
+        screen.document({"is_whole": True, **facts})
+    else:
+        screen.facts({name: str(value) for name, value in facts.items()})
+    return WHOLE
+
+
+def _log(given: argparse.Namespace) -> tuple[str, PlaceId | None]:
+    """Where the log is served, and the place that its leaves name."""
+    if given.place:
+        return f"/v1/places/{given.place}", PlaceId(given.place)
+    if given.checkpoints:
+        return "/v1/ledger", None
+    if given.own:
+        return "/v1/ledger", PlaceId(given.own)
+    return "/v1/audit", PlaceId("#audit")
+
+
+def _facts(found: Checked) -> dict[str, int | str]:
+    facts: dict[str, int | str] = {"log": found.origin, "leaves": found.size, "root": found.root.hex()}
+    return facts if found.cosigned_at is None else {**facts, "cosigned at": found.cosigned_at}
