@@ -102,6 +102,25 @@ async def test_where_both_are_there_templates_are_kept_as_ciphertext_only(
     assert "7" not in {subject for subject, _ in rows}
 
 
+async def test_who_signed_and_whose_templates_were_destroyed_names_nobody_in_the_files(tmp_path: Path) -> None:
+    pin, recorder = "8765432109", "Canary Nightingale"
+    async with push_place(tmp_path, [pushing()], biometrics_are_kept=True) as place:
+        await agree(place, pin, recorded_by=recorder)
+        await place.upload("OPERLOG", finger(pin=pin).line().encode())
+        answer = await place.http.post(
+            f"/v1/people/{pin}/release/end", json={"reason": "withdrawn", "recorded_by": recorder}
+        )
+        (task,) = answer.json()["tasks"]
+        (release,) = await place.get(f"/v1/people/{pin}/release")
+    assert (task["pin"], task["reason"]) == (pin, f"withdrawn, recorded by {recorder}")
+    assert (release["recorded_by"], release["end_reason"]) == (recorder, f"withdrawn, recorded by {recorder}")
+    with sqlite3.connect(tmp_path / "place.sqlite3") as database:
+        tables = ("biometric_release", "biometric_subject", "biometric_sample", "biometric_destruction")
+        kept = repr([database.execute(f"SELECT * FROM {table}").fetchall() for table in tables])
+    assert pin not in kept
+    assert recorder not in kept
+
+
 async def test_a_ciphertext_that_was_moved_to_another_person_does_not_open(tmp_path: Path) -> None:
     async with push_place(tmp_path, [pushing()], biometrics_are_kept=True) as place:
         for pin in ("7", "8"):
@@ -167,11 +186,13 @@ async def test_a_key_that_outlived_its_person_in_a_kill_is_destroyed_at_the_next
 
 
 async def test_a_release_that_is_over_destroys_what_it_allowed(tmp_path: Path) -> None:
-    soon = (datetime.now(UTC) + timedelta(seconds=1.5)).isoformat()
     async with push_place(tmp_path, [pushing()], biometrics_are_kept=True, destruction_look_seconds=0.1) as place:
-        await agree(place, until=soon)
+        await agree(place)
         await place.upload("OPERLOG", finger().line().encode())
         assert len(await slots(place)) == 1
+        with sqlite3.connect(tmp_path / "place.sqlite3", timeout=30) as database:  # a year passes
+            database.execute("UPDATE biometric_release SET until = ?", (datetime.now(UTC).isoformat(),))
+        database.close()
 
         async def is_empty() -> bool:
             return await slots(place) == set()

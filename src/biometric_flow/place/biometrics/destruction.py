@@ -12,9 +12,9 @@ from biometric_flow.place.biometrics.vault import Vault
 SCHEMA: Final = """
 CREATE TABLE biometric_destruction (       -- the log of what was destroyed and what is still to be (BIPA 15(a))
     number       INTEGER PRIMARY KEY AUTOINCREMENT,
-    pin          TEXT NOT NULL,
+    person       BLOB NOT NULL,            -- keyed digest of the PIN
+    sealed       BLOB NOT NULL,            -- PIN, reason
     terminal     TEXT NOT NULL,            -- key
-    reason       TEXT NOT NULL,
     asked_at     TEXT NOT NULL,
     job          INTEGER,                  -- the last job that was to do it
     detail       TEXT NOT NULL DEFAULT '',
@@ -22,7 +22,10 @@ CREATE TABLE biometric_destruction (       -- the log of what was destroyed and 
 ) STRICT;
 CREATE INDEX biometric_destruction_open ON biometric_destruction (terminal) WHERE confirmed_at IS NULL;
 """
-_SELECT: Final = "SELECT number, pin, terminal, reason, asked_at, job, detail, confirmed_at FROM biometric_destruction"
+_TABLE: Final = "biometric_destruction"
+_SELECT: Final = (
+    "SELECT number, person, sealed, terminal, asked_at, job, detail, confirmed_at FROM biometric_destruction"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +62,14 @@ class Destructions:
 
         Gives how many were destroyed here, and the tasks. Raises ReleaseUnknown.
         """
+        known = self._vault.digest(pin)
         more = [
             (
-                "INSERT INTO biometric_destruction (pin, terminal, reason, asked_at) VALUES (?, ?, ?, ?)",
-                (pin, terminal, reason, now.isoformat()),
+                "INSERT INTO biometric_destruction (person, sealed, terminal, asked_at) VALUES (?, ?, ?, ?)",
+                (
+                    *(known, self._vault.seal(_TABLE, known, now.isoformat(), [pin, reason])),
+                    *(terminal, now.isoformat()),
+                ),
             )
             for terminal in terminals
         ]
@@ -73,7 +80,7 @@ class Destructions:
         """Tasks, newest first."""
         where = "WHERE confirmed_at IS NULL" if is_open else ""
         rows = self._connection.execute(f"{_SELECT} {where} ORDER BY number DESC LIMIT ?", (limit,))
-        return [_destruction(row) for row in rows]
+        return [self._destruction(row) for row in rows.fetchall()]
 
     def advance(
         self, now: datetime, order: Callable[[Destruction], int | None], outcome: Callable[[Destruction], JobOutcome]
@@ -111,10 +118,10 @@ class Destructions:
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the destruction was not noted: {error}") from error
 
-
-def _destruction(row: tuple[Any, ...]) -> Destruction:
-    number, pin, terminal, reason, asked, job, detail, confirmed = row
-    return Destruction(
-        number, pin, terminal, reason, datetime.fromisoformat(asked), job, detail,
-        confirmed and datetime.fromisoformat(confirmed),
-    )  # fmt: skip
+    def _destruction(self, row: tuple[Any, ...]) -> Destruction:
+        number, known, sealed, terminal, asked, job, detail, confirmed = row
+        pin, reason = self._vault.unseal(_TABLE, known, asked, sealed)
+        return Destruction(
+            number, pin, terminal, reason, datetime.fromisoformat(asked), job, detail,
+            confirmed and datetime.fromisoformat(confirmed),
+        )  # fmt: skip

@@ -1,5 +1,6 @@
 """Releases, and the templates and pictures they allow, sealed with a key for each person (security-design E4 to E6)."""
 
+import hmac
 import secrets
 import sqlite3
 from collections import Counter
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import cbor2
+
 from biometric_flow.identity.envelope import Binding, row_name
-from biometric_flow.identity.keyring import Owner, subject
+from biometric_flow.identity.keyring import PLACE, Owner, subject
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import Pin
 from biometric_flow.place.biometrics.errors import ReleaseExists, ReleaseInvalid, ReleaseUnknown
@@ -24,22 +27,20 @@ KEPT: Final = "kept"
 
 SCHEMA: Final = """
 CREATE TABLE biometric_release (           -- what people signed; rows are ended, never deleted (BIPA 15(b))
-    number       INTEGER PRIMARY KEY AUTOINCREMENT,
-    pin          TEXT NOT NULL,
-    purpose      TEXT NOT NULL,
-    text_version TEXT NOT NULL,
-    given_at     TEXT NOT NULL,
-    until        TEXT NOT NULL,
-    recorded_by  TEXT NOT NULL,
-    recorded_at  TEXT NOT NULL,
+    number         INTEGER PRIMARY KEY AUTOINCREMENT,
+    person         BLOB NOT NULL,          -- keyed digest of the PIN
+    sealed         BLOB NOT NULL,          -- PIN, purpose, wording, who recorded it
+    given_at       TEXT NOT NULL,
+    until          TEXT NOT NULL,
+    recorded_at    TEXT NOT NULL,
     allows_keeping INTEGER NOT NULL,       -- 0: templates may travel between terminals only
-    ended_at     TEXT,
-    end_reason   TEXT NOT NULL DEFAULT ''
+    ended_at       TEXT,
+    ended          BLOB                    -- sealed: why and by whom
 ) STRICT;
-CREATE UNIQUE INDEX biometric_release_open ON biometric_release (pin) WHERE ended_at IS NULL;
+CREATE UNIQUE INDEX biometric_release_open ON biometric_release (person) WHERE ended_at IS NULL;
 
 CREATE TABLE biometric_subject (           -- a random name of the person's key for this purpose alone
-    pin     TEXT PRIMARY KEY,
+    person  BLOB PRIMARY KEY,              -- keyed digest of the PIN
     subject TEXT NOT NULL UNIQUE
 ) STRICT, WITHOUT ROWID;
 
@@ -60,8 +61,7 @@ CREATE TABLE biometric_count (             -- what became of what came
 ) STRICT, WITHOUT ROWID;
 """
 _RELEASE: Final = (
-    "SELECT number, pin, purpose, text_version, given_at, until, recorded_by, recorded_at, allows_keeping,"
-    " ended_at, end_reason"
+    "SELECT number, person, sealed, given_at, until, recorded_at, allows_keeping, ended_at, ended"
     " FROM biometric_release"
 )
 
@@ -86,6 +86,7 @@ class Vault:
     def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys, is_on: bool) -> None:
         self._connection = connection
         self._keys = keys
+        self._digest_key = keys.derived(PLACE, b"biometric-flow/release/1")
         self.is_on = is_on
 
     def agree(self, release: Release) -> Release:
@@ -96,22 +97,23 @@ class Vault:
             raise ReleaseInvalid("expected a release that was signed before it is recorded, got a later time")
         if self.release_of(release.pin) is not None:
             raise ReleaseExists("expected nobody's release to be in force twice; end the one that is, then record this")
+        known, at = self.digest(release.pin), _text(release.recorded_at)
+        told = [release.pin, release.purpose, release.text_version, release.recorded_by]
         with self._written():
             cursor = self._connection.execute(
-                "INSERT INTO biometric_release (pin, purpose, text_version, given_at, until, recorded_by, recorded_at,"
-                " allows_keeping) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO biometric_release (person, sealed, given_at, until, recorded_at, allows_keeping)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
                 (
-                    *(release.pin, release.purpose, release.text_version, _text(release.given_at)),
-                    *(_text(release.until), release.recorded_by, _text(release.recorded_at)),
-                    release.allows_keeping,
+                    *(known, self.seal("biometric_release", known, at, told), _text(release.given_at)),
+                    *(_text(release.until), at, release.allows_keeping),
                 ),
             )
         return next(one for one in self.releases(release.pin) if one.number == cursor.lastrowid)
 
     def releases(self, pin: str) -> list[Release]:
         """Everything a person ever signed here, newest first."""
-        rows = self._connection.execute(f"{_RELEASE} WHERE pin = ? ORDER BY number DESC", (pin,))
-        return [_release(row) for row in rows]
+        rows = self._connection.execute(f"{_RELEASE} WHERE person = ? ORDER BY number DESC", (self.digest(pin),))
+        return [self._release(row) for row in rows.fetchall()]
 
     def release_of(self, pin: str) -> Release | None:
         """The release that has not ended."""
@@ -124,7 +126,7 @@ class Vault:
 
     def overdue(self, now: datetime) -> list[Pin]:
         """Whose period is over. None lasts longer than three years from its signature, which is an interaction (E4)."""
-        open_ones = map(_release, self._connection.execute(f"{_RELEASE} WHERE ended_at IS NULL").fetchall())
+        open_ones = map(self._release, self._connection.execute(f"{_RELEASE} WHERE ended_at IS NULL").fetchall())
         return [one.pin for one in open_ones if one.until <= now]
 
     def keep(self, samples: Sequence[Sample], unreadable: int, terminal: str, now: datetime) -> Counter[str]:
@@ -158,8 +160,8 @@ class Vault:
         """What is kept of a person, without what it is."""
         rows = self._connection.execute(
             "SELECT slot, terminal, received_at, length(content) FROM biometric_sample"
-            " WHERE subject = (SELECT subject FROM biometric_subject WHERE pin = ?) ORDER BY slot",
-            (pin,),
+            " WHERE subject = (SELECT subject FROM biometric_subject WHERE person = ?) ORDER BY slot",
+            (self.digest(pin),),
         )
         return [Kept(slot, terminal, datetime.fromisoformat(at), size) for slot, terminal, at, size in rows]
 
@@ -176,13 +178,14 @@ class Vault:
         if self.release_of(pin) is None:
             raise ReleaseUnknown("expected a person whose release has not ended, there is none in force")
         with self._written():
+            known = self.digest(pin)
             self._connection.execute(
-                "UPDATE biometric_release SET ended_at = ?, end_reason = ? WHERE pin = ? AND ended_at IS NULL",
-                (_text(now), reason, pin),
+                "UPDATE biometric_release SET ended_at = ?, ended = ? WHERE person = ? AND ended_at IS NULL",
+                (_text(now), self.seal("biometric_release", known, _text(now), [reason]), known),
             )
             gone = self._connection.execute(
-                "DELETE FROM biometric_sample WHERE subject = (SELECT subject FROM biometric_subject WHERE pin = ?)",
-                (pin,),
+                "DELETE FROM biometric_sample WHERE subject = (SELECT subject FROM biometric_subject WHERE person = ?)",
+                (known,),
             )
             for statement, values in more:
                 self._connection.execute(statement, values)
@@ -191,13 +194,26 @@ class Vault:
     def destroy_keys(self) -> None:
         """Destroy the keys of everybody whose release has ended; done again at each start, since a kill may come."""
         rows = self._connection.execute(
-            "SELECT pin, subject FROM biometric_subject WHERE pin NOT IN"
-            " (SELECT pin FROM biometric_release WHERE ended_at IS NULL)"
+            "SELECT person, subject FROM biometric_subject WHERE person NOT IN"
+            " (SELECT person FROM biometric_release WHERE ended_at IS NULL)"
         ).fetchall()
-        for pin, name in rows:
+        for known, name in rows:
             self._keys.destroy(subject(name))
             with self._written():
-                self._connection.execute("DELETE FROM biometric_subject WHERE pin = ?", (pin,))
+                self._connection.execute("DELETE FROM biometric_subject WHERE person = ?", (known,))
+
+    def digest(self, pin: str) -> bytes:
+        """What stands in these tables for a PIN, which nobody can guess without the place's key."""
+        return hmac.digest(self._digest_key, pin.encode("utf-8", "surrogatepass"), "sha256")[:16]
+
+    def seal(self, table: str, known: bytes, at: str, told: Sequence[str]) -> bytes:
+        """Texts about a person as they lie in a row of these tables, written at a time."""
+        return self._keys.seal(PLACE, _row(table, known, at), cbor2.dumps(list(told), canonical=True))
+
+    def unseal(self, table: str, known: bytes, at: str, sealed: bytes) -> list[str]:
+        """The texts again."""
+        told: list[str] = cbor2.loads(self._keys.open(PLACE, _row(table, known, at), sealed))
+        return told
 
     def _refusal(self, sample: Sample, now: datetime) -> Dropped | None:
         if not self.is_on:
@@ -213,7 +229,7 @@ class Vault:
         known = self._subject(sample.pin)
         if known is None:
             known = secrets.token_hex(16)
-            self._connection.execute("INSERT INTO biometric_subject VALUES (?, ?)", (sample.pin, known))
+            self._connection.execute("INSERT INTO biometric_subject VALUES (?, ?)", (self.digest(sample.pin), known))
         envelope = self._keys.seal(*_sealed(known, sample.slot), sample.encode())
         self._connection.execute(
             "INSERT OR REPLACE INTO biometric_sample VALUES (?, ?, ?, ?, ?)",
@@ -227,8 +243,18 @@ class Vault:
             )
 
     def _subject(self, pin: str) -> str | None:
-        row = self._connection.execute("SELECT subject FROM biometric_subject WHERE pin = ?", (pin,)).fetchone()
+        query = "SELECT subject FROM biometric_subject WHERE person = ?"
+        row = self._connection.execute(query, (self.digest(pin),)).fetchone()
         return row and str(row[0])
+
+    def _release(self, row: tuple[Any, ...]) -> Release:
+        number, known, sealed, given, until, at, keeping, ended, why = row
+        pin, purpose, version, by = self.unseal("biometric_release", known, at, sealed)
+        reason = self.unseal("biometric_release", known, ended, why)[0] if why else ""
+        return Release(
+            number, Pin(pin), purpose, version, datetime.fromisoformat(given), datetime.fromisoformat(until), by,
+            datetime.fromisoformat(at), bool(keeping), ended and datetime.fromisoformat(ended), reason,
+        )  # fmt: skip
 
     @contextmanager
     def _written(self) -> Iterator[None]:
@@ -247,13 +273,9 @@ def _sealed(name: str, slot: str) -> tuple[Owner, Binding]:
     return subject(name), Binding("biometric_sample", "content", row_name(name, slot))
 
 
+def _row(table: str, known: bytes, at: str) -> Binding:
+    return Binding(table, "sealed", row_name(known, at))
+
+
 def _text(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat()
-
-
-def _release(row: tuple[Any, ...]) -> Release:
-    number, pin, purpose, version, given, until, by, at, keeping, ended, reason = row
-    return Release(
-        number, pin, purpose, version, datetime.fromisoformat(given), datetime.fromisoformat(until), by,
-        datetime.fromisoformat(at), bool(keeping), ended and datetime.fromisoformat(ended), reason,
-    )  # fmt: skip
