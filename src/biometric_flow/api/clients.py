@@ -85,39 +85,39 @@ class GatewayClient:
 
     async def health(self) -> GatewayHealth:
         """How the gateway is."""
-        return await self._ask(GatewayHealth, "GET", "/health")
+        return await self.ask(GatewayHealth, "GET", "/health")
 
     async def sign_in(self, email: str, password: str) -> Token:
         """Tokens for e-mail and password."""
-        return await self._ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password))
+        return await self.ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password))
 
     async def refresh(self, refresh_token: str) -> Token:
         """The next pair of tokens; the given refresh token is used up."""
-        return await self._ask(Token, "POST", "/v1/auth/token", json=_refresh_grant(refresh_token))
+        return await self.ask(Token, "POST", "/v1/auth/token", json=_refresh_grant(refresh_token))
 
     async def me(self, token: str) -> Me:
         """Who is signed in."""
-        return await self._ask(Me, "GET", "/v1/me", token)
+        return await self.ask(Me, "GET", "/v1/me", token)
 
     async def overview(self, token: str) -> Overview:
         """Everything the overview page shows."""
-        return await self._ask(Overview, "GET", "/v1/overview", token)
+        return await self.ask(Overview, "GET", "/v1/overview", token)
 
     async def places(self, token: str) -> list[PlaceView]:
         """All places."""
-        return await self._ask(list[PlaceView], "GET", "/v1/places", token)
+        return await self.ask(list[PlaceView], "GET", "/v1/places", token)
 
     async def terminals(self, token: str, **query: str | int | None) -> list[TerminalStatus]:
         """Terminals; may be restricted by `place` and `state`."""
-        return await self._ask(list[TerminalStatus], "GET", "/v1/terminals", token, query)
+        return await self.ask(list[TerminalStatus], "GET", "/v1/terminals", token, query)
 
     async def pins(self, token: str, **query: str | int | None) -> PersonPage:
         """One page of PINs; may be restricted by `q`, `place` and `unheld`."""
-        return await self._ask(PersonPage, "GET", "/v1/pins", token, query)
+        return await self.ask(PersonPage, "GET", "/v1/pins", token, query)
 
     async def punches(self, token: str, **query: str | int | None) -> GatewayPunchPage:
         """One page of punches; filters as the API document names them (`from` as `from_`)."""
-        return await self._ask(GatewayPunchPage, "GET", "/v1/punches", token, query)
+        return await self.ask(GatewayPunchPage, "GET", "/v1/punches", token, query)
 
     async def latest_punches(self, token: str, places: Sequence[str], limit: int) -> list[GatewayPunch]:
         """The newest punches of these places, or of all when none is named, newest first."""
@@ -127,7 +127,7 @@ class GatewayClient:
 
     async def punch_count(self, token: str, **query: str | int | None) -> PunchCount:
         """How many punches match."""
-        return await self._ask(PunchCount, "GET", "/v1/punches/count", token, query)
+        return await self.ask(PunchCount, "GET", "/v1/punches/count", token, query)
 
     async def stream(self, token: str, last_id: str | None = None) -> AsyncGenerator[StreamEvent, None]:
         """Events as they happen, without end; after `last_id` when given. Ends by raising when the link breaks."""
@@ -144,7 +144,7 @@ class GatewayClient:
         except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise _unreachable(error) from error
 
-    async def _ask(
+    async def ask(
         self,
         kind: type[T],
         method: str,
@@ -153,6 +153,7 @@ class GatewayClient:
         query: Query | None = None,
         json: Any = None,
     ) -> T:
+        """Any operation of the gateway's API, its answer read as `kind`."""
         try:
             response = await self._http.request(method, path, params=_given(query), headers=_bearer(token), json=json)
         except httpx2.HTTPError as error:

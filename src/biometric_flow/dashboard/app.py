@@ -3,7 +3,7 @@
 import streamlit as st
 
 from biometric_flow.dashboard import widgets
-from biometric_flow.dashboard.pages import devices, live, overview
+from biometric_flow.dashboard.pages import devices, exceptions, live, overview, people
 from biometric_flow.dashboard.words import _
 
 login = widgets.current_login()
@@ -16,6 +16,8 @@ st.navigation(
         st.Page(overview.draw, title=_("Overview"), url_path="", default=True),
         st.Page(live.draw, title=_("Live"), url_path="live"),
         st.Page(devices.draw, title=_("Devices"), url_path="devices"),
+        st.Page(exceptions.draw, title=_("Exceptions"), url_path="exceptions"),
+        st.Page(people.draw, title=_("People"), url_path="people"),
     ],
     position="hidden",
 ).run()

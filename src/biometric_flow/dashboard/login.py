@@ -5,7 +5,7 @@ import hashlib
 import secrets
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from biometric_flow.api.clients import GatewayClient, GatewayProblem
@@ -87,6 +87,10 @@ class Logins:
     def touch(self, login: Login) -> None:
         """Its person did something; timers and live streams do not count."""
         login.used = self._clock.now()
+
+    def today(self) -> date:
+        """The day by the process's clock, in UTC."""
+        return self._clock.now().date()
 
     def moment(self) -> float:
         """Seconds that only go forward, for comparing what this process did when."""

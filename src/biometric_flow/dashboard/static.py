@@ -125,7 +125,13 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
     )
 )
 
-PAGES: Final = {"overview": ("/", "Overview"), "live": ("/live", "Live"), "devices": ("/devices", "Devices")}
+PAGES: Final = {
+    "overview": ("/", "Overview"),
+    "live": ("/live", "Live"),
+    "devices": ("/devices", "Devices"),
+    "exceptions": ("/exceptions", "Exceptions"),
+    "people": ("/people", "People"),
+}
 """Page name as the gateway says it in `Me.pages` -> path and title, in the order of the navigation."""
 
 

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -48,6 +49,11 @@ def current_login() -> Login | None:
             st.session_state.clear()
             st.session_state["login"] = login.id
     return login
+
+
+def today() -> date:
+    """The day of this process's clock, in UTC."""
+    return installed()[0].today()
 
 
 def moment() -> float:
@@ -113,6 +119,23 @@ def choices(name: str, label: str, options: Mapping[str, str], none: str) -> lis
         label, list(options), format_func=lambda key: options[key], placeholder=none, key=name, on_change=_in_use
     )
     _write_url(name, ",".join(chosen))
+    return chosen
+
+
+def choice(name: str, label: str, options: Mapping[str, str], none: str) -> str | None:
+    """One of these options or none, kept in the URL by its key."""
+    written = st.query_params.get(name, "")
+    _follow_url(name, written, written if written in options else None)
+    chosen: str | None = st.selectbox(
+        label,
+        list(options),
+        format_func=lambda key: options[key],
+        index=None,
+        placeholder=none,
+        key=name,
+        on_change=_in_use,
+    )
+    _write_url(name, chosen or "")
     return chosen
 
 

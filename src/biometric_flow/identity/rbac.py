@@ -85,6 +85,8 @@ _PAGES: Final = (
     ("overview", Permission.OVERVIEW_READ),
     ("live", Permission.PUNCH_READ),
     ("devices", Permission.TERMINAL_READ),
+    ("exceptions", Permission.WORKDAY_READ),
+    ("people", Permission.WORKDAY_READ),
 )
 
 

@@ -4,8 +4,10 @@ import { leave, on } from "./live.js";
 import { arrivals, attention, places, tiles } from "./overview.js";
 import { feed } from "./feed.js";
 import { devices } from "./devices.js";
+import { inbox, month, people, why } from "./people.js";
 
-const regions = { heading, tiles, attention, arrivals, places, feed, devices, empty, failed, signed_out: signedOut };
+const regions = { heading, tiles, attention, arrivals, places, feed, devices, people, month, why, inbox,
+  empty, failed, signed_out: signedOut };
 const drawn = new WeakMap();
 
 export function draw(parent, kind, view, refresh) {

@@ -1,0 +1,207 @@
+"""The people, one person's month, and why one of their days is what it is."""
+
+from calendar import monthrange
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from biometric_flow.api.hours import Irregularity, IrregularityPage, PersonRecord, WorkdayExplained, WorkdayView
+from biometric_flow.dashboard.words import _, counted, number
+
+View = dict[str, Any]
+
+STATUSES: Final[Mapping[str, tuple[str, str, str, str]]] = {
+    "present": ("P", "●", "Present", "ok"),
+    "half_day": ("½", "◐", "Half day", "warn"),
+    "absent": ("A", "■", "Absent", "bad"),
+    "incomplete": ("?", "▲", "Punch missing", "bad"),
+    "leave": ("L", "○", "Leave", "unknown"),
+    "holiday": ("H", "○", "Holiday", "unknown"),
+    "holiday_worked": ("H", "●", "Holiday worked", "ok"),
+    "rest": ("·", "○", "Day off", "unknown"),
+    "off": ("·", "○", "Day off", "unknown"),
+    "rest_worked": ("R", "●", "Day off worked", "ok"),
+    "in_progress": ("…", "◐", "At work", "ok"),
+    "pending": ("…", "○", "Still to come", "unknown"),
+}
+"""Status -> letter in the calendar, shape, word, tone: never colour alone."""
+
+IRREGULARITIES: Final[Mapping[str, str]] = {
+    "MISSING_IN": "Check-in missing",
+    "MISSING_OUT": "Check-out missing",
+    "MISSING_BREAK_IN": "End of a break missing",
+    "MISSING_BREAK_OUT": "Start of a break missing",
+    "DOUBLE_IN": "Checked in twice",
+    "DOUBLE_BREAK": "Break begun twice",
+    "UNKNOWN_CODE": "Key without a meaning",
+    "UNSCHEDULED": "Worked without a shift",
+    "IN_PROGRESS": "At work now",
+    "OT_CAP": "Overtime beyond the cap",
+    "REST_SHORT": "Too little rest before",
+    "SPAN_LONG": "Too long from first to last punch",
+    "CONSECUTIVE_LONG": "Too long without a break",
+    "WORKED_ON_LEAVE": "Worked on leave",
+}
+
+REGULAR: Final = "regular"
+
+
+def people_table(people: Sequence[PersonRecord], places: Mapping[str, str], month: str, more: bool) -> View:
+    """Who works here, by employee number; each leads to their month."""
+    return {
+        "head": [_("Name"), _("Number"), _("Location"), _("Department"), _("Schedule")],
+        "rows": [
+            {
+                "href": _link("/people", id=str(person.id), month=month),
+                "name": person.name,
+                "cells": [
+                    person.number,
+                    places.get(person.place or "", person.place or "–"),
+                    person.department or "–",
+                    _schedule(person),
+                ],
+            }
+            for person in people
+        ],
+        "count": counted(len(people), "{n} person", "{n} people"),
+        "more": _("The first thousand are shown; search to find others.") if more else "",
+        "empty": _("Nobody matches.") if people else _("No people yet. Import them with POST /v1/imports/people."),
+    }
+
+
+def month_view(person: PersonRecord, days: Sequence[WorkdayView], first: date, chosen: date | None) -> View:
+    """One person's month: totals, a calendar with a letter for each day, and the days as a table."""
+    by_date = {day.date: day for day in days}
+    last = first.replace(day=monthrange(first.year, first.month)[1])
+    here = {"id": str(person.id), "month": f"{first:%Y-%m}"}
+    return {
+        "name": person.name,
+        "about": f"{person.number} · {person.place or '–'}",
+        "back": {"href": "/people", "text": _("All people")},
+        "month": f"{first:%Y-%m}",
+        "previous": {"href": _link("/people", id=here["id"], month=_shifted(first, -1)), "text": _("Month before")},
+        "next": {"href": _link("/people", id=here["id"], month=_shifted(first, 1)), "text": _("Month after")},
+        "totals": _totals(days),
+        "weekdays": [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")],
+        "indent": first.weekday(),
+        "calendar": [
+            _cell(first.replace(day=at), by_date.get(first.replace(day=at)), here, chosen)
+            for at in range(1, last.day + 1)
+        ],
+        "head": [*map(_, ("Day", "Status", "Worked", "Planned", "Late", "Left early", "Above", "To look at"))],
+        "rows": [_row(day, here) for day in days if day.worked or day.scheduled or day.exceptions],
+        "empty": _("No workdays in this month."),
+    }
+
+
+def day_view(told: WorkdayExplained) -> View:
+    """Why a day is what it is: one sentence per rule, in the order in which it happened."""
+    return {
+        "title": told.headline,
+        "because": told.because,
+        "locked": _("This day is in a closed period.") if told.workday.is_locked else "",
+        "empty": _("Nothing was recorded on this day."),
+    }
+
+
+def inbox(page: IrregularityPage) -> View:
+    """What rules could not settle, newest first; each leads to the day with its explanation."""
+    return {
+        "head": [_("Day"), _("Who"), _("What"), _("Status"), _("")],
+        "rows": [_irregularity(one) for one in page.items],
+        "count": counted(sum(page.counts.values()), "{n} thing to look at", "{n} things to look at"),
+        "more": _("The newest {n} are shown; choose a kind or a location.", n=number(len(page.items)))
+        if page.next_cursor
+        else "",
+        "empty": _("Nothing to look at."),
+    }
+
+
+def kinds(counts: Mapping[str, int]) -> dict[str, str]:
+    """The kinds that occur, each with how often."""
+    return {code: f"{_(IRREGULARITIES.get(code, code))} ({number(count)})" for code, count in sorted(counts.items())}
+
+
+def hours(minutes: int) -> str:
+    """Minutes as people read them: 7:42."""
+    return f"{'−' if minutes < 0 else ''}{abs(minutes) // 60}:{abs(minutes) % 60:02}"
+
+
+def _totals(days: Iterable[WorkdayView]) -> list[View]:
+    days = list(days)
+    above = sum(minutes for day in days for tier, minutes in day.pay.items() if tier != REGULAR)
+    late = [day.late for day in days if day.late]
+    absent = sum(day.status == "absent" for day in days)
+    planned = sum(day.scheduled for day in days)
+    flagged = sum(bool(set(day.exceptions) - {"IN_PROGRESS"}) for day in days)
+    return [
+        _total(_("Worked"), hours(sum(day.worked for day in days)), _("of {h} planned", h=hours(planned))),
+        _total(_("Paid above regular"), hours(above), _("overtime, holidays, days off")),
+        _total(_("Late"), hours(sum(late)), counted(len(late), "on {n} day", "on {n} days")),
+        _total(_("Absent"), number(absent), counted(absent, "day", "days")),
+        _total(_("To look at"), number(flagged), counted(flagged, "day with a flag", "days with a flag")),
+    ]
+
+
+def _total(label: str, value: str, detail: str) -> View:
+    return {"label": label, "value": value, "detail": detail}
+
+
+def _cell(day: date, workday: WorkdayView | None, here: Mapping[str, str], chosen: date | None) -> View:
+    letter, _shape, word, tone = STATUSES.get(workday.status, ("·", "○", workday.status, "unknown")) if workday else (
+        "", "", "No workday", "unknown"
+    )  # fmt: skip
+    return {
+        "day": str(day.day),
+        "letter": letter,
+        "tone": tone,
+        "word": f"{day:%Y-%m-%d}: {_(word)}" + (f", {hours(workday.worked)}" if workday and workday.worked else ""),
+        "href": _link("/people", **here, day=day.isoformat()) if workday else "",
+        "is_chosen": day == chosen,
+        "is_flagged": bool(workday and workday.exceptions),
+    }
+
+
+def _row(day: WorkdayView, here: Mapping[str, str]) -> View:
+    _letter, shape, word, tone = STATUSES.get(day.status, ("", "○", day.status, "unknown"))
+    above = sum(minutes for tier, minutes in day.pay.items() if tier != REGULAR)
+    return {
+        "href": _link("/people", **here, day=day.date.isoformat()),
+        "date": f"{day.date:%Y-%m-%d}",
+        "weekday": _(f"{day.date:%a}"),
+        "badge": [shape, _(word), tone],
+        "cells": [_blank(minutes) for minutes in (day.worked, day.scheduled, day.late, day.early_out, above)],
+        "flags": ", ".join(_(IRREGULARITIES.get(code, code)) for code in day.exceptions),
+    }
+
+
+def _irregularity(one: Irregularity) -> View:
+    _letter, shape, word, tone = STATUSES.get(one.status, ("", "○", one.status, "unknown"))
+    return {
+        "href": _link("/people", id=str(one.person), month=f"{one.date:%Y-%m}", day=one.date.isoformat()),
+        "date": f"{one.date:%Y-%m-%d}",
+        "name": one.name,
+        "number": one.number,
+        "what": _(IRREGULARITIES.get(one.code, one.code)),
+        "badge": [shape, _(word), tone],
+        "note": counted(one.requests, "{n} request waits", "{n} requests wait") if one.requests else "",
+    }
+
+
+def _blank(minutes: int) -> str:
+    return hours(minutes) if minutes else "–"
+
+
+def _schedule(person: PersonRecord) -> str:
+    plans = [plan.schedule for plan in person.assignments if plan.schedule]
+    return plans[-1] if plans else "–"
+
+
+def _shifted(first: date, months: int) -> str:
+    index = first.year * 12 + first.month - 1 + months
+    return f"{index // 12:04}-{index % 12 + 1:02}"
+
+
+def _link(path: str, **query: str) -> str:
+    return f"{path}?{urlencode(query)}"
