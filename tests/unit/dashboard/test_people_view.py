@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from biometric_flow.api.hours import Irregularity, IrregularityPage, PersonRecord, WorkdayView
+from biometric_flow.api.hours import Irregularity, IrregularityPage, PersonRecord, WorkdayExplained, WorkdayView
 from biometric_flow.dashboard.views.people import (
     IRREGULARITIES,
     STATUSES,
@@ -44,6 +44,10 @@ def workday(day: int, **more: Any) -> WorkdayView:
     return WorkdayView.model_validate({**fields, **more})
 
 
+def explained(day: WorkdayView) -> WorkdayExplained:
+    return WorkdayExplained(workday=day, headline="Monday: 7:30", because=["Worked from 9 to 17."], adjustments=[])
+
+
 @pytest.mark.parametrize(("minutes", "text"), [(0, "0:00"), (462, "7:42"), (-5, "−0:05"), (6000, "100:00")])
 def test_minutes_are_read_as_hours(minutes: int, text: str) -> None:
     assert hours(minutes) == text
@@ -65,13 +69,22 @@ def test_a_month_adds_up_what_its_days_say() -> None:
 
 
 def test_the_calendar_has_every_day_of_the_month_under_its_weekday() -> None:
-    told = month_view(person(), [workday(2)], FIRST, date(2026, 2, 2))
+    told = month_view(person(), [workday(2)], FIRST, explained(workday(2)))
     assert len(told["calendar"]) == 28
     assert told["indent"] == FIRST.weekday()
     second = told["calendar"][1]
     assert (second["letter"], second["is_chosen"]) == ("P", True)
     assert second["href"].endswith("month=2026-02&day=2026-02-02")
     assert told["calendar"][2]["href"] == ""
+    assert told["why"]["because"] == ["Worked from 9 to 17."]
+
+
+def test_somebody_at_work_is_nothing_to_look_at() -> None:
+    running = workday(2, exceptions=["IN_PROGRESS"], status="in_progress")
+    told = month_view(person(), [running], FIRST, None)
+    assert told["totals"][-1]["value"] == "0"
+    assert not told["calendar"][1]["is_flagged"]
+    assert kinds({"IN_PROGRESS": 3}) == {}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ export function people(root, view) {
 
 export function month(root, view) {
   root.append(
-    h("p", { class: "bf-quiet" }, h("a", { href: view.back.href }, `← ${view.back.text}`)),
+    h("p", { class: "bf-back" }, h("a", { href: view.back.href }, `← ${view.back.text}`)),
     h("h1", null, h("bdi", { dir: "auto" }, view.name)),
     h("p", { class: "bf-quiet" }, h("bdi", null, view.about)),
     h("nav", { class: "bf-months", "aria-label": view.month },
@@ -39,8 +39,8 @@ export function month(root, view) {
         h("span", { class: "bf-tile-label" }, total.label),
         h("span", { class: "bf-tile-value" }, total.value),
         h("span", { class: "bf-tile-detail" }, total.detail))))),
-    h("div", { class: "bf-month-body" }, calendar(view),
-      view.rows.length ? h("div", { class: "bf-card" }, days(view)) : h("p", { class: "bf-empty" }, view.empty)));
+    h("div", { class: "bf-month-body" }, calendar(view), h("div", { class: "bf-month-days" }, why(view.why),
+      view.rows.length ? h("div", { class: "bf-card" }, days(view)) : h("p", { class: "bf-empty" }, view.empty))));
 }
 
 function calendar(view) {
@@ -59,15 +59,14 @@ function calendar(view) {
 function days(view) {
   return table(view.month, view.head, view.rows.map((row) =>
     h("tr", null,
-      h("th", { scope: "row" }, h("a", { href: row.href }, h("span", { class: "bf-weekday" }, row.weekday), ` ${row.date}`)),
-      h("td", null, badge(row.badge)),
-      row.cells.map((text) => h("td", { class: "bf-number" }, text)),
-      h("td", null, row.flags))));
+      h("th", { scope: "row" }, h("span", { class: "bf-weekday" }, row.weekday), h("a", { href: row.href }, row.date)),
+      h("td", null, badge(row.badge), row.flags ? h("div", { class: "bf-flags" }, `▲ ${row.flags}`) : null),
+      row.cells.map((text) => h("td", { class: "bf-number" }, text)))));
 }
 
-export function why(root, view) {
-  root.append(h("h2", null, view.title),
-    view.locked ? h("p", { class: "bf-quiet" }, view.locked) : "",
+function why(view) {
+  return view && h("section", { class: "bf-card" }, h("h2", null, view.title),
+    view.locked ? h("p", { class: "bf-quiet" }, view.locked) : null,
     view.because.length
       ? h("ol", { class: "bf-because" }, view.because.map((text) => h("li", null, text)))
       : h("p", { class: "bf-quiet" }, view.empty));

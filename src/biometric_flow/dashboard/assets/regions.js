@@ -4,9 +4,9 @@ import { leave, on } from "./live.js";
 import { arrivals, attention, places, tiles } from "./overview.js";
 import { feed } from "./feed.js";
 import { devices } from "./devices.js";
-import { inbox, month, people, why } from "./people.js";
+import { inbox, month, people } from "./people.js";
 
-const regions = { heading, tiles, attention, arrivals, places, feed, devices, people, month, why, inbox,
+const regions = { heading, tiles, attention, arrivals, places, feed, devices, people, month, inbox,
   empty, failed, signed_out: signedOut };
 const drawn = new WeakMap();
 

@@ -8,7 +8,7 @@ import streamlit as st
 
 from biometric_flow.api.hours import PersonRecord, PersonRecordPage, WorkdayExplained, WorkdayPage
 from biometric_flow.dashboard import widgets
-from biometric_flow.dashboard.views.people import day_view, month_view, people_table
+from biometric_flow.dashboard.views.people import month_view, people_table
 from biometric_flow.dashboard.words import _
 
 SHOWN = 1000
@@ -67,14 +67,13 @@ def _month(person: UUID) -> None:
     )
     if days is None:
         return
-    widgets.draw("month", month_view(record, days.items, first, day))
+    told = None
     if day is not None and any(one.date == day for one in days.items):
         told = widgets.ask(
             f"why {person} {day}",
             lambda client, token: client.ask(WorkdayExplained, "GET", f"/v1/workdays/{person}/{day}/explain", token),
         )
-        if told is not None:
-            widgets.draw("why", day_view(told))
+    widgets.draw("month", month_view(record, days.items, first, told))
 
 
 def _uuid(text: str) -> UUID | None:

@@ -45,6 +45,8 @@ IRREGULARITIES: Final[Mapping[str, str]] = {
 }
 
 REGULAR: Final = "regular"
+RUNNING: Final = "IN_PROGRESS"
+"""Somebody is at work: nothing that a person could settle."""
 
 
 def people_table(people: Sequence[PersonRecord], places: Mapping[str, str], month: str, more: bool) -> View:
@@ -70,9 +72,10 @@ def people_table(people: Sequence[PersonRecord], places: Mapping[str, str], mont
     }
 
 
-def month_view(person: PersonRecord, days: Sequence[WorkdayView], first: date, chosen: date | None) -> View:
+def month_view(person: PersonRecord, days: Sequence[WorkdayView], first: date, told: WorkdayExplained | None) -> View:
     """One person's month: totals, a calendar with a letter for each day, and the days as a table."""
     by_date = {day.date: day for day in days}
+    chosen = told.workday.date if told else None
     last = first.replace(day=monthrange(first.year, first.month)[1])
     here = {"id": str(person.id), "month": f"{first:%Y-%m}"}
     return {
@@ -89,8 +92,9 @@ def month_view(person: PersonRecord, days: Sequence[WorkdayView], first: date, c
             _cell(first.replace(day=at), by_date.get(first.replace(day=at)), here, chosen)
             for at in range(1, last.day + 1)
         ],
-        "head": [*map(_, ("Day", "Status", "Worked", "Planned", "Late", "Left early", "Above", "To look at"))],
+        "head": [*map(_, ("Day", "Status", "Worked", "Planned", "Late", "Left early", "Above"))],
         "rows": [_row(day, here) for day in days if day.worked or day.scheduled or day.exceptions],
+        "why": told and day_view(told),
         "empty": _("No workdays in this month."),
     }
 
@@ -107,11 +111,13 @@ def day_view(told: WorkdayExplained) -> View:
 
 def inbox(page: IrregularityPage) -> View:
     """What rules could not settle, newest first; each leads to the day with its explanation."""
+    rows = [one for one in page.items if one.code != RUNNING]
+    counted_all = sum(count for code, count in page.counts.items() if code != RUNNING)
     return {
         "head": [_("Day"), _("Who"), _("What"), _("Status"), _("")],
-        "rows": [_irregularity(one) for one in page.items],
-        "count": counted(sum(page.counts.values()), "{n} thing to look at", "{n} things to look at"),
-        "more": _("The newest {n} are shown; choose a kind or a location.", n=number(len(page.items)))
+        "rows": [_irregularity(one) for one in rows],
+        "count": counted(counted_all, "{n} thing to look at", "{n} things to look at"),
+        "more": _("The newest {n} are shown; choose a kind or a location.", n=number(len(rows)))
         if page.next_cursor
         else "",
         "empty": _("Nothing to look at."),
@@ -120,7 +126,11 @@ def inbox(page: IrregularityPage) -> View:
 
 def kinds(counts: Mapping[str, int]) -> dict[str, str]:
     """The kinds that occur, each with how often."""
-    return {code: f"{_(IRREGULARITIES.get(code, code))} ({number(count)})" for code, count in sorted(counts.items())}
+    return {
+        code: f"{_(IRREGULARITIES.get(code, code))} ({number(count)})"
+        for code, count in sorted(counts.items())
+        if code != RUNNING
+    }
 
 
 def hours(minutes: int) -> str:
@@ -134,7 +144,7 @@ def _totals(days: Iterable[WorkdayView]) -> list[View]:
     late = [day.late for day in days if day.late]
     absent = sum(day.status == "absent" for day in days)
     planned = sum(day.scheduled for day in days)
-    flagged = sum(bool(set(day.exceptions) - {"IN_PROGRESS"}) for day in days)
+    flagged = sum(bool(set(day.exceptions) - {RUNNING}) for day in days)
     return [
         _total(_("Worked"), hours(sum(day.worked for day in days)), _("of {h} planned", h=hours(planned))),
         _total(_("Paid above regular"), hours(above), _("overtime, holidays, days off")),
@@ -159,7 +169,7 @@ def _cell(day: date, workday: WorkdayView | None, here: Mapping[str, str], chose
         "word": f"{day:%Y-%m-%d}: {_(word)}" + (f", {hours(workday.worked)}" if workday and workday.worked else ""),
         "href": _link("/people", **here, day=day.isoformat()) if workday else "",
         "is_chosen": day == chosen,
-        "is_flagged": bool(workday and workday.exceptions),
+        "is_flagged": bool(workday and set(workday.exceptions) - {RUNNING}),
     }
 
 
@@ -172,7 +182,7 @@ def _row(day: WorkdayView, here: Mapping[str, str]) -> View:
         "weekday": _(f"{day.date:%a}"),
         "badge": [shape, _(word), tone],
         "cells": [_blank(minutes) for minutes in (day.worked, day.scheduled, day.late, day.early_out, above)],
-        "flags": ", ".join(_(IRREGULARITIES.get(code, code)) for code in day.exceptions),
+        "flags": ", ".join(_(IRREGULARITIES.get(code, code)) for code in day.exceptions if code != RUNNING),
     }
 
 
