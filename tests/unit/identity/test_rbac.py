@@ -30,4 +30,4 @@ def test_a_technician_sees_terminals_and_no_person() -> None:
 
 
 def test_an_administrator_opens_every_page() -> None:
-    assert pages("tenant_admin") == ["overview", "live", "devices"]
+    assert pages("tenant_admin") == ["overview", "live", "devices", "exceptions", "people"]
