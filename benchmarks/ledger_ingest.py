@@ -22,7 +22,37 @@ GATE, START = TerminalSerial("BENCH0001"), datetime(2026, 1, 1, tzinfo=UTC)
 
 def main() -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
-        return [_batch(Path(folder), size, count) for size, count in SIZES]
+        return [*(_batch(Path(folder), size, count) for size, count in SIZES), _known(Path(folder))]
+
+
+def _known(folder: Path) -> Result:
+    """Rows that are in the ledger already, as a terminal sends them after each reconnection, against new ones."""
+    connection = open_database(folder / "known.sqlite3")
+    store = PlaceStore(PlaceId("bench"), connection)
+    rows = [_punch(number) for number in range(200)]
+    store.record([Batch(GATE, START, rows=rows)])
+    numbers = itertools.count(200)
+
+    def known() -> None:
+        for _ in range(50):
+            (recorded,) = store.record([Batch(GATE, START, rows=rows)])
+            assert recorded.duplicate == 200
+
+    def new() -> None:
+        for _ in range(50):
+            store.record([Batch(GATE, START, rows=[_punch(next(numbers)) for _ in range(200)])])
+
+    try:
+        return measure(
+            "ledger-known-again-200",
+            known,
+            units=10_000,
+            of="rows that are known",
+            anchor=Anchor("the same number of new punches", new),
+            settings={"batch": 200, "synchronous": "FULL"},
+        )
+    finally:
+        connection.close()
 
 
 def _batch(folder: Path, size: int, count: int) -> Result:

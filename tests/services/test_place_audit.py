@@ -203,3 +203,69 @@ def test_another_places_ledger_and_anothers_key_are_found(clean: Path) -> None:
     stranger = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.generate()).public
     with pytest.raises(LedgerAltered, match="checkpoint over 93 entries: expected a signature by"):
         audit(clean, CAIRO, Keys(stranger))
+
+
+def told(file: Path) -> list[tuple[object, ...]]:
+    """Everything that the file says happened, and when it was signed."""
+    connection = sqlite3.connect(file)
+    try:
+        return [
+            row
+            for table, columns in EVIDENCE.items()
+            for row in connection.execute(f"SELECT {', '.join(columns)} FROM {table} ORDER BY 1")
+        ]
+    finally:
+        connection.close()
+
+
+def flip_bits_of_the_file(clean: Path, altered: Path, places: range, chance: random.Random) -> int:
+    """Flip one bit at each place in turn; whatever is not found must not have changed what the file tells."""
+    content, truth, found = bytearray(clean.read_bytes()), told(clean), 0
+    for at in places:
+        bit = 1 << chance.randrange(8)
+        content[at] ^= bit
+        altered.write_bytes(content)
+        content[at] ^= bit
+        try:
+            audit(altered, CAIRO, KEYS)
+        except LedgerAltered:
+            found += 1
+        else:
+            assert told(altered) == truth, f"bit {bit} of byte {at} changed what is told, and nothing noticed"
+    return found
+
+
+def test_a_flipped_bit_anywhere_in_the_file_is_found_or_changes_nothing_that_is_told(
+    clean: Path, tmp_path: Path
+) -> None:
+    size = clean.stat().st_size
+    places = range(100, size, size // 120)
+    assert flip_bits_of_the_file(clean, tmp_path / "place.sqlite3", places, random.Random(4)) > len(places) // 2
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(3600)
+def test_a_flipped_bit_in_every_257th_byte_of_a_thousand_punches_is_found_or_changes_nothing(tmp_path: Path) -> None:
+    """257 is no divisor of a page, so that every place within a page has its turn: 0.4 % of all bytes."""
+    file = ledger(tmp_path, 1000)
+    places = range(0, file.stat().st_size, 257)
+    assert flip_bits_of_the_file(file, tmp_path / "altered.sqlite3", places, random.Random()) > len(places) // 2
+
+
+def clean_runs(folder: Path, count: int, chance: random.Random) -> None:
+    for number in range(count):
+        run = folder / str(number)
+        run.mkdir()
+        found = audit(ledger(run, chance.randrange(20, 90)), CAIRO, KEYS)
+        assert found.cosigned == 1
+        shutil.rmtree(run)
+
+
+def test_clean_ledgers_raise_no_alarm(tmp_path: Path) -> None:
+    clean_runs(tmp_path, 25, random.Random(5))
+
+
+@pytest.mark.drill
+@pytest.mark.timeout(3600)
+def test_a_thousand_clean_ledgers_raise_no_alarm(tmp_path: Path) -> None:
+    clean_runs(tmp_path, 1000, random.Random())

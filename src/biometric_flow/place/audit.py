@@ -56,7 +56,7 @@ def audit(file: Path, place: PlaceId, keys: Keys) -> Audited:
         connection.execute("BEGIN")
         _file_is_whole(connection)
         return _Audit(connection, place, keys).run()
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise LedgerAltered(f"{file.name} cannot be read: {error}") from error
     finally:
         connection.close()
