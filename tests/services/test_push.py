@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sqlite3
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -50,14 +51,14 @@ async def is_in(place: PushPlace, state: str, key: str = "door") -> bool:
 
 
 async def command(place: PushPlace, **body: object) -> int:
-    answer = await place.http.post("/v1/terminals/door/commands", json=body)
+    answer = await place.http.post("/v1/terminals/door/jobs", json=body)
     assert answer.status_code == 202, answer.text
-    assert answer.json()["state"] == "queued"
-    return int(answer.json()["id"])
+    assert (answer.json()["state"], answer.json()["channel"]) == ("queued", "push")
+    return int(answer.json()["number"])
 
 
 async def became(place: PushPlace, number: int) -> str:
-    return str((await place.get(f"/v1/terminals/door/commands/{number}"))["state"])
+    return str((await place.get(f"/v1/terminals/door/jobs/{number}"))["state"])
 
 
 async def test_an_uploaded_punch_is_recorded_once_however_often_it_comes(tmp_path: Path) -> None:
@@ -248,61 +249,36 @@ async def test_a_usb_file_alone_becomes_punches_and_its_bad_lines_are_kept_aside
     assert bytes.fromhex(aside[0]["raw"]) == b"no line"
 
 
-@pytest.mark.parametrize("protocol", ["att", "acc"])
-async def test_a_command_is_confirmed_only_after_the_terminal_did_it(tmp_path: Path, protocol: str) -> None:
-    async with push_place(tmp_path, [pushing()]) as place, terminal(users=[]) as machine:
-        number = await command(place, kind="set_person", pin="99", name="Amina Hassan", card=77)
-        assert await became(place, number) == "queued"
-        async with dialling(place, machine, protocol):
-            await until(lambda: _is_state(place, number, "confirmed"))
-            user = next(user for user in machine.memory.users if user.user_id == "99")
-            assert (user.name, user.card) == ("Amina Hassan", 77)
-            await until(lambda: _knows(place, "99"))
-            gone = await command(place, kind="delete_person", pin="99")
-            await until(lambda: _is_state(place, gone, "confirmed"))
-            missing = await command(place, kind="delete_person", pin="98")
-            await until(lambda: _is_state(place, missing, "failed"))
-        assert machine.memory.users == []
-
-
-async def test_a_command_without_a_result_is_sent_again_and_then_given_up(tmp_path: Path) -> None:
-    async with push_place(tmp_path, [pushing()], push_answer_seconds=0.1) as place, terminal() as machine:
-        async with dialling(place, machine) as link:
-            link.fault("push_deaf")
-            number, restart = await command(place, kind="info"), await command(place, kind="reboot")
-            await until(lambda: _is_state(place, number, "timed_out"))
-            await until(lambda: _is_state(place, restart, "timed_out"))
-            view = await place.get(f"/v1/terminals/door/commands/{number}")
-    assert view["attempts"] == link.done.count("INFO") == 3
-    assert link.done.count("REBOOT") == 1
-
-
-async def test_a_restart_comes_last_and_results_count_for_open_commands_of_their_terminal_only(tmp_path: Path) -> None:
+async def test_results_count_for_open_commands_of_their_own_terminal_only(tmp_path: Path) -> None:
     other = pushing("PUSH0002", "other", "another-push-secret-of-random-bits")
     async with push_place(tmp_path, [pushing(), other], push_answer_seconds=60) as place:
-        restart, info = await command(place, kind="reboot"), await command(place, kind="info")
-        assert (await place.dial("POST", "devicecmd", f"ID={info}&Return=0&CMD=INFO".encode()))[0] == 200
-        assert await became(place, info) == "queued"
-        _, lines = await place.dial("GET", "getrequest")
-        assert lines.splitlines() == [f"C:{info}:INFO", f"C:{restart}:REBOOT"]
-        forged = f"ID={info}&Return=0&CMD=INFO\nID=99999&Return=0&CMD=INFO\nID=x&Return=0".encode()
+        await place.dial("GET", "cdata?options=all")
+        info = await command(place, kind="info")
+
+        async def fetched() -> str:
+            line = (await place.dial("GET", "getrequest"))[1]
+            return line if line.startswith("C:") else ""
+
+        number = (await _first(fetched)).split(":")[1]
+        forged = f"ID={number}&Return=0&CMD=INFO\nID=99999&Return=0&CMD=INFO\nID=x&Return=0".encode()
         await place.dial("POST", "devicecmd", forged, "another-push-secret-of-random-bits", "PUSH0002")
         assert await became(place, info) == "sent"
-        told = (
-            f"ID={info}&Return=0&CMD=INFO\n~DeviceName=SpeedFace\n~MaxAttLogCount=20\nID={restart}&Return=0&CMD=REBOOT"
-        )
+        told = f"ID={number}&Return=0&CMD=INFO\n~DeviceName=SpeedFace\n~MaxAttLogCount=20"
         await place.dial("POST", "devicecmd", told.encode())
-        assert [await became(place, number) for number in (info, restart)] == ["confirmed", "confirmed"]
+        await until(lambda: _is_state(place, info, "confirmed"))
         view = await place.terminal("door")
     assert (view["model"], view["capacity"]["punches_limit"]) == ("SpeedFace", 200_000)
 
 
-@pytest.mark.parametrize("name", ["A\tPri=14", "A\nC:9:REBOOT", "A\r\nB", "A\x00B", "A\u2028B"])
-async def test_no_name_can_smuggle_a_field_or_a_command(tmp_path: Path, name: str) -> None:
-    async with push_place(tmp_path, [pushing()]) as place:
-        body = {"kind": "set_person", "pin": "1", "name": name}
-        assert (await place.http.post("/v1/terminals/door/commands", json=body)).status_code == 422
-        assert await place.dial("GET", "getrequest") == (200, "OK")
+async def _first(fact: Callable[[], Awaitable[str]]) -> str:
+    found: list[str] = []
+
+    async def look() -> bool:
+        found.append(await fact())
+        return bool(found[-1])
+
+    await until(look)
+    return found[-1]
 
 
 async def test_a_gap_is_found_by_counting_and_asked_for_again(tmp_path: Path) -> None:
@@ -338,11 +314,16 @@ async def test_what_a_terminal_sends_proves_its_protocol_when_its_handshake_does
     event = b"time=2026-03-02 08:00:00\tpin=7\tevent=0\tinoutstatus=0\tverifytype=1\tindex=1"
     async with push_place(tmp_path, [pushing()]) as place:
         await place.dial("GET", "cdata?options=all")
-        await command(place, kind="delete_person", pin="7")
-        assert "DATA DELETE USERINFO PIN=7" in (await place.dial("GET", "getrequest"))[1]
+
+        async def fetched() -> str:
+            line = (await place.dial("GET", "getrequest"))[1]
+            return line if line.startswith("C:") else ""
+
+        await command(place, kind="unlock")
+        assert "AC_UNLOCK" in await _first(fetched)
         await place.upload("rtlog", event)
-        await command(place, kind="delete_person", pin="8")
-        assert "DATA DELETE user Pin=8" in (await place.dial("GET", "getrequest"))[1]
+        await command(place, kind="unlock")
+        assert "CONTROL DEVICE 01010105" in await _first(fetched)
         status, answer = await place.dial("GET", "cdata?options=all&DeviceType=att")
         assert (status, answer.splitlines()[0]) == (200, "GET OPTION FROM: PUSH0001")
 

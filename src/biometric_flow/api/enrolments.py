@@ -18,6 +18,11 @@ class EnrolmentWish(BaseModel):
     privilege: Literal[0, 2, 6, 14] = Field(0, description="0 user, 2 enroller, 6 manager, 14 super admin.")
     group: int = Field(0, ge=0, le=99, description="Access group; 0 leaves it to the terminal.")
     card: int = Field(0, ge=0, le=2**32 - 1, description="Card number, 0 for none.")
+    zones: list[Annotated[int, Field(ge=1, le=50)]] | None = Field(
+        None,
+        max_length=3,
+        description="Opening times of their own (job set_times); empty for the group's, leave out to leave it.",
+    )
     password: PasswordDigits | None = Field(
         None, description="Up to 8 digits for the keypad; empty removes it, leave out to leave it as it is."
     )
@@ -33,6 +38,7 @@ class EnrolmentView(BaseModel):
     group: int
     card: int
     has_password: bool
+    zones: list[int] | None = Field(None, description="Opening times; null where they are left to the terminal.")
     is_wanted: bool = Field(description="False: to be removed from the terminal, which has not confirmed it yet.")
 
 

@@ -190,7 +190,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     )
     rollouts = Rollouts(connection, jobs)
     rollout_runner = RolloutRunner(rollouts, writer, clock, collectors.wake)
-    commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds))
+    commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds), place.zone)
     archive = UploadArchive(
         folder / "archive.sqlite3", keys, settings.archive_bytes, timedelta(days=settings.archive_days)
     )
@@ -250,9 +250,11 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             tasks.append(asyncio.create_task(backup.run(), name="backup"))
         for entry in roster:
             await collectors.apply(entry)
+        await pushes.desk.jobs.resume()
         log.info("place_started", head=reader.head())
         yield
         await collectors.stop()
+        await pushes.desk.jobs.stop()
         # The writer goes last: what terminals pushed is answered only after it was kept.
         for task in reversed(tasks):
             task.cancel()

@@ -15,8 +15,13 @@ from biometric_flow.api.jobs import (
     JobView,
     PullAgain,
     PushUsers,
+    ReadOptions,
     Restart,
+    SetAccessGroup,
+    SetCombination,
     SetCommKey,
+    SetOption,
+    SetTimes,
     SyncTime,
     TakeTemplates,
     Unlock,
@@ -27,10 +32,11 @@ from biometric_flow.model.punch import Punch
 from biometric_flow.place.biometrics.at_terminal import delete_templates, give_templates, take_templates
 from biometric_flow.place.clearing import check_clearable
 from biometric_flow.place.comm_keys import set_comm_key
-from biometric_flow.place.enrolments import Plan, plan
+from biometric_flow.place.enrolments import Plan, open_differences, plan
 from biometric_flow.place.errors import JobFailed
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.roster import RosterEntry
+from biometric_flow.place.set_up import set_up
 from biometric_flow.place.timekeeper import Timekeeper
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.zk.access import UnlockUnit
@@ -120,6 +126,8 @@ async def carry_out(order: JobOrder, attendant: Attendant, terminal: Terminal) -
             return f"{len(people.records)} people and {attendance.rows} rows were read"
         case PushUsers():
             return await _push_users(order, attendant, terminal)
+        case SetTimes() | SetAccessGroup() | SetCombination() | SetOption() | ReadOptions():
+            return await set_up(order, terminal)
         case ClearLog():
             return await _clear_log(attendant, terminal)
         case DeleteTemplates(pin=pin):
@@ -133,6 +141,8 @@ async def carry_out(order: JobOrder, attendant: Attendant, terminal: Terminal) -
             return "it asks for its new comm key and takes it"
         case InstallFile() | InstallFirmware():
             return await _install(order, attendant, terminal)
+        case _:
+            raise JobFailed(f"{order.kind} is not possible over pull; it is over push")
 
 
 async def _install(order: InstallFile | InstallFirmware, attendant: Attendant, terminal: Terminal) -> NoReturn:
@@ -150,18 +160,14 @@ async def _push_users(order: PushUsers, attendant: Attendant, terminal: Terminal
     for start in range(0, len(made.write), WRITTEN_AT_ONCE):
         await terminal.set_users(made.write[start : start + WRITTEN_AT_ONCE])
     if delete:
-        await terminal.delete_users(delete)
+        await terminal.delete_users([user.uid for user in delete])
     # What counts is what the terminal says afterwards, not what was sent.
     left = await _planned(attendant, await attendant.read_people(terminal))
     key = attendant.entry.key
     still_there = {one.pin for one in left.differences if one.kind == "unwanted"}
     gone = [one.pin for one in made.differences if one.kind == "unwanted" and one.pin not in still_there]
     await attendant.at.writer.call(attendant.at.enrolments.forget, key, gone)
-    open_still = [one for one in left.differences if one.kind != "foreign" or order.delete_foreign]
-    if open_still:
-        first = open_still[0]
-        why = first.text or " and ".join(first.fields)
-        raise JobFailed(f"{len(open_still)} people still differ; the first is {first.pin}: {first.kind} {why}".rstrip())
+    open_differences(left, delete_foreign=order.delete_foreign)
     return f"{len(made.write)} written, {len(delete)} deleted"
 
 

@@ -1,17 +1,23 @@
 """Who should be on which terminal: kept, compared with who is, and made so only when asked."""
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from biometric_flow.api.enrolments import Difference
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import canonical_pin
-from biometric_flow.place.errors import EnrolmentUnknown
-from biometric_flow.zk.wire.users import UserList, UserRecord
+from biometric_flow.place.errors import EnrolmentUnknown, JobFailed
+from biometric_flow.zk.wire.users import UserList, UserRecord, cut_text
 
-_COLUMNS: Final = "terminal, pin, name, privilege, group_no, card, password, is_wanted"
+_COLUMNS: Final = "terminal, pin, name, privilege, group_no, card, password, is_wanted, zones"
+
+ZONES_STEP: Final = """
+ALTER TABLE enrolment ADD COLUMN zones TEXT;   -- numbers of opening times with commas; NULL where they are not managed
+"""
+_NAME_BYTES: Final = 24
+"""What most terminals that dial keep of a name."""
 _ANY: Final = "\0any"
 """Stands in the table for a password that this place does not manage."""
 
@@ -29,6 +35,8 @@ class Enrolment:
     password: str | None = field(default=None, repr=False)
     """None: whatever the terminal has."""
     is_wanted: bool = True
+    zones: tuple[int, ...] | None = None
+    """Numbers of opening times of their own, three at most; empty for the group's. None: whatever the terminal has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +46,10 @@ class Plan:
     differences: list[Difference]
     write: list[UserRecord]
     """Records for those who are missing or differ; uid 0 where the terminal chooses."""
-    delete: list[int]
-    """uids of those who are not wanted any more."""
-    delete_foreign: list[int]
-    """uids of those whom this place never put there."""
+    delete: list[UserRecord]
+    """Those who are not wanted any more."""
+    delete_foreign: list[UserRecord]
+    """Those whom this place never put there."""
 
 
 def plan(wishes: Iterable[Enrolment], users: UserList, encoding: str) -> Plan:
@@ -53,20 +61,27 @@ def plan(wishes: Iterable[Enrolment], users: UserList, encoding: str) -> Plan:
         managed.add(wish.pin)
         have = known.get(wish.pin)
         if wish.is_wanted:
-            _compare(made, wish, have, _storable(users, encoding))
+            _compare(made, wish, have, users, encoding)
         elif have is not None:
             made.differences.append(Difference(pin=wish.pin, kind="unwanted"))
-            made.delete.append(have.uid)
+            made.delete.append(have)
     for pin, user in known.items():
         if pin not in managed:
             made.differences.append(Difference(pin=pin, kind="foreign"))
-            made.delete_foreign.append(user.uid)
+            made.delete_foreign.append(user)
     return made
 
 
-def _compare(
-    made: Plan, wish: Enrolment, have: UserRecord | None, storable: Callable[[UserRecord], UserRecord]
-) -> None:
+def open_differences(left: Plan, *, delete_foreign: bool) -> None:
+    """Raise JobFailed when a terminal that was written still differs from what it should be."""
+    still = [one for one in left.differences if one.kind != "foreign" or delete_foreign]
+    if still:
+        first = still[0]
+        why = first.text or " and ".join(first.fields)
+        raise JobFailed(f"{len(still)} people still differ; the first is {first.pin}: {first.kind} {why}".rstrip())
+
+
+def _compare(made: Plan, wish: Enrolment, have: UserRecord | None, users: UserList, encoding: str) -> None:
     want = replace(
         have or UserRecord(0, wish.pin),
         name=wish.name,
@@ -77,7 +92,8 @@ def _compare(
     if wish.password is not None:
         want = replace(want, password=wish.password)
     try:
-        stored = storable(want)
+        want = _with_zones(want, wish.zones, users)
+        stored = _stored(want, users, encoding)
     except ValueError as error:
         made.differences.append(Difference(pin=wish.pin, kind="impossible", text=_harmless(error, wish)))
         return
@@ -85,22 +101,45 @@ def _compare(
         made.differences.append(Difference(pin=wish.pin, kind="missing"))
         made.write.append(want)
         return
+    if users.layout is None and have.name == _cut(want.name, encoding):
+        stored = replace(stored, name=have.name)  # how long a name it keeps is not known before
     fields = [
         name
         for name in ("name", "privilege", "group", "card", "password")
         if getattr(stored, name) != getattr(have, name)
     ]
+    if wish.zones is not None and _times(stored) != _times(have):
+        fields.append("zones")
     if fields:
         made.differences.append(Difference(pin=wish.pin, kind="differs", fields=fields))
         made.write.append(want)
 
 
-def _storable(users: UserList, encoding: str) -> Callable[[UserRecord], UserRecord]:
+def _stored(record: UserRecord, users: UserList, encoding: str) -> UserRecord:
     """What a record becomes in this terminal's layout, which cuts names; as it is where the layout is not known."""
     layout = users.layout
-    if layout is None:
-        return lambda record: record
-    return lambda record: layout.decode(layout.encode(record, encoding), encoding)
+    return record if layout is None else layout.decode(layout.encode(record, encoding), encoding)
+
+
+def _with_zones(record: UserRecord, zones: tuple[int, ...] | None, users: UserList) -> UserRecord:
+    """The record with these opening times. Raises ValueError for some that a bit mask of 16 has no place for."""
+    if zones is None:
+        return record
+    if users.layout is not None and users.layout.name == "28":
+        if any(zone > 16 for zone in zones):
+            raise ValueError(f"this terminal knows opening times 1 to 16, not {max(zones)}")
+        mask = sum({1 << (zone - 1) for zone in zones})
+        return replace(record, own_timezones=bool(mask), timezones=(mask,))
+    return replace(record, own_timezones=bool(zones), timezones=(*zones, 0, 0, 0)[:3])
+
+
+def _times(record: UserRecord) -> tuple[int, ...]:
+    """The opening times that count: none where the group's do."""
+    return tuple(record.timezones) if record.own_timezones else ()
+
+
+def _cut(name: str, encoding: str) -> str:
+    return cut_text(name, _NAME_BYTES, encoding).decode(encoding, "replace")
 
 
 def _harmless(error: ValueError, wish: Enrolment) -> str:
@@ -128,7 +167,7 @@ class Enrolments:
             password = next((one.password for one in self.of(enrolment.terminal) if one.pin == enrolment.pin), None)
         kept = replace(enrolment, password=password)
         self._write(
-            f"INSERT OR REPLACE INTO enrolment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            f"INSERT OR REPLACE INTO enrolment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             (
                 kept.terminal,
                 kept.pin,
@@ -138,6 +177,7 @@ class Enrolments:
                 kept.card,
                 _ANY if password is None else password,
                 kept.is_wanted,
+                None if kept.zones is None else ",".join(map(str, kept.zones)),
             ),
         )
         return kept
@@ -172,7 +212,7 @@ class Enrolments:
 
 
 def _enrolment(row: tuple[Any, ...]) -> Enrolment:
-    terminal, pin, name, privilege, group, card, password, is_wanted = row
-    return Enrolment(
-        terminal, pin, name, privilege, group, card, None if password == _ANY else password, bool(is_wanted)
-    )
+    terminal, pin, name, privilege, group, card, password, is_wanted, zones = row
+    times = None if zones is None else tuple(map(int, filter(None, zones.split(","))))
+    managed = None if password == _ANY else password
+    return Enrolment(terminal, pin, name, privilege, group, card, managed, bool(is_wanted), times)

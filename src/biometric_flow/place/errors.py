@@ -93,6 +93,12 @@ class RolloutRefused(BiometricFlowError):
     code = "rollout.refused"
 
 
+class JobNotPossible(BiometricFlowError):
+    """A job that the channel to this terminal cannot do; the text names the one that can."""
+
+    code = "job.not_possible"
+
+
 class JobsFull(BiometricFlowError):
     """Too many jobs wait for a terminal."""
 

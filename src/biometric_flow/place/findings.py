@@ -28,6 +28,8 @@ INCIDENTS: Final[dict[str, Severity]] = {
     "clock_reset": "warning",
     "clock_jumped": "warning",
     "clock_not_corrected": "warning",
+    "door_held_open": "warning",
+    "power_failure": "warning",
 }
 """What happens once and stays until a person has seen it: code -> severity."""
 

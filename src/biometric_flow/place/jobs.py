@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from biometric_flow.api.jobs import JobOrder, JobState, JobView
+from biometric_flow.api.jobs import JobChannel, JobOrder, JobState, JobView
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import JobsFull, JobUnknown
 
@@ -20,16 +20,40 @@ KEPT: Final = 1000
 
 _LIFETIME: Final = timedelta(minutes=15)
 _LIFETIMES: Final = {
+    "enrol_finger": timedelta(minutes=2),  # somebody stands there
+    "enrol_biometric": timedelta(minutes=2),
+    "enrol_card": timedelta(minutes=2),
+    "cancel_alarm": timedelta(minutes=2),
     "unlock": timedelta(seconds=30),  # a door that opens an hour later is worse than one that stays shut
     "restart": timedelta(minutes=2),
     "push_users": timedelta(days=7),
     "delete_templates": timedelta(days=7),
 }
-_REPEATABLE: Final = ("sync_time", "pull_again", "push_users", "delete_templates", "give_templates", "take_templates")
+_REPEATABLE: Final = (
+    "sync_time",
+    "pull_again",
+    "push_users",
+    "delete_templates",
+    "give_templates",
+    "take_templates",
+    "set_times",
+    "set_access_group",
+    "set_combination",
+    "set_holiday",
+    "set_holiday_date",
+    "show_message",
+    "set_option",
+    "read_options",
+    "check",
+    "send_new",
+    "info",
+    "query_punches",
+    "count_punches",
+)
 """What can be done again when nobody knows whether it was done."""
 
 _ORDER: Final[TypeAdapter[JobOrder]] = TypeAdapter(JobOrder)
-_COLUMNS: Final = "number, terminal, body, state, detail, created_at, expires_at, changed_at"
+_COLUMNS: Final = "number, terminal, body, state, detail, created_at, expires_at, changed_at, channel"
 
 
 class Jobs:
@@ -40,10 +64,10 @@ class Jobs:
 
     def recover(self, terminal: str, now: datetime) -> None:
         """After a restart: what had been sent is tried again where that does no harm, and failed where it might."""
-        for job in self._found("terminal = ? AND state = 'sent'", (terminal,)):
+        for job in self._found("terminal = ? AND channel = 'pull' AND state = 'sent'", (terminal,)):
             self.interrupted(job, now, "the connection was given up before the terminal had confirmed")
 
-    def add(self, terminal: str, order: JobOrder, now: datetime) -> JobView:
+    def add(self, terminal: str, order: JobOrder, now: datetime, channel: JobChannel = "pull") -> JobView:
         """Queue a job. Raises JobsFull."""
         (waiting,) = self._one("SELECT count(*) FROM job WHERE terminal = ? AND state = 'queued'", (terminal,))
         if waiting >= OPEN_LIMIT:
@@ -51,9 +75,9 @@ class Jobs:
         expires = now + _LIFETIMES.get(order.kind, _LIFETIME)
         with self._written():
             cursor = self._connection.execute(
-                "INSERT INTO job (terminal, body, state, created_at, expires_at, changed_at)"
-                " VALUES (?, ?, 'queued', ?, ?, ?)",
-                (terminal, order.model_dump_json(), now.isoformat(), expires.isoformat(), now.isoformat()),
+                "INSERT INTO job (terminal, body, state, created_at, expires_at, changed_at, channel)"
+                " VALUES (?, ?, 'queued', ?, ?, ?, ?)",
+                (terminal, order.model_dump_json(), now.isoformat(), expires.isoformat(), now.isoformat(), channel),
             )
             self._connection.execute(
                 "DELETE FROM job WHERE terminal = ? AND state NOT IN ('queued', 'sent') AND number <= ?",
@@ -74,10 +98,20 @@ class Jobs:
     def take(self, terminal: str, now: datetime) -> JobView | None:
         """The oldest job that waits, marked as sent; those that waited too long are timed out."""
         self.expire(now)
-        for job in self._found("terminal = ? AND state = 'queued'", (terminal,), "ORDER BY number LIMIT 1"):
+        waiting = "terminal = ? AND channel = 'pull' AND state = 'queued'"
+        for job in self._found(waiting, (terminal,), "ORDER BY number LIMIT 1"):
             self.turn(job.number, "sent", "", now)
             return job
         return None
+
+    def open(self, terminal: str, channel: JobChannel) -> list[JobView]:
+        """The jobs of a terminal that are not done, oldest first."""
+        return list(self._found("terminal = ? AND channel = ? AND state IN ('queued', 'sent')", (terminal, channel)))
+
+    def terminals(self, channel: JobChannel) -> set[str]:
+        """Those with jobs that are not done."""
+        query = "SELECT DISTINCT terminal FROM job WHERE channel = ? AND state IN ('queued', 'sent')"
+        return {terminal for (terminal,) in self._connection.execute(query, (channel,))}
 
     def expire(self, now: datetime) -> None:
         """Time out what waited too long."""
@@ -124,7 +158,7 @@ class Jobs:
 
 
 def _job(row: tuple[Any, ...]) -> JobView:
-    number, terminal, body, state, detail, created, expires, changed = row
+    number, terminal, body, state, detail, created, expires, changed, channel = row
     return JobView(
         number=number,
         terminal=terminal,
@@ -134,4 +168,5 @@ def _job(row: tuple[Any, ...]) -> JobView:
         created_at=datetime.fromisoformat(created),
         expires_at=datetime.fromisoformat(expires),
         changed_at=datetime.fromisoformat(changed),
+        channel=channel,
     )

@@ -26,10 +26,25 @@ class Measured:
     """Rows that it holds and this place has not read; None before first contact."""
 
 
-def exposition(terminals: Iterable[Measured], head: int, backlog: int, now: datetime) -> bytes:
+@dataclass(frozen=True, slots=True)
+class PushMeasured:
+    """What the push port counted."""
+
+    uploads: Mapping[tuple[str, str], int]
+    """Terminal and table -> uploads since this process started."""
+    commands: Mapping[tuple[str, str], int]
+    """Terminal and state -> commands that are kept."""
+    refused: Mapping[str, int]
+    """Reason -> requests that were not let in since this process started."""
+
+
+def exposition(
+    terminals: Iterable[Measured], head: int, backlog: int, now: datetime, push: PushMeasured | None = None
+) -> bytes:
     """The text exposition format of Prometheus."""
     registry = CollectorRegistry()
-    registry.register(_Once([*_of_terminals(list(terminals), now), *_of_place(head, backlog)]))
+    families = [*_of_terminals(list(terminals), now), *_of_place(head, backlog)]
+    registry.register(_Once([*families, *(_of_push(push) if push else ())]))
     return generate_latest(registry)
 
 
@@ -44,6 +59,21 @@ class _Once(Collector):
 def _of_place(head: int, backlog: int) -> Iterator[Metric]:
     yield GaugeMetricFamily(f"{_PREFIX}ledger_head", "Last ledger sequence.", value=head)
     yield GaugeMetricFamily(f"{_PREFIX}ledger_backlog", "Entries that the gateway has not acknowledged.", value=backlog)
+
+
+def _of_push(push: PushMeasured) -> Iterator[Metric]:
+    uploads = _counter("terminal_push_uploads", "Uploads since this process started, by table.", "table")
+    commands = _gauge("terminal_push_commands", "Commands of the last days, by what became of them.", "state")
+    for family, counts in ((uploads, push.uploads), (commands, push.commands)):
+        for (terminal, what), count in counts.items():
+            family.add_metric([terminal, what], count)
+        yield family
+    refused = CounterMetricFamily(
+        f"{_PREFIX}push_refused", "Requests not let in since this process started.", labels=["reason"]
+    )
+    for reason, count in push.refused.items():
+        refused.add_metric([reason], count)
+    yield refused
 
 
 def _of_terminals(terminals: list[Measured], now: datetime) -> list[Metric]:

@@ -50,7 +50,24 @@ def test_a_password_is_compared_only_where_one_is_managed() -> None:
 def test_those_whom_the_place_never_put_there_are_told_and_not_among_those_to_delete() -> None:
     made = plan([wish(is_wanted=False)], on_terminal(AMINA, UserRecord(9, "12", "Guest")), "utf-8")
     assert [(one.pin, one.kind) for one in made.differences] == [("7", "unwanted"), ("12", "foreign")]
-    assert (made.delete, made.delete_foreign) == ([4], [9])
+    assert ([user.uid for user in made.delete], [user.uid for user in made.delete_foreign]) == ([4], [9])
+
+
+def test_opening_times_are_compared_only_where_they_are_managed() -> None:
+    held = replace(AMINA, own_timezones=True, timezones=(2, 0, 0))
+    assert told(wish(), users=on_terminal(held)) == []
+    assert told(wish(zones=(2,)), users=on_terminal(held)) == []
+    assert told(wish(zones=()), users=on_terminal(held)) == [("7", "differs", ["zones"])]
+    made = plan([wish(zones=(2, 5))], on_terminal(AMINA), "utf-8")
+    assert (made.write[0].own_timezones, made.write[0].timezones) == (True, (2, 5, 0))
+
+
+def test_opening_times_of_a_short_record_are_a_bit_mask_of_sixteen() -> None:
+    short = replace(AMINA, timezones=(0,))
+    (written,) = plan([wish(zones=(1, 3))], on_terminal(short, layout="28"), "utf-8").write
+    assert written.timezones == (0b101,)
+    assert told(wish(zones=(1, 3)), users=on_terminal(written, layout="28")) == []
+    assert told(wish(zones=(17,)), users=on_terminal(short, layout="28")) == [("7", "impossible", [])]
 
 
 def test_what_a_record_cannot_hold_is_said_without_telling_the_password() -> None:

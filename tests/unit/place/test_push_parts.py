@@ -1,29 +1,39 @@
 """What the push port decides without a socket: who is let in, what is asked for again, where a file is cut."""
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from biometric_flow.api.push import (
-    CheckCommand,
-    CountPunchesCommand,
-    InfoCommand,
-    QueryPunchesCommand,
-    RebootCommand,
-    SetPersonCommand,
-    TerminalCommand,
-)
 from biometric_flow.place.push.carry import pieces
 from biometric_flow.place.push.doorkeeper import SEEN_MAX, Doorkeeper, Knock, Refused, Seen, is_from, read_knock
 from biometric_flow.place.push.errors import CommandQueueFull
+from biometric_flow.place.push.queue import NOW as THE_TIME
 from biometric_flow.place.push.queue import OPEN_MAX, CommandQueue
 from biometric_flow.place.push.reconcile import DAYS_BACK, Reconciler
-from biometric_flow.place.push.tables import SCHEMA
 from biometric_flow.place.roster import RosterEntry, secret_digest
+from biometric_flow.place.schema import open_database
+from biometric_flow.zk.errors import NotSupported
+from biometric_flow.zk.push.commands import (
+    AskInfo,
+    Check,
+    Command,
+    CountAttlog,
+    EnrolFinger,
+    QueryAttlog,
+    QueryTable,
+    Reboot,
+    SetOption,
+    SetUser,
+    Unlock,
+)  # fmt: skip
+from biometric_flow.zk.push.people import PushedUser
 from biometric_flow.zk.push.results import CommandResult
 from biometric_flow.zk.push.text import Fields, PushProtocol
+from biometric_flow.zk.wire.timecode import TerminalTime
 
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 LOCAL = datetime(2026, 3, 2, 8, 0)
@@ -130,19 +140,21 @@ def test_days_are_counted_when_due_and_older_days_in_turn() -> None:
     reconciler = Reconciler(NOW)
     assert reconciler.questions(NOW - HOUR, LOCAL, HOUR) == ()
     rounds = [reconciler.questions(NOW + HOUR * number, LOCAL, HOUR) for number in range(DAYS_BACK)]
-    assert all(isinstance(one, CountPunchesCommand) for questions in rounds for one in questions)
-    asked = {one.start.date() for questions in rounds for one in questions if isinstance(one, CountPunchesCommand)}
+    assert all(isinstance(one, CountAttlog) for questions in rounds for one in questions)
+    asked = {
+        one.start.to_datetime().date() for questions in rounds for one in questions if isinstance(one, CountAttlog)
+    }
     assert len(asked) == DAYS_BACK + 1
     assert min(asked) == LOCAL.date() - timedelta(days=DAYS_BACK)
-    assert all(one.end - one.start == timedelta(hours=23, minutes=59, seconds=59) for one in rounds[0])  # type: ignore[union-attr]
+    assert all(int(one.end) - int(one.start) == 86_399 for one in rounds[0])  # type: ignore[union-attr]
 
 
 def test_a_day_that_holds_less_here_is_asked_for_once_per_count() -> None:
     reconciler = Reconciler(NOW)
-    asked = CountPunchesCommand(start=datetime(2026, 3, 1), end=datetime(2026, 3, 1, 23, 59, 59))
+    asked = CountAttlog(TerminalTime.of(2026, 3, 1), TerminalTime.of(2026, 3, 1, 23, 59, 59))
     assert reconciler.counted(asked, told=15, held=15) == ()
     assert reconciler.counted(asked, told=9, held=15) == ()
-    assert reconciler.counted(asked, told=16, held=15) == [QueryPunchesCommand(start=asked.start, end=asked.end)]
+    assert reconciler.counted(asked, told=16, held=15) == [QueryAttlog(asked.start, asked.end)]
     assert reconciler.counted(asked, told=16, held=15) == ()
     assert len(reconciler.counted(asked, told=17, held=15)) == 1
 
@@ -150,7 +162,16 @@ def test_a_day_that_holds_less_here_is_asked_for_once_per_count() -> None:
 def test_a_terminal_that_cannot_count_is_asked_for_two_whole_days() -> None:
     reconciler = Reconciler(NOW, can_count=False)
     (question,) = reconciler.questions(NOW, LOCAL, HOUR)
-    assert question == QueryPunchesCommand(start=datetime(2026, 3, 1), end=datetime(2026, 3, 2, 23, 59, 59))
+    assert question == QueryAttlog(TerminalTime.of(2026, 3, 1), TerminalTime.of(2026, 3, 2, 23, 59, 59))
+
+
+def test_an_access_terminal_is_asked_for_days_and_for_all_only_where_it_knows_no_days() -> None:
+    reconciler = Reconciler(NOW, PushProtocol.SECURITY)
+    older, recent = reconciler.questions(NOW, LOCAL, HOUR)
+    assert recent == QueryAttlog(TerminalTime.of(2026, 3, 1), TerminalTime.of(2026, 3, 2, 23, 59, 59))
+    assert isinstance(older, QueryAttlog)
+    reconciler.can_span = False
+    assert reconciler.questions(NOW + HOUR, LOCAL, HOUR) == [QueryTable("transaction")]
 
 
 def test_a_file_is_cut_between_lines_and_nothing_of_it_is_lost() -> None:
@@ -163,29 +184,38 @@ def test_a_file_is_cut_between_lines_and_nothing_of_it_is_lost() -> None:
 
 
 @pytest.fixture
-def queue() -> Iterator[CommandQueue]:
-    connection = sqlite3.connect(":memory:", isolation_level=None)
-    connection.executescript(SCHEMA)
-    yield CommandQueue(connection, timedelta(minutes=2))
+def queue(tmp_path: Path) -> Iterator[CommandQueue]:
+    connection = open_database(tmp_path / "place.sqlite3")
+    yield CommandQueue(connection, timedelta(minutes=2), ZoneInfo("Africa/Cairo"))
     connection.close()
+
+
+def add(queue: CommandQueue, command: Command, protocol: str = "att", **more: Any) -> int:
+    return queue.add("door", command, PushProtocol(protocol), NOW, **more)
 
 
 def take(queue: CommandQueue, after: timedelta = timedelta(), protocol: str = "att") -> list[str]:
     return [line.split(":", 2)[2] for line in queue.take("door", PushProtocol(protocol), NOW + after)]
 
 
+def state(queue: CommandQueue, number: int) -> str:
+    found = queue.get(number)
+    assert found is not None
+    return found.state
+
+
 def test_an_idle_terminal_costs_no_query_and_a_done_one_is_idle_again(queue: CommandQueue) -> None:
     assert not queue.is_open("door")
-    number = queue.add("door", InfoCommand(), NOW).id
+    number = add(queue, AskInfo())
     assert queue.is_open("door")
     take(queue)
     finished = queue.finish("door", [CommandResult(str(number), 0, "INFO")], NOW)
-    assert [command for command, _ in finished] == [InfoCommand()]
+    assert [one.command for one in finished] == [AskInfo()]
     assert not queue.is_open("door")
 
 
 def test_a_result_counts_once_for_its_own_terminal_and_only_after_the_command_was_sent(queue: CommandQueue) -> None:
-    number = str(queue.add("door", InfoCommand(), NOW).id)
+    number = str(add(queue, AskInfo()))
     result = CommandResult(number, 0, "INFO")
     assert queue.finish("door", [result], NOW) == []
     take(queue)
@@ -194,16 +224,23 @@ def test_a_result_counts_once_for_its_own_terminal_and_only_after_the_command_wa
     assert queue.finish("door", [result], NOW) == []
 
 
+def test_an_enrolment_that_was_cancelled_is_no_success(queue: CommandQueue) -> None:
+    number = add(queue, EnrolFinger("7", 3))
+    take(queue)
+    queue.finish("door", [CommandResult(str(number), 6, "ENROLL_FP")], NOW)
+    assert state(queue, number) == "failed"
+
+
 def test_numbers_are_never_used_again(queue: CommandQueue) -> None:
-    numbers = [queue.add("door", CheckCommand(), NOW).id for _ in range(3)]
+    numbers = [add(queue, Check()) for _ in range(3)]
     queue._connection.execute("DELETE FROM push_command")
-    assert queue.add("door", CheckCommand(), NOW).id > max(numbers)
+    assert add(queue, Check()) > max(numbers)
 
 
 def test_an_answer_stays_small_and_the_restart_waits_for_the_end(queue: CommandQueue) -> None:
-    queue.add("door", RebootCommand(), NOW)
+    add(queue, Reboot())
     for number in range(150):
-        queue.add("door", SetPersonCommand(pin=str(number), name="N" * 60), NOW)
+        add(queue, SetUser(PushedUser(str(number), "N" * 60)))
     seen: list[str] = []
     while lines := take(queue):
         assert sum(len(line) + len("C:151:\n") for line in lines) <= 10_000
@@ -212,23 +249,41 @@ def test_an_answer_stays_small_and_the_restart_waits_for_the_end(queue: CommandQ
     assert seen.index("REBOOT") == 150
 
 
-def test_what_gets_no_result_is_sent_three_times_and_a_restart_once(queue: CommandQueue) -> None:
-    number, restart = queue.add("door", InfoCommand(), NOW).id, queue.add("door", RebootCommand(), NOW).id
-    assert take(queue) == ["INFO", "REBOOT"]
+def test_what_gets_no_result_is_sent_three_times_and_what_may_not_be_done_twice_once(queue: CommandQueue) -> None:
+    numbers = add(queue, AskInfo()), add(queue, Unlock()), add(queue, Reboot())
+    assert take(queue) == ["INFO", "AC_UNLOCK", "REBOOT"]
     assert take(queue, timedelta(minutes=1)) == []
     assert [take(queue, timedelta(minutes=3 * n)) for n in (1, 2, 3)] == [["INFO"], ["INFO"], []]
-    assert {queue.get("door", one).state for one in (number, restart)} == {"timed_out"}
+    assert {state(queue, one) for one in numbers} == {"timed_out"}
 
 
-def test_a_command_that_the_protocol_has_no_form_for_fails_with_the_reason(queue: CommandQueue) -> None:
-    count: TerminalCommand = CountPunchesCommand(start=datetime(2026, 3, 1), end=datetime(2026, 3, 2))
-    number = queue.add("door", count, NOW).id
+def test_what_waited_too_long_is_never_handed_over(queue: CommandQueue) -> None:
+    number = add(queue, Unlock(), expires_at=NOW + timedelta(seconds=30))
+    assert take(queue, timedelta(seconds=31)) == []
+    assert state(queue, number) == "timed_out"
+
+
+def test_the_time_is_that_of_the_moment_of_handing_over(queue: CommandQueue) -> None:
+    add(queue, SetOption("DateTime", THE_TIME))
+    (line,) = take(queue, timedelta(minutes=5))
+    assert TerminalTime(int(line.rpartition("=")[2])) == TerminalTime.of(2026, 3, 2, 8, 5)
+
+
+def test_a_command_that_the_protocol_has_no_form_for_is_not_taken(queue: CommandQueue) -> None:
+    with pytest.raises(NotSupported, match="not possible on this channel"):
+        add(queue, CountAttlog(TerminalTime.of(2026, 3, 1), TerminalTime.of(2026, 3, 2)), "acc")
+    number = add(queue, Check())
     assert take(queue, protocol="acc") == []
-    assert (queue.get("door", number).state, "no form" in queue.get("door", number).detail) == ("failed", True)
+    assert state(queue, number) == "failed"
 
 
 def test_a_queue_is_bounded(queue: CommandQueue) -> None:
-    for _ in range(OPEN_MAX):
-        queue.add("door", CheckCommand(), NOW)
+    queue._connection.execute("BEGIN")
+    queue._connection.executemany(
+        "INSERT INTO push_command (terminal, body, state, created_at, changed_at)"
+        " VALUES ('door', 'CHECK', 'queued', '', ?)",
+        [("",)] * OPEN_MAX,
+    )
+    queue._connection.execute("COMMIT")
     with pytest.raises(CommandQueueFull):
-        queue.add("door", CheckCommand(), NOW)
+        add(queue, Check())

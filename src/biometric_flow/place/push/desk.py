@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,19 +11,17 @@ from typing import Final
 
 import structlog
 
-from biometric_flow.api.push import (
-    CountPunchesCommand,
-    InfoCommand,
-)
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.place.push.archive import Arrival, UploadArchive, told_text
 from biometric_flow.place.push.intake import Intake, Upload
 from biometric_flow.place.push.queue import CommandQueue
-from biometric_flow.place.push.tables import PushReader
+from biometric_flow.place.push.runner import PushJobs
+from biometric_flow.place.push.tables import PROTOCOL_NOTE, PushReader
 from biometric_flow.place.push.upkeep import ZONE_NOTE, Upkeep, minutes_of
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.push import commands as zk
 from biometric_flow.zk.push.handshake import (
     HIGHEST,
     Hello,
@@ -43,9 +42,12 @@ from biometric_flow.zk.wire.timecode import TerminalTime
 
 log = structlog.get_logger()
 
+_TABLES: Final = frozenset({
+    "ATTLOG", "OPERLOG", "ATTPHOTO", "BIODATA", "IDCARD", "ERRORLOG", "OPTIONS", "RTLOG", "RTSTATE", "TABLEDATA",
+    "QUERYDATA",
+})  # fmt: skip
+"""Names that metrics tell apart; a terminal may send any."""
 _TABLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,31}")
-_PROTOCOL: Final = "protocol"
-"""Name among the stamps for the protocol a terminal speaks; tables have upper-case names there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +82,13 @@ class Desk:
     def __init__(self, workplace: Workplace, reader: PushReader, queue: CommandQueue, archive: UploadArchive) -> None:
         self.intake = Intake(workplace)
         self.archive = archive
+        self.uploads: Counter[tuple[str, str]] = Counter()
+        """Terminal and table -> uploads since this process started."""
         self.queue = queue
         self.reader = reader
         self._at = workplace
         self.upkeep = Upkeep(workplace, self.intake, reader, queue)
+        self.jobs = PushJobs(workplace, self.intake, reader, queue)
         self._handlers: Mapping[tuple[str, str], Callable[[Request], Awaitable[Answer]]] = {
             ("GET", "cdata"): self._greet,
             ("POST", "cdata"): self._upload,
@@ -119,9 +124,9 @@ class Desk:
             return Answer()
         hello = Hello.of(query)
         stamps = self.reader.stamps(request.serial)
-        protocol = _family(hello.device_type) or PushProtocol(stamps.get(_PROTOCOL, PushProtocol.ATTENDANCE))
+        protocol = _family(hello.device_type) or PushProtocol(stamps.get(PROTOCOL_NOTE, PushProtocol.ATTENDANCE))
         terms = self._terms(entry, hello.version, protocol)
-        told = {_PROTOCOL: str(protocol), ZONE_NOTE: str(minutes_of(self._local()))}
+        told = {PROTOCOL_NOTE: str(protocol), ZONE_NOTE: str(minutes_of(self._local()))}
         if any(stamps.get(name) != value for name, value in told.items()):
             await self.intake.stamps(Upload(entry, b"", told))
         if protocol is PushProtocol.SECURITY:
@@ -147,6 +152,7 @@ class Desk:
         return answer
 
     async def _archive(self, table: str, upload: Upload, query: Fields) -> None:
+        self.uploads[upload.entry.key, table.lower() if table in _TABLES else "other"] += 1
         if table != "RTSTATE":  # a heartbeat, every few seconds
             arrival = Arrival(upload.serial, table, told_text(query), upload.body, self._at.clock.now())
             await self.archive.keep(arrival, upload.outcome)
@@ -186,6 +192,8 @@ class Desk:
         return Answer(f"{name}={told if told.isdecimal() and len(told) < 9 else handled}")
 
     async def _query_data(self, request: Request) -> Answer:
+        if (kind := request.query.first("type").lower()) in ("count", "options"):
+            return self._counted(request, kind)
         upload = Upload(request.entry, request.body, {})
         try:
             answer = await self._table(upload, request.query)
@@ -195,14 +203,25 @@ class Desk:
         await self._archive("QUERYDATA", upload, request.query)
         return answer
 
+    def _counted(self, request: Request, kind: str) -> Answer:
+        """Answers that are no rows: the count of a table, or options."""
+        told = read_options(decode_text(request.body[:4096]))
+        table = request.query.first("tablename")
+        if kind == "options":
+            self.intake.hearings.told(request.entry.key, dict(told))
+        elif (count := told.first(table)).isdecimal() and len(count) < 10:
+            self.intake.hearings.counted(request.entry.key, table.lower(), int(count))
+        return Answer(f"{table}={request.query.first('count') or 1}" if _TABLE.fullmatch(table) else "OK")
+
     async def _poll(self, request: Request) -> Answer:
         entry = request.entry
         if info := request.query.first("info"):
             await self.upkeep.informed(entry, info)
         stamps = self.reader.stamps(request.serial)
-        protocol = PushProtocol(stamps.get(_PROTOCOL, PushProtocol.ATTENDANCE))
+        protocol = PushProtocol(stamps.get(PROTOCOL_NOTE, PushProtocol.ATTENDANCE))
         await self.upkeep.follow_zone(entry, stamps, protocol)
         await self.upkeep.reconcile(entry, protocol)
+        await self.jobs.polled(entry.key)
         if not self.queue.is_open(entry.key):
             return Answer()
         lines = await self._at.writer.call(self.queue.take, entry.key, protocol, self._at.clock.now())
@@ -213,13 +232,16 @@ class Desk:
         finished = await self._at.writer.call(self.queue.finish, entry.key, results, self._at.clock.now())
         if len(finished) < len(results):
             log.warning("push_result_ignored", terminal=entry.key, count=len(results) - len(finished))
-        for command, result in finished:
-            log.info("push_command_done", terminal=entry.key, id=result.id, kind=command.kind, code=result.code)
-            match command:
-                case CountPunchesCommand():
-                    await self.upkeep.counted(entry, command, result)
-                case InfoCommand() if result.is_success:
-                    self.upkeep.facts(entry, result.values)
+        for delivery in finished:
+            result, command = delivery.result, delivery.command
+            log.info("push_command_done", terminal=entry.key, id=delivery.id, kind=type(command).__name__)
+            if result is None:
+                continue
+            if isinstance(command, zk.AskInfo) and result.is_success:
+                self.upkeep.facts(entry, result.values)
+            if not delivery.job:
+                await self.upkeep.answered(entry, command, result)
+        self.jobs.signals.give(entry.key)
         return Answer()
 
     async def _ping(self, _request: Request) -> Answer:
@@ -249,8 +271,8 @@ class Desk:
 
     async def _learn(self, entry: RosterEntry, protocol: PushProtocol) -> None:
         """What it sends proves what it speaks, until a handshake names it."""
-        if self.reader.stamps(TerminalSerial(entry.serial)).get(_PROTOCOL) != protocol:
-            await self.intake.stamps(Upload(entry, b"", {_PROTOCOL: str(protocol)}))
+        if self.reader.stamps(TerminalSerial(entry.serial)).get(PROTOCOL_NOTE) != protocol:
+            await self.intake.stamps(Upload(entry, b"", {PROTOCOL_NOTE: str(protocol)}))
 
     def _terms(self, entry: RosterEntry, theirs: str, protocol: PushProtocol) -> Terms:
         version = lower_version(theirs, entry.push_version or HIGHEST[protocol])

@@ -3,23 +3,11 @@
 from biometric_flow.model.errors import BiometricFlowError
 
 
-class CommandUnknown(BiometricFlowError):
-    """No command of this terminal has this number."""
-
-    code = "command.unknown"
-
-
 class CommandQueueFull(BiometricFlowError):
     """Too many commands wait for this terminal already."""
 
     code = "command.queue_full"
     retryable = True
-
-
-class PushNotAllowed(BiometricFlowError):
-    """This terminal has no push secret, so it fetches no commands."""
-
-    code = "terminal.push_not_allowed"
 
 
 class AccessInvalid(BiometricFlowError):

@@ -13,9 +13,11 @@ from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.model.punch import Channel, Punch
 from biometric_flow.place.biometrics.samples import Sample, sample_of
 from biometric_flow.place.normalise import Quarantined, Reading, drift_of, normalise, put_aside
+from biometric_flow.place.push.alarms import incidents_of
 from biometric_flow.place.push.archive import Outcome
+from biometric_flow.place.push.hearing import Hearings
 from biometric_flow.place.push.sorting import Sorted, alarms_of, sort_out
-from biometric_flow.place.push.tables import PushNotes
+from biometric_flow.place.push.tables import PushNotes, TerminalEvent
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.store import Batch, Recorded
 from biometric_flow.place.workplace import Workplace
@@ -70,6 +72,7 @@ class Intake:
 
     def __init__(self, workplace: Workplace) -> None:
         self._at = workplace
+        self.hearings = Hearings()
         self._drift: dict[str, timedelta] = {}
         self._begun: set[TerminalSerial] = set()
 
@@ -134,6 +137,8 @@ class Intake:
         log.info("generation_started", terminal=entry.key, generation=generation, rows=rows)
 
     async def _mixed(self, upload: Upload, lines: Lines[Record]) -> int:
+        if upload.at is None:
+            self.hearings.records(upload.entry.key, lines.records)
         found = sort_out(lines.records, upload.serial, upload.at or self._at.clock.now())
         if upload.at is not None:
             # Out of the archive: who is who has changed since, what happened has not.
@@ -175,11 +180,15 @@ class Intake:
         for start in range(0, len(records) - CHUNK, CHUNK):
             rows = await asyncio.to_thread(normalise, records[start : start + CHUNK], reading)
             _add(total, await self._at.writer.record(Batch(serial, now, rows=rows)))
+            self.hearings.rows(entry.key, rows)
             reading = replace(reading, previous=_last_instant(rows) or reading.previous)
         left = max(0, (len(records) - 1) // CHUNK * CHUNK)
         rows = normalise(records[left:], reading) + list(put_aside(rejected, serial))
         notes = PushNotes(upload.stamps, found.events, found.work_codes)
         _add(total, await self._at.writer.record(Batch(serial, now, rows=rows, people=found.people, notes=notes)))
+        self.hearings.rows(entry.key, rows)
+        if upload.at is None:
+            await self._raise_alarms(entry, found.events)
         _tell(upload.outcome, total, found)
         log.info(
             "upload_kept",
@@ -193,6 +202,13 @@ class Intake:
             without_use=found.without_use,
         )
         return total
+
+    async def _raise_alarms(self, entry: RosterEntry, events: Sequence[TerminalEvent]) -> None:
+        """An alarm stays until a person has seen it; a door that tells the same again and again is told once."""
+        known = {(one.code, one.text) for one in self._at.incidents.of(entry.key)}
+        for code, text in incidents_of(events).items():
+            if (code, text) not in known:
+                await self._at.note(entry.key, code, text)
 
     async def _begin(self, entry: RosterEntry) -> None:
         serial = TerminalSerial(entry.serial)

@@ -1,37 +1,80 @@
-"""Commands that wait for a terminal to fetch them, and what became of them (security-design D5)."""
+"""Commands on their way to terminals that poll, and the results that came back (security-design D5).
 
+They carry jobs, and questions of the place's own. What became of a job is said by the job table alone.
+"""
+
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
-from biometric_flow.api.push import CommandState, CommandView, TerminalCommand
 from biometric_flow.ledger.errors import StorageUnavailable
-from biometric_flow.place.push.errors import CommandQueueFull, CommandUnknown
-from biometric_flow.place.push.typed import typed
-from biometric_flow.zk.errors import NotSupported
-from biometric_flow.zk.push.command_lines import BATCH_BYTES, BATCH_COMMANDS, encode_command
-from biometric_flow.zk.push.commands import Command, is_last
+from biometric_flow.place.push.errors import CommandQueueFull
+from biometric_flow.zk.errors import ProtocolViolation
+from biometric_flow.zk.push.command_lines import BATCH_BYTES, BATCH_COMMANDS, encode_command, read_command
+from biometric_flow.zk.push.commands import Command, SetOption, is_enrolment, is_last, is_repeatable
 from biometric_flow.zk.push.results import CommandResult
-from biometric_flow.zk.push.text import PushProtocol
+from biometric_flow.zk.push.text import Fields, PushProtocol
+from biometric_flow.zk.wire.timecode import TerminalTime
 
 OPEN_MAX: Final = 1000
 """Open commands of one terminal at most."""
 ATTEMPTS_MAX: Final = 3
+KEPT: Final = timedelta(days=7)
+"""How long a command that is done is kept, so that a late result is known for what it is."""
 
-_BODY: Final[TypeAdapter[TerminalCommand]] = TypeAdapter(TerminalCommand)
-_SELECT: Final = "SELECT id, body, state, attempts, code, detail, created_at, sent_at, changed_at FROM push_command"
+NOW: Final = "now"
+"""Stands for the time of the moment at which an option is handed over."""
+
+DeliveryState = Literal["queued", "sent", "confirmed", "failed", "timed_out"]
+_COLUMNS: Final = "id, terminal, body, state, attempts, code, told, job, step, sent_at"
+
+JOBS_STEP: Final = """
+ALTER TABLE job ADD COLUMN channel TEXT NOT NULL DEFAULT 'pull';
+
+-- Commands carry jobs now: body is the line without its number, and no state of its own is told to anybody.
+DELETE FROM push_command;
+ALTER TABLE push_command ADD COLUMN protocol TEXT NOT NULL DEFAULT 'att';
+ALTER TABLE push_command ADD COLUMN job INTEGER NOT NULL DEFAULT 0;     -- 0 for the place's own questions
+ALTER TABLE push_command ADD COLUMN step TEXT NOT NULL DEFAULT '';      -- of that job
+ALTER TABLE push_command ADD COLUMN told TEXT NOT NULL DEFAULT '{}';    -- what the result carried, JSON
+ALTER TABLE push_command ADD COLUMN expires_at TEXT;                    -- not handed over after that
+CREATE INDEX push_command_by_job ON push_command (job, id) WHERE job != 0;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One command, and how far it is."""
+
+    id: int
+    terminal: str
+    command: Command
+    protocol: PushProtocol
+    state: DeliveryState
+    attempts: int
+    job: int
+    step: str
+    sent_at: datetime | None
+    result: CommandResult | None
+    """None until the terminal said what became of it."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still be handed over, or answered."""
+        return self.state in ("queued", "sent")
 
 
 class CommandQueue:
     """The commands of all terminals. Methods run in the writer's thread; `is_open` may be asked anywhere."""
 
-    def __init__(self, connection: sqlite3.Connection, answer_within: timedelta) -> None:
+    def __init__(self, connection: sqlite3.Connection, answer_within: timedelta, zone: tzinfo = UTC) -> None:
         self._connection = connection
-        self._answer_within = answer_within
+        self._zone = zone
+        self.answer_within = answer_within
         query = "SELECT DISTINCT terminal FROM push_command WHERE state IN ('queued', 'sent')"
         self._open = {terminal for (terminal,) in connection.execute(query)}
 
@@ -39,11 +82,19 @@ class CommandQueue:
         """Whether any command waits for this terminal or for its answer, so that an idle poll costs no query."""
         return terminal in self._open
 
-    def add(self, terminal: str, command: TerminalCommand, now: datetime) -> CommandView:
-        """One more command. Raises ValueError for values that no line may hold, CommandQueueFull."""
-        body = typed(command)
-        for protocol in PushProtocol:
-            _encode_or_none("0", body, protocol)
+    def add(
+        self,
+        terminal: str,
+        command: Command,
+        protocol: PushProtocol,
+        now: datetime,
+        *,
+        job: int = 0,
+        step: str = "",
+        expires_at: datetime | None = None,
+    ) -> int:
+        """One more command; gives its number. Raises ValueError, NotSupported, CommandQueueFull."""
+        text = encode_command("0", command, protocol).removeprefix("C:0:")
         with self._transaction():
             (waiting,) = self._connection.execute(
                 "SELECT count(*) FROM push_command WHERE terminal = ? AND state IN ('queued', 'sent')", (terminal,)
@@ -53,80 +104,93 @@ class CommandQueue:
                     f"expected at most {OPEN_MAX} open commands for {terminal!r}; wait until it fetches some"
                 )
             cursor = self._connection.execute(
-                "INSERT INTO push_command (terminal, body, state, created_at, changed_at)"
-                " VALUES (?, ?, 'queued', ?, ?)",
-                (terminal, _BODY.dump_json(command).decode(), now.isoformat(), now.isoformat()),
+                "INSERT INTO push_command"
+                " (terminal, body, protocol, state, created_at, changed_at, job, step, expires_at)"
+                " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+                (
+                    terminal,
+                    text,
+                    protocol,
+                    now.isoformat(),
+                    now.isoformat(),
+                    job,
+                    step,
+                    expires_at and expires_at.isoformat(),
+                ),
+            )
+            self._connection.execute(
+                "DELETE FROM push_command WHERE terminal = ? AND state NOT IN ('queued', 'sent') AND changed_at < ?",
+                (terminal, (now - KEPT).isoformat()),
             )
         self._open.add(terminal)
-        return self.get(terminal, int(cursor.lastrowid or 0))
+        return int(cursor.lastrowid or 0)
 
-    def get(self, terminal: str, number: int) -> CommandView:
-        """One command of a terminal, or CommandUnknown."""
-        row = self._connection.execute(f"{_SELECT} WHERE terminal = ? AND id = ?", (terminal, number)).fetchone()
-        if row is None:
-            raise CommandUnknown(f"expected the number of a command of {terminal!r}, got {number}")
-        return _view(row)
+    def get(self, number: int) -> Delivery | None:
+        """One command."""
+        return next(self._found("id = ?", (number,)), None)
 
-    def newest(self, terminal: str, limit: int) -> list[CommandView]:
-        """Commands of a terminal, newest first."""
-        rows = self._connection.execute(f"{_SELECT} WHERE terminal = ? ORDER BY id DESC LIMIT ?", (terminal, limit))
-        return [_view(row) for row in rows]
+    def of_step(self, job: int, step: str) -> Delivery | None:
+        """The newest command of a step of a job."""
+        return next(self._found("job = ? AND step = ?", (job, step), "ORDER BY id DESC"), None)
 
-    def open_kinds(self, terminal: str) -> set[str]:
+    def open_kinds(self, terminal: str) -> set[type]:
         """Kinds of the commands that are not done yet."""
-        query = (
-            "SELECT DISTINCT json_extract(body, '$.kind') FROM push_command"
-            " WHERE terminal = ? AND state IN ('queued', 'sent')"
-        )
-        return {kind for (kind,) in self._connection.execute(query, (terminal,))}
+        return {type(one.command) for one in self._found("terminal = ? AND state IN ('queued', 'sent')", (terminal,))}
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Terminal and state -> commands kept."""
+        query = "SELECT terminal, state, count(*) FROM push_command GROUP BY terminal, state"
+        return {(terminal, state): count for terminal, state, count in self._connection.execute(query)}
+
+    def forget(self, job: int, why: str, now: datetime) -> None:
+        """A job ends or begins anew: nothing of it is handed over any more, and no result for it counts."""
+        with self._transaction():
+            self._connection.execute(
+                "UPDATE push_command SET state = 'failed', detail = ?, changed_at = ?"
+                " WHERE job = ? AND state IN ('queued', 'sent')",
+                (why[:200], now.isoformat(), job),
+            )
+            self._connection.execute("UPDATE push_command SET step = '' WHERE job = ?", (job,))
 
     def take(self, terminal: str, protocol: PushProtocol, now: datetime) -> list[str]:
-        """The lines to answer a poll with; they count as sent. A restart comes when nothing else waits."""
+        """The lines to answer a poll with; they and their jobs count as sent. A restart comes last."""
         with self._transaction():
             self._overdue(terminal, now)
-            rows = self._connection.execute(
-                "SELECT id, body FROM push_command WHERE terminal = ? AND state = 'queued'"
-                " ORDER BY json_extract(body, '$.kind') = 'reboot', id LIMIT ?",
-                (terminal, BATCH_COMMANDS),
-            ).fetchall()
-            lines = self._lines(rows, protocol, now)
+            waiting = self._found("terminal = ? AND state = 'queued'", (terminal,))
+            lines = self._lines(sorted(waiting, key=lambda one: is_last(one.command)), protocol, now)
             self._note_open(terminal)
         return lines
 
-    def finish(
-        self, terminal: str, results: Sequence[CommandResult], now: datetime
-    ) -> list[tuple[TerminalCommand, CommandResult]]:
+    def finish(self, terminal: str, results: Sequence[CommandResult], now: datetime) -> list[Delivery]:
         """Note the results that are for open commands of this terminal, and give these; all others are ignored."""
-        finished = []
+        finished: list[Delivery] = []
         with self._transaction():
             for result in results:
                 if not result.id.isdecimal() or len(result.id) > 15:
                     continue
-                row = self._connection.execute(
-                    "UPDATE push_command SET state = ?, code = ?, changed_at = ?"
-                    " WHERE id = ? AND terminal = ? AND state = 'sent' RETURNING body",
-                    (
-                        "confirmed" if result.is_success else "failed",
-                        result.code,
-                        now.isoformat(),
-                        int(result.id),
-                        terminal,
-                    ),
-                ).fetchone()
-                if row:
-                    finished.append((_BODY.validate_json(row[0]), result))
+                found = next(
+                    self._found("id = ? AND terminal = ? AND state = 'sent'", (int(result.id), terminal)), None
+                )
+                if found is None:
+                    continue
+                is_done = result.code == 0 if is_enrolment(found.command) else result.is_success
+                told = json.dumps(dict(result.values))
+                self._connection.execute(
+                    "UPDATE push_command SET state = ?, code = ?, told = ?, changed_at = ? WHERE id = ?",
+                    ("confirmed" if is_done else "failed", result.code, told, now.isoformat(), found.id),
+                )
+                finished += self._found("id = ?", (found.id,))
             self._note_open(terminal)
         return finished
 
-    def _lines(self, rows: list[tuple[int, str]], protocol: PushProtocol, now: datetime) -> list[str]:
+    def _lines(self, waiting: list[Delivery], protocol: PushProtocol, now: datetime) -> list[str]:
         lines: list[str] = []
         size = 0
-        commands = [(number, typed(_BODY.validate_json(body))) for number, body in rows]
-        for number, command in commands:
-            line = _encode_or_none(str(number), command, protocol)
-            if line is None:
-                self._close(number, "failed", "this terminal's protocol has no form for it", now)
+        for one in waiting[:BATCH_COMMANDS]:
+            if one.protocol is not protocol:
+                self._close(one.id, "failed", "the terminal speaks another protocol now", now)
                 continue
+            line = encode_command(str(one.id), self._now_told(one.command, now), protocol)
             size += len(line.encode()) + 1
             if lines and size > BATCH_BYTES:
                 break
@@ -134,28 +198,46 @@ class CommandQueue:
             self._connection.execute(
                 "UPDATE push_command SET state = 'sent', attempts = attempts + 1, sent_at = ?, changed_at = ?"
                 " WHERE id = ?",
-                (now.isoformat(), now.isoformat(), number),
+                (now.isoformat(), now.isoformat(), one.id),
+            )
+            self._connection.execute(
+                "UPDATE job SET state = 'sent', changed_at = ? WHERE number = ? AND state = 'queued'",
+                (now.isoformat(), one.job),
             )
         return lines
 
-    def _overdue(self, terminal: str, now: datetime) -> None:
-        query = "SELECT id, body, attempts FROM push_command WHERE terminal = ? AND state = 'sent' AND sent_at <= ?"
-        limit = (now - self._answer_within).isoformat()
-        for number, body, attempts in self._connection.execute(query, (terminal, limit)).fetchall():
-            if attempts >= ATTEMPTS_MAX or is_last(typed(_BODY.validate_json(body))):
-                self._close(number, "timed_out", f"no result after {attempts} deliveries", now)
-            else:
-                self._close(number, "queued", "no result yet; sent again", now)
+    def _now_told(self, command: Command, now: datetime) -> Command:
+        if command != SetOption("DateTime", NOW):
+            return command
+        local = now.astimezone(self._zone).replace(tzinfo=None) + timedelta(microseconds=500_000)
+        return SetOption("DateTime", str(int(TerminalTime.from_datetime(local))))
 
-    def _close(self, number: int, state: CommandState, detail: str, now: datetime) -> None:
+    def _overdue(self, terminal: str, now: datetime) -> None:
+        self._connection.execute(
+            "UPDATE push_command SET state = 'timed_out', changed_at = ?"
+            " WHERE terminal = ? AND state = 'queued' AND expires_at < ?",
+            (now.isoformat(), terminal, now.isoformat()),
+        )
+        limit = (now - self.answer_within).isoformat()
+        for one in list(self._found("terminal = ? AND state = 'sent' AND sent_at <= ?", (terminal, limit))):
+            if one.attempts >= ATTEMPTS_MAX or not is_repeatable(one.command):
+                self._close(one.id, "timed_out", f"no result after {one.attempts} deliveries", now)
+            else:
+                self._close(one.id, "queued", "no result yet; sent again", now)
+
+    def _close(self, number: int, state: DeliveryState, detail: str, now: datetime) -> None:
         self._connection.execute(
             "UPDATE push_command SET state = ?, detail = ?, changed_at = ? WHERE id = ?",
             (state, detail, now.isoformat(), number),
         )
 
     def _note_open(self, terminal: str) -> None:
-        if not self.open_kinds(terminal):
+        if next(self._found("terminal = ? AND state IN ('queued', 'sent')", (terminal,), "LIMIT 1"), None) is None:
             self._open.discard(terminal)
+
+    def _found(self, where: str, values: tuple[object, ...], tail: str = "ORDER BY id") -> Iterator[Delivery]:
+        query = f"SELECT {_COLUMNS}, protocol FROM push_command WHERE {where} {tail}"  # noqa: S608 - our own words
+        return filter(None, map(_delivery, self._connection.execute(query, values).fetchall()))
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -170,23 +252,15 @@ class CommandQueue:
             raise StorageUnavailable(f"the command was not kept: {error}") from error
 
 
-def _encode_or_none(identity: str, command: Command, protocol: PushProtocol) -> str | None:
+def _delivery(row: tuple[Any, ...]) -> Delivery | None:
+    number, terminal, body, state, attempts, code, told, job, step, sent, protocol = row
+    spoken = PushProtocol(protocol)
     try:
-        return encode_command(identity, command, protocol)
-    except NotSupported:
+        _, command = read_command(f"C:{number}:{body}", spoken)
+    except ProtocolViolation:
         return None
-
-
-def _view(row: tuple[Any, ...]) -> CommandView:
-    number, body, state, attempts, code, detail, created, sent, changed = row
-    return CommandView(
-        id=number,
-        command=_BODY.validate_json(body),
-        state=state,
-        attempts=attempts,
-        code=code,
-        detail=detail,
-        created_at=datetime.fromisoformat(created),
-        sent_at=sent and datetime.fromisoformat(sent),
-        changed_at=datetime.fromisoformat(changed),
-    )
+    if command is None:
+        return None
+    result = None if code is None else CommandResult(str(number), code, "", Fields(json.loads(told)))
+    sent_at = sent and datetime.fromisoformat(sent)
+    return Delivery(number, terminal, command, spoken, state, attempts, job, step, sent_at, result)

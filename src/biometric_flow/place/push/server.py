@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from http.cookies import CookieError, SimpleCookie
@@ -51,6 +51,8 @@ class PushServer:
     def __init__(self, workplace: Workplace, roster: Roster, desk: Desk) -> None:
         self.desk = desk
         self.seen = Seen()
+        self.refused: Counter[str] = Counter()
+        """Reason -> requests that were not let in since this process started."""
         self.doorkeeper = Doorkeeper(roster)
         self._at = workplace
         self._roster = roster
@@ -95,6 +97,7 @@ class PushServer:
         try:
             entry = self.doorkeeper.admit(knock, query)
         except Refused as refusal:
+            self.refused[str(refusal)] += 1
             self._turned_away(knock, str(refusal), query)
             return _FORBIDDEN
         if self._waiting[entry.key] >= WAITING_MAX:

@@ -65,6 +65,10 @@ WORK_CODES_MAX: Final = 5_000
 """Work codes kept of one terminal."""
 
 
+PROTOCOL_NOTE: Final = "protocol"
+"""Name among a terminal's stamps for the protocol it speaks; tables have upper-case names there."""
+
+
 class EventKind(StrEnum):
     """What kind of thing happened."""
 

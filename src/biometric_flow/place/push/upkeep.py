@@ -6,7 +6,6 @@ from typing import Final
 
 import structlog
 
-from biometric_flow.api.push import CheckCommand, CountPunchesCommand, SetZoneCommand, TerminalCommand
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.place.push.errors import CommandQueueFull
 from biometric_flow.place.push.intake import Intake, Upload
@@ -15,6 +14,8 @@ from biometric_flow.place.push.reconcile import Reconciler
 from biometric_flow.place.push.tables import PushReader
 from biometric_flow.place.roster import RosterEntry
 from biometric_flow.place.workplace import Workplace
+from biometric_flow.zk.push import commands as zk
+from biometric_flow.zk.push.handshake import timezone_option
 from biometric_flow.zk.push.options import read_info
 from biometric_flow.zk.push.results import CommandResult
 from biometric_flow.zk.push.text import Fields, PushProtocol
@@ -72,8 +73,9 @@ class Upkeep:
         if ZONE_NOTE not in stamps or stamps[ZONE_NOTE] == str(minutes):
             return
         if protocol is PushProtocol.ATTENDANCE:
-            await self._enqueue(entry, SetZoneCommand(minutes=minutes))
-            await self._enqueue(entry, CheckCommand())
+            zone = timezone_option(timedelta(minutes=minutes))
+            await self._enqueue(entry, zk.SetOption("TimeZone", zone), protocol)
+            await self._enqueue(entry, zk.Check(), protocol)
         await self._intake.stamps(Upload(entry, b"", {ZONE_NOTE: str(minutes)}))
 
     async def reconcile(self, entry: RosterEntry, protocol: PushProtocol) -> None:
@@ -82,14 +84,26 @@ class Upkeep:
         reconciler = self._reconcilers.setdefault(entry.key, Reconciler(now + every))
         if now < reconciler.due_at:
             return
-        reconciler.can_count &= protocol is PushProtocol.ATTENDANCE
+        reconciler.protocol = protocol
         waiting = await self._at.writer.call(self._queue.open_kinds, entry.key)
         questions = reconciler.questions(now, self._local().replace(tzinfo=None), every)
-        if not waiting & {"count_punches", "query_punches"}:
+        if not waiting & {zk.CountAttlog, zk.QueryAttlog, zk.QueryTable}:
             for question in questions:
-                await self._enqueue(entry, question)
+                await self._enqueue(entry, question, protocol)
 
-    async def counted(self, entry: RosterEntry, asked: CountPunchesCommand, result: CommandResult) -> None:
+    async def answered(self, entry: RosterEntry, asked: zk.Command, result: CommandResult) -> None:
+        """A question of the place's own was answered."""
+        match asked:
+            case zk.CountAttlog():
+                await self._counted(entry, asked, result)
+            case zk.QueryAttlog() if not result.is_success:
+                reconciler = self._reconcilers.setdefault(entry.key, Reconciler(self._at.clock.now()))
+                if reconciler.protocol is PushProtocol.SECURITY and reconciler.can_span:
+                    reconciler.can_span = False
+                    log.warning("push_span_not_supported", terminal=entry.key, code=result.code)
+                    await self._enqueue(entry, zk.QueryTable("transaction"), reconciler.protocol)
+
+    async def _counted(self, entry: RosterEntry, asked: zk.CountAttlog, result: CommandResult) -> None:
         """The terminal counted: ask again for the days of which the place holds less."""
         reconciler = self._reconcilers.setdefault(entry.key, Reconciler(self._at.clock.now()))
         told = result.values.first("attlogsum", "attlogcount")
@@ -97,16 +111,16 @@ class Upkeep:
             reconciler.can_count = False
             log.warning("push_count_not_supported", terminal=entry.key, code=result.code)
             return
-        start, end = (moment.isoformat(timespec="seconds") for moment in (asked.start, asked.end))
+        start, end = asked.start.text(), asked.end.text()
         held = self._reader.punches_between(TerminalSerial(entry.serial), start, end)
         for question in reconciler.counted(asked, int(told), held):
             log.warning("push_gap_found", terminal=entry.key, day=start[:10], told=int(told), held=held)
-            await self._enqueue(entry, question)
+            await self._enqueue(entry, question, PushProtocol.ATTENDANCE)
 
-    async def _enqueue(self, entry: RosterEntry, command: TerminalCommand) -> None:
+    async def _enqueue(self, entry: RosterEntry, command: zk.Command, protocol: PushProtocol) -> None:
         """One more command of our own; a full queue is logged and costs the command only."""
         try:
-            await self._at.writer.call(self._queue.add, entry.key, command, self._at.clock.now())
+            await self._at.writer.call(self._queue.add, entry.key, command, protocol, self._at.clock.now())
         except CommandQueueFull as error:
             log.warning("push_queue_full", terminal=entry.key, reason=str(error))
 

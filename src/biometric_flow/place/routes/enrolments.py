@@ -1,5 +1,6 @@
 """The desired state: who should be on which terminal, and how that differs from who is."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
@@ -8,6 +9,7 @@ from biometric_flow.api.enrolments import Differences, EnrolmentView, EnrolmentW
 from biometric_flow.model.ids import canonical_pin
 from biometric_flow.place.enrolments import Enrolment, plan
 from biometric_flow.place.errors import PinInvalid, TerminalNotRead
+from biometric_flow.place.routes.push import Push
 from biometric_flow.place.state import State
 
 router = APIRouter(prefix="/v1", tags=["enrolments"])
@@ -37,6 +39,7 @@ async def put_enrolment(terminal: str, pin: RawPin, wish: EnrolmentWish, state: 
     entry = state.roster.get(terminal)
     password = None if wish.password is None else wish.password.get_secret_value()
     wanted = Enrolment(entry.key, _canonical(pin), wish.name, wish.privilege, wish.group, wish.card, password)
+    wanted = replace(wanted, zones=None if wish.zones is None else tuple(wish.zones))
     return _view(await state.writer.call(state.enrolments.put, wanted))
 
 
@@ -48,14 +51,13 @@ async def delete_enrolment(terminal: str, pin: RawPin, state: State) -> Enrolmen
 
 
 @router.get("/terminals/{key}/differences")
-async def list_differences(key: str, state: State) -> Differences:
+async def list_differences(key: str, state: State, push: Push) -> Differences:
     """How the terminal, as it was last read, differs from what it should be."""
     entry = state.roster.get(key)
-    known = state.collectors.users(key)
+    known = state.collectors.users(key) or push.desk.intake.hearings.people.get(key)
     if known is None:
-        raise TerminalNotRead(
-            f"nobody has read the people of {key!r} since this place started; wait until it is online"
-        )
+        how = "wait until it is online" if entry.protocol == "pull" else "order the job pull_again"
+        raise TerminalNotRead(f"nobody has read the people of {key!r} since this place started; {how}")
     users, read_at = known
     made = plan(await state.writer.call(state.enrolments.of, key), users, entry.encoding)
     return Differences(terminal=key, read_at=read_at, differences=made.differences)
@@ -78,4 +80,5 @@ def _view(enrolment: Enrolment) -> EnrolmentView:
         card=enrolment.card,
         has_password=bool(enrolment.password),
         is_wanted=enrolment.is_wanted,
+        zones=None if enrolment.zones is None else list(enrolment.zones),
     )

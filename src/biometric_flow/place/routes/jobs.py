@@ -5,20 +5,23 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from biometric_flow.api.jobs import JobOrder, JobView
-from biometric_flow.place.errors import TerminalNotPulled
+from biometric_flow.place.channels import channel_for
+from biometric_flow.place.routes.push import Push
 from biometric_flow.place.state import State
 
 router = APIRouter(prefix="/v1/terminals/{key}/jobs", tags=["jobs"])
 
 
 @router.post("", status_code=202)
-async def add_job(key: str, order: Annotated[JobOrder, Body()], state: State) -> JobView:
-    """Queue a job; it is done over the connection that listens to the terminal, as soon as there is one."""
+async def add_job(key: str, order: Annotated[JobOrder, Body()], state: State, push: Push) -> JobView:
+    """Queue a job: done over the connection to the terminal as soon as there is one, or when the terminal polls."""
     entry = state.roster.get(key)
-    if entry.protocol != "pull" or not entry.is_enabled:
-        raise TerminalNotPulled(f"expected a terminal that this place dials and that is switched on, {key!r} is not")
-    job = await state.writer.call(state.jobs.add, key, order, state.clock.now())
-    state.collectors.wake(key)
+    channel = channel_for(entry, order.kind, push.desk.jobs.protocol(key) if entry.push_secret else None)
+    job = await state.writer.call(state.jobs.add, key, order, state.clock.now(), channel)
+    if channel == "pull":
+        state.collectors.wake(key)
+    else:
+        await push.desk.jobs.wake(key)
     return job
 
 

@@ -4,17 +4,20 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from biometric_flow.api.place import TerminalView
-from biometric_flow.place.metrics import Measured, exposition
+from biometric_flow.place.metrics import Measured, PushMeasured, exposition
+from biometric_flow.place.routes.push import Push
 from biometric_flow.place.state import PlaceState, State
 
 router = APIRouter(tags=["health"])
 
 
 @router.get("/metrics", response_class=Response)
-async def metrics(state: State) -> Response:
+async def metrics(state: State, push: Push) -> Response:
     """Terminals and ledger in the text exposition format of Prometheus."""
     measured = [_measured(state, view) for view in state.terminal_views()]
-    text = exposition(measured, state.reader.head(), state.reader.backlog(), state.clock.now())
+    commands = await state.writer.call(push.desk.queue.counts)
+    pushed = PushMeasured(push.desk.uploads, commands, push.refused)
+    text = exposition(measured, state.reader.head(), state.reader.backlog(), state.clock.now(), pushed)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 

@@ -6,16 +6,14 @@ from fastapi import APIRouter, Body, Depends, Query, Request
 
 from biometric_flow.api.place import TerminalView
 from biometric_flow.api.push import (
-    CommandView,
     EventView,
     ImportResult,
     PushAccessChange,
     StrangerView,
-    TerminalCommand,
 )
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.place.push.access import changed_access
-from biometric_flow.place.push.errors import AccessInvalid, CommandUnknown, FileUnreadable, PushNotAllowed
+from biometric_flow.place.push.errors import FileUnreadable
 from biometric_flow.place.push.intake import Upload
 from biometric_flow.place.push.server import PushServer
 from biometric_flow.place.state import State
@@ -47,34 +45,6 @@ async def change_push_access(key: str, change: PushAccessChange, state: State, p
     push.doorkeeper.forget(changed.serial)
     push.seen.forget(changed.serial)
     return state.terminal_view(changed)
-
-
-@router.post("/{key}/commands", status_code=202)
-async def queue_command(key: str, command: TerminalCommand, state: State, push: Push) -> CommandView:
-    """Queue a command; the terminal fetches it with its next poll. Its state tells what became of it."""
-    entry = state.roster.get(key)
-    if not entry.push_secret:
-        raise PushNotAllowed(f"expected a terminal that pushes, {key!r} has no push secret")
-    try:
-        return await state.writer.call(push.desk.queue.add, entry.key, command, state.clock.now())
-    except ValueError as error:
-        raise AccessInvalid(str(error)) from None
-
-
-@router.get("/{key}/commands")
-async def list_commands(
-    key: str, state: State, push: Push, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> list[CommandView]:
-    """Commands of a terminal, newest first."""
-    return await state.writer.call(push.desk.queue.newest, state.roster.get(key).key, limit)
-
-
-@router.get("/{key}/commands/{number}")
-async def get_command(key: str, number: int, state: State, push: Push) -> CommandView:
-    """One command."""
-    if not 0 < number < 2**53:
-        raise CommandUnknown(f"expected the number of a command, got {number}")
-    return await state.writer.call(push.desk.queue.get, state.roster.get(key).key, number)
 
 
 @router.get("/{key}/events")
