@@ -150,7 +150,8 @@ class CommandQueue:
                 " WHERE job = ? AND state IN ('queued', 'sent')",
                 (why[:200], now.isoformat(), job),
             )
-            self._connection.execute("UPDATE push_command SET step = '' WHERE job = ?", (job,))
+            # What was said stays on record as a count only: a line may hold a password.
+            self._connection.execute("UPDATE push_command SET step = '', body = '' WHERE job = ?", (job,))
 
     def take(self, terminal: str, protocol: PushProtocol, now: datetime) -> list[str]:
         """The lines to answer a poll with; they and their jobs count as sent. A restart comes last."""
