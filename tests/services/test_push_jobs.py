@@ -109,6 +109,11 @@ async def test_what_a_channel_cannot_do_is_refused_with_the_name_of_the_one_that
     bodies: dict[str, dict[str, Any]] = {body["kind"]: body for _, body, _, _ in JOBS}
     bodies |= {"set_comm_key": {"kind": "set_comm_key"}, "clear_all": {"kind": "clear_all"}}
     bodies |= {"clear_photos": {"kind": "clear_photos"}, "delete_message": {"kind": "delete_message", "number": 1}}
+    copy = {"pin": "7", "transfer": "0" * 32}
+    bodies |= {kind: {"kind": kind, **copy} for kind in ("give_templates", "take_templates")}
+    bodies |= {"delete_templates": {"kind": "delete_templates", "pin": "7"}}
+    bodies |= {"install_file": {"kind": "install_file", "blob": "b" * 22, "name": "x.tgz"}}
+    bodies |= {"install_firmware": {"kind": "install_firmware", "blob": "b" * 22}}
     refused = {}
     async with push_place(tmp_path, [pushing()]) as place, machine_of() as machine, dialling(place, machine, protocol):
         assert (await do(place, "check"))[0] == "confirmed"
@@ -120,6 +125,7 @@ async def test_what_a_channel_cannot_do_is_refused_with_the_name_of_the_one_that
             refused[kind] = answer.json()["detail"]
         assert len(await place.get("/v1/terminals/door/jobs")) == 1
     assert "it is over pull (port 4370)" in refused["set_comm_key"]
+    assert "no channel of this place can do it" in refused["install_firmware"]
     other, mine = ("Security", "set_holiday_date") if protocol == "att" else ("Attendance", "enrol_finger")
     assert f"it is over {other} PUSH" in refused[mine]
 

@@ -17,6 +17,9 @@ PULLED: Final = frozenset({
 })  # fmt: skip
 """Kinds that can be done over pull."""
 
+STAGED_ONLY: Final = frozenset({"install_file", "install_firmware"})
+"""Pull takes their bytes, and nothing public makes a file of them: no way to point anybody to."""
+
 PUSHED: Final[Mapping[str, type[zk.Command]]] = {
     "sync_time": zk.SetOption, "restart": zk.Reboot, "unlock": zk.Unlock, "pull_again": zk.QueryAttlog,
     "push_users": zk.SetUser, "clear_log": zk.ClearLog, "set_times": zk.SetZone, "set_access_group": zk.SetGroup,
@@ -53,8 +56,9 @@ def channel_for(entry: RosterEntry, kind: str, spoken: PushProtocol | None) -> J
     if entry.push_secret and able and (spoken is None or spoken in able):
         return "push"
     channel = "pull" if not entry.push_secret else _NAMES[spoken] if spoken else "push"
-    ways = [_NAMES[protocol] for protocol in able] + (["pull (port 4370)"] if kind in PULLED else [])
-    raise JobNotPossible(f"{kind} is not possible over {channel}; it is over {' and '.join(ways)}")
+    ways = [_NAMES[protocol] for protocol in able] + (["pull (port 4370)"] if kind in PULLED - STAGED_ONLY else [])
+    other = f"it is over {' and '.join(ways)}" if ways else "no channel of this place can do it"
+    raise JobNotPossible(f"{kind} is not possible over {channel}; {other}")
 
 
 def kinds() -> set[str]:
