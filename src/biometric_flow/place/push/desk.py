@@ -74,6 +74,8 @@ class Answer:
 
     body: str = "OK"
     status: int = 200
+    content: bytes = b""
+    """Bytes instead of a text."""
 
 
 class Desk:

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.push.desk import Answer, Desk, Request
 from biometric_flow.place.push.doorkeeper import Doorkeeper, Knock, Refused, Seen, is_serial, read_knock
+from biometric_flow.place.push.files import ENDPOINT, offered
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.runtime.errors import SettingsInvalid
@@ -69,8 +70,9 @@ class PushServer:
         except Exception as error:
             log.exception("push_request_failed", error=type(error).__name__)
             answer = Answer("Error", 500)
-        body = answer.body.encode("utf-8", "replace")
-        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+        body = answer.content or answer.body.encode("utf-8", "replace")
+        kind = b"application/octet-stream" if answer.content else b"text/plain"
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
@@ -122,10 +124,18 @@ class PushServer:
         self._contact(entry)
         request = Request(entry, scope["method"], knock.endpoint, query, body, _token(headers))
         try:
+            if knock.endpoint == ENDPOINT:
+                return await self._file(entry, query)
             return await self.desk.answer(request)
         except StorageUnavailable as error:
             log.error("push_not_kept", terminal=entry.key, reason=str(error))
             return Answer("Storage failed", 503)
+
+    async def _file(self, entry: RosterEntry, query: Fields) -> Answer:
+        at, identity = self._at, query.first("url")[:64]
+        content: bytes = await at.writer.call(offered, at.blobs, entry.key, identity)
+        log.info("blob_fetched" if content else "blob_not_offered", terminal=entry.key)
+        return Answer(content=content) if content else Answer("Not Found", 404)
 
     def _contact(self, entry: RosterEntry) -> None:
         now = self._at.clock.now()

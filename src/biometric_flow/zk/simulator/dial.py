@@ -18,6 +18,8 @@ class Reply:
     text: str
     headers: dict[str, str] = field(default_factory=dict)
     """Names in lower case."""
+    content: bytes = b""
+    """The body as it came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +76,10 @@ async def _read_reply(reader: asyncio.StreamReader) -> Reply:
         status = int(head[0].split(" ")[1])
         headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
         length = min(int(headers.get("content-length", "0")), _ANSWER_MAX)
-        text = (await reader.readexactly(length)).decode("utf-8", "replace")
+        content = await reader.readexactly(length)
     except (asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError, IndexError) as problem:
         raise ConnectionError(f"expected an HTTP answer, got none that can be read: {problem}") from None
-    return Reply(status, text, headers)
+    return Reply(status, content.decode("utf-8", "replace"), headers, content)
 
 
 def _unverified() -> ssl.SSLContext:

@@ -63,8 +63,8 @@ class Extras:
     """Templates and pictures by tag, PIN, type, number and index, as push terminals keep them."""
     photos: int = 0
     """Pictures taken at verifying."""
-    files: dict[str, str] = field(default_factory=dict)
-    """What was fetched: path, or `firmware` -> id of the blob."""
+    files: dict[str, bytes] = field(default_factory=dict)
+    """What was fetched, by path or as `firmware`."""
 
     def zone(self, index: int) -> AccessZone:
         """The opening times, open all week unless written."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import hashlib
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -21,7 +22,7 @@ from biometric_flow.zk.push.text import Fields, PushProtocol
 from biometric_flow.zk.simulator.dial import Reply, Server
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.push_faults import PushFault, PushFaults
-from biometric_flow.zk.simulator.push_orders import UNKNOWN, obey, templates_of
+from biometric_flow.zk.simulator.push_orders import CANNOT_FETCH, UNKNOWN, obey, templates_of
 from biometric_flow.zk.simulator.push_uploads import Told, body_of
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.records import AttlogRecord
@@ -275,10 +276,24 @@ class PushLink:
             case commands.GetOptions(names) if self.protocol is PushProtocol.SECURITY:
                 told = ",".join(f"{name}={self.terminal.memory.options.get(name, '')}" for name in names)
                 await self._answer_query("options", number, "options", [told])
+            case commands.PutFile(blob, path):
+                return await self._install(blob, path, None), Fields({})
+            case commands.Upgrade(checksum, blob, size):
+                return await self._install(blob, "firmware", (checksum, size)), Fields({})
             case _:
                 code, values = obey(command, self.terminal.memory, self.terminal.clock)
                 return code, Fields(values)
         return 0, Fields({})
+
+    async def _install(self, blob: str, name: str, told: tuple[str, int] | None) -> int:
+        """Fetch a file by its id; firmware has to have the checksum and size that were told."""
+        path = f"file?SN={self.terminal.memory.serial}&url={blob}"
+        reply = await self._server.request("GET", path, cookie=self._token)
+        digest = hashlib.md5(reply.content, usedforsecurity=False).hexdigest()
+        if reply.status != 200 or (told is not None and told != (digest, len(reply.content))):
+            return CANNOT_FETCH
+        self.terminal.memory.extras.files[name] = reply.content
+        return 0
 
     async def _send_asked_people(self, number: str, pin: str) -> tuple[int, Fields]:
         found = [user for user in self.terminal.memory.users if pin in ("", user.user_id)]

@@ -11,6 +11,7 @@ from biometric_flow.zk.simulator.memory import TerminalClock, TerminalMemory
 from biometric_flow.zk.wire.timecode import TerminalTime
 
 UNKNOWN: Final = -22
+CANNOT_FETCH: Final = -1008
 NO_SUCH_PIN: Final = -10
 NO_MATCH: Final = -4
 WRONG: Final = -1
@@ -169,10 +170,6 @@ def _rest(command: c.Command, memory: TerminalMemory, clock: TerminalClock) -> O
             memory.options[name] = value
         case c.GetOptions(names):
             return 0, {name: memory.options.get(name, "") for name in names}
-        case c.PutFile(blob, path):
-            memory.extras.files[path] = blob
-        case c.Upgrade(blob=blob):
-            memory.extras.files["firmware"] = blob
         case _:
             return UNKNOWN, {}
     return _DONE
