@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from biometric_flow.zk.simulator.push import PushLink
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from tests.services.places import RunningPlace, configured, running_place, until
+from tests.services.pushes import SECRET, push_place, pushing
 
 CAIRO = ZoneInfo("Africa/Cairo")
 KEYS = ("gate", "hall", "yard")
@@ -103,21 +105,70 @@ async def test_a_file_is_registered_in_pieces_and_only_under_its_digest(tmp_path
         assert (await place.http.put(f"{path}/0", content=b"x")).json()["code"] == "blob.unknown"
 
 
-async def test_firmware_over_this_channel_stops_at_the_first_terminal_and_says_why(tmp_path: Path) -> None:
-    data = bytes(5000)
-    async with terminals("udp") as sims, running_place(tmp_path, _configured(sims)) as place:
+@contextlib.asynccontextmanager
+async def dialling(folder: Path, firmware: bytes) -> AsyncIterator[tuple[RunningPlace, list[SimulatedTerminal], str]]:
+    """A place, three terminals that dial it, and firmware that it knows."""
+    async with contextlib.AsyncExitStack() as stack:
+        configured_doors = [pushing(f"PUSH{number:04}", key) for number, key in enumerate(KEYS)]
+        place = await stack.enter_async_context(push_place(folder, configured_doors, push_answer_seconds=20))
+        sims = []
+        for number in range(len(KEYS)):
+            sim = await stack.enter_async_context(SimulatedTerminal(zone=CAIRO, serial=f"PUSH{number:04}"))
+            await stack.enter_async_context(PushLink(sim, f"{place.push}/p/{SECRET}", "att"))
+            sims.append(sim)
+        yield place, sims, await _registered(place, firmware)
+
+
+async def _registered(place: RunningPlace, data: bytes) -> str:
+    new = {"title": "firmware", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    blob: str = (await place.http.post("/v1/blobs", json=new)).json()["id"]
+    await place.http.put(f"/v1/blobs/{blob}/0", content=data)
+    return blob
+
+
+async def test_firmware_reaches_terminals_that_dial_one_after_the_other(tmp_path: Path) -> None:
+    data = bytes(range(256)) * 2000
+    async with dialling(tmp_path, data) as (place, sims, blob):
         await until(lambda: _all_online(place))
-        new = {"title": "firmware", "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
-        blob = (await place.http.post("/v1/blobs", json=new)).json()
-        order = {"kind": "install_firmware", "blob": blob["id"]}
-        early = await place.http.post("/v1/rollouts", json={"order": order, "terminals": ["gate"]})
-        assert early.json()["code"] == "rollout.refused"
-        await place.http.put(f"/v1/blobs/{blob['id']}/0", content=data)
-        number = await _start(place, order)
+        number = await _start(place, {"kind": "install_firmware", "blob": blob})
         await until(lambda: _ended(place, number))
-        steps = (await _rollout(place, number))["steps"]
-        assert [step["state"] for step in steps] == ["failed", "waiting", "waiting"]
-        assert "not possible on this channel, use push" in steps[0]["detail"]
+        rollout = await _rollout(place, number)
+        assert rollout["state"] == "done", rollout
+        assert [sim.memory.extras.files for sim in sims] == [{"firmware": data}] * 3
+        number = await _start(place, {"kind": "install_file", "blob": blob, "name": "logo.png"})
+        await until(lambda: _ended(place, number))
+        assert all(sim.memory.extras.files["logo.png"] == data for sim in sims)
+
+
+async def test_firmware_that_one_terminal_cannot_fetch_reaches_no_other(tmp_path: Path) -> None:
+    async with dialling(tmp_path, bytes(5000)) as (place, sims, blob):
+        await until(lambda: _all_online(place))
+        sims[1].memory.extras.refuses_files = True
+        number = await _start(place, {"kind": "install_firmware", "blob": blob})
+        await until(lambda: _ended(place, number))
+        rollout = await _rollout(place, number)
+        assert [step["state"] for step in rollout["steps"]] == ["confirmed", "failed", "waiting"]
+        assert rollout["state"] == "stopped"
+        assert [bool(sim.memory.extras.files) for sim in sims] == [True, False, False]
+
+
+async def test_firmware_over_pull_is_refused_before_anybody_is_told(tmp_path: Path) -> None:
+    async with terminals("udp") as sims, running_place(tmp_path, _configured(sims)) as place:
+        new = {"title": "firmware", "size": 5000, "sha256": hashlib.sha256(bytes(5000)).hexdigest()}
+        blob = (await place.http.post("/v1/blobs", json=new)).json()["id"]
+        order = {"kind": "install_firmware", "blob": blob}
+        answer = await place.http.post("/v1/rollouts", json={"order": order, "terminals": ["gate"]})
+        assert (answer.status_code, "not possible over pull" in answer.json()["detail"]) == (409, True)
+        assert "Attendance PUSH" in answer.json()["detail"]
+
+
+async def test_a_blob_that_is_not_whole_reaches_nobody(tmp_path: Path) -> None:
+    async with push_place(tmp_path, [pushing()]) as place:
+        new = {"title": "firmware", "size": 5000, "sha256": hashlib.sha256(bytes(5000)).hexdigest()}
+        blob = (await place.http.post("/v1/blobs", json=new)).json()["id"]
+        order = {"kind": "install_firmware", "blob": blob}
+        early = await place.http.post("/v1/rollouts", json={"order": order, "terminals": ["door"]})
+        assert early.json()["code"] == "rollout.refused"
 
 
 async def test_what_cannot_be_rolled_out_is_refused(tmp_path: Path) -> None:

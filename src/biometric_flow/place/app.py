@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Scope
 from biometric_flow import __version__
 from biometric_flow.api.clients import UplinkClient
 from biometric_flow.api.gateway import PlaceReport
-from biometric_flow.api.jobs import JobOrder
+from biometric_flow.api.jobs import JobChannel, JobOrder
 from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.ledger.note import Signer, place_origin
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -28,6 +28,7 @@ from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.biometrics.destruction import Destructions
 from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.blobs import Blobs
+from biometric_flow.place.channels import channel_for
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
@@ -189,12 +190,23 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         timedelta(seconds=settings.destruction_look_seconds),
     )
     rollouts = Rollouts(connection, jobs)
-    rollout_runner = RolloutRunner(rollouts, writer, clock, collectors.wake)
     commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds), place.zone)
     archive = UploadArchive(
         folder / "archive.sqlite3", keys, settings.archive_bytes, timedelta(days=settings.archive_days)
     )
     pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands, archive))
+
+    def way(key: str, kind: str) -> JobChannel:
+        entry = roster.get(key)
+        return channel_for(entry, kind, pushes.desk.jobs.protocol(key) if entry.push_secret else None)
+
+    async def wake_terminal(key: str, channel: JobChannel) -> None:
+        if channel == "pull":
+            collectors.wake(key)
+        else:
+            await pushes.desk.jobs.wake(key)
+
+    rollout_runner = RolloutRunner(rollouts, writer, clock, way, wake_terminal)
     push_port = None
     if settings.push_port is not None:
         push_port = bind(settings.push_host, settings.push_port, "BIOMETRIC_FLOW_PLACE_PUSH_PORT")

@@ -13,7 +13,7 @@ from biometric_flow.zk.push.text import PushProtocol
 PULLED: Final = frozenset({
     "sync_time", "restart", "unlock", "pull_again", "push_users", "clear_log", "set_comm_key", "set_times",
     "set_access_group", "set_combination", "set_option", "read_options", "delete_templates", "give_templates",
-    "take_templates", "install_file", "install_firmware",
+    "take_templates",
 })  # fmt: skip
 """Kinds that can be done over pull."""
 
@@ -28,7 +28,7 @@ PUSHED: Final[Mapping[str, type[zk.Command]]] = {
     "read_options": zk.GetOptions, "enrol_finger": zk.EnrolFinger, "enrol_biometric": zk.EnrolBiodata,
     "enrol_card": zk.EnrolCard, "cancel_alarm": zk.CancelAlarm, "clear_photos": zk.ClearPhotos,
     "clear_all": zk.ClearData, "check": zk.Check, "send_new": zk.SendNew, "info": zk.AskInfo,
-    "query_punches": zk.QueryAttlog,
+    "query_punches": zk.QueryAttlog, "install_file": zk.PutFile, "install_firmware": zk.Upgrade,
 }  # fmt: skip
 """Kinds that can be done over push, and the command that has to have a public form for it; `count_punches` has two."""
 

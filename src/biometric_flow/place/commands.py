@@ -1,7 +1,7 @@
 """Carries out jobs at a terminal, one after the other, over the connection that listens to it."""
 
 from datetime import timedelta
-from typing import NoReturn, Protocol
+from typing import Protocol
 
 import structlog
 
@@ -9,8 +9,6 @@ from biometric_flow.api.jobs import (
     ClearLog,
     DeleteTemplates,
     GiveTemplates,
-    InstallFile,
-    InstallFirmware,
     JobOrder,
     JobView,
     PullAgain,
@@ -44,7 +42,6 @@ from biometric_flow.zk.errors import TerminalTimedOut, ZkError
 from biometric_flow.zk.requests import STILL_USABLE
 from biometric_flow.zk.terminal import Terminal
 from biometric_flow.zk.wire.records import AttendanceLog
-from biometric_flow.zk.wire.templates import PACKAGE_MAX
 from biometric_flow.zk.wire.users import UserList
 
 log = structlog.get_logger()
@@ -139,19 +136,8 @@ async def carry_out(order: JobOrder, attendant: Attendant, terminal: Terminal) -
         case SetCommKey():
             attendant.entry = await set_comm_key(attendant.at, attendant.entry, terminal)
             return "it asks for its new comm key and takes it"
-        case InstallFile() | InstallFirmware():
-            return await _install(order, attendant, terminal)
         case _:
             raise JobFailed(f"{order.kind} is not possible over pull; it is over push")
-
-
-async def _install(order: InstallFile | InstallFirmware, attendant: Attendant, terminal: Terminal) -> NoReturn:
-    """As far as this channel goes: the bytes arrive whole, and nothing public makes them a file."""
-    at = attendant.at
-    data = await at.writer.call(at.blobs.read, order.blob)
-    if len(data) <= PACKAGE_MAX:
-        await terminal.stage_file(data)
-    await terminal.not_on_this_channel("files" if isinstance(order, InstallFile) else "firmware")
 
 
 async def _push_users(order: PushUsers, attendant: Attendant, terminal: Terminal) -> str:

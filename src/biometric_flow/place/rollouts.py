@@ -1,14 +1,15 @@
 """Orders that reach a place's terminals one after the other, and stop at the first that does not confirm."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from biometric_flow.api.jobs import JobOrder, JobState
+from biometric_flow.api.jobs import JobChannel, JobOrder, JobState
 from biometric_flow.api.rollouts import RolloutState, RolloutStep, RolloutView
+from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.place.errors import JobsFull, JobUnknown, RolloutUnknown
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.savepoint import savepoint
@@ -33,6 +34,9 @@ CREATE TABLE rollout_step (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX rollout_running ON rollout (number) WHERE state = 'running';
 """
+
+Ways = Mapping[tuple[str, str], JobChannel | BiometricFlowError]
+"""Terminal and kind of order -> the channel that does it there, or why none can."""
 
 _ORDER: Final[TypeAdapter[JobOrder]] = TypeAdapter(JobOrder)
 _SELECT: Final = "SELECT number, body, state, detail, created_at, changed_at FROM rollout"
@@ -77,12 +81,20 @@ class Rollouts:
                 self._turn(number, "running", "", now)
         return self.get(number)
 
-    def advance(self, now: datetime) -> list[str]:
-        """Look at every roll-out that runs, and tell its next terminal; the keys of those that were told."""
-        told: list[str] = []
+    def next_steps(self) -> list[tuple[str, str]]:
+        """Terminal and kind of order of what is to be told next."""
+        query = (
+            "SELECT terminal, json_extract(body, '$.kind') FROM rollout JOIN rollout_step ON rollout = number"
+            " WHERE rollout.state = 'running' AND rollout_step.state = 'waiting'"
+        )
+        return [(terminal, kind) for terminal, kind in self._connection.execute(query)]
+
+    def advance(self, now: datetime, ways: Ways) -> list[tuple[str, JobChannel]]:
+        """Look at every roll-out that runs, and tell its next terminal over the way it has; those that were told."""
+        told: list[tuple[str, JobChannel]] = []
         self._jobs.expire(now)
         for view in self._found("WHERE state = 'running' ORDER BY number"):
-            told += self._advance(view, now)
+            told += self._advance(view, now, ways)
         return told
 
     def has_running(self) -> bool:
@@ -99,13 +111,13 @@ class Rollouts:
         """Newest first."""
         return self._found("ORDER BY number DESC LIMIT ?", limit)
 
-    def _advance(self, view: RolloutView, now: datetime) -> list[str]:
+    def _advance(self, view: RolloutView, now: datetime, ways: Ways) -> list[tuple[str, JobChannel]]:
         for position, step in enumerate(view.steps):
             if step.state == "confirmed":
                 continue
             with savepoint(self._connection, "the roll-out's progress"):
                 if step.job is None:
-                    return self._tell(view, position, now)
+                    return self._tell(view, position, now, ways.get((step.terminal, view.order.kind)))
                 state, detail = self._told(step.terminal, step.job)
                 self._note(view.number, position, state, detail)
                 if state in ("failed", "timed_out"):
@@ -115,18 +127,25 @@ class Rollouts:
         self._turn(view.number, "done", "", now)
         return []
 
-    def _tell(self, view: RolloutView, position: int, now: datetime) -> list[str]:
+    def _tell(
+        self, view: RolloutView, position: int, now: datetime, way: JobChannel | BiometricFlowError | None
+    ) -> list[tuple[str, JobChannel]]:
         """The job and the note of its number in one transaction, so that no crash tells a terminal twice."""
         terminal = view.steps[position].terminal
+        if isinstance(way, BiometricFlowError):
+            self._note(view.number, position, "failed", str(way))
+            self._turn(view.number, "stopped", f"{terminal}: failed: {way}", now)
+        if not isinstance(way, str):
+            return []
         try:
-            job = self._jobs.add(terminal, view.order, now)
+            job = self._jobs.add(terminal, view.order, now, way)
         except JobsFull:
             return []
         self._connection.execute(
             "UPDATE rollout_step SET job = ?, state = ? WHERE rollout = ? AND position = ?",
             (job.number, job.state, view.number, position),
         )
-        return [terminal]
+        return [(terminal, way)]
 
     def _told(self, terminal: str, number: int) -> tuple[JobState, str]:
         """What became of a step's job."""

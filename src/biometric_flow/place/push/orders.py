@@ -9,6 +9,7 @@ from biometric_flow.model.punch import Punch
 from biometric_flow.place.access_times import group_of, zone_of
 from biometric_flow.place.clearing import check_clearable
 from biometric_flow.place.errors import JobFailed
+from biometric_flow.place.push.files import install_command
 from biometric_flow.place.push.hand import Hand
 from biometric_flow.place.push.people import push_users, read_people
 from biometric_flow.place.push.queue import NOW
@@ -45,6 +46,10 @@ async def carry_out(hand: Hand) -> str:
             return await _options(order, hand)
         case api.CountPunches():
             return f"{await count_punches(hand, order.start, order.end)} punches"
+        case api.InstallFile() | api.InstallFirmware():
+            data = await hand.at.writer.call(hand.at.blobs.read, order.blob)
+            blob = await hand.at.writer.call(hand.at.blobs.get, order.blob)
+            return await _decided(order, hand, await hand.do(install_command(order, blob, data)))
         case api.ClearLog() | api.ClearAll():
             await _check_clearing(hand)
         case api.ClearPhotos() if not hand.at.settings.clearing_is_allowed:
@@ -160,6 +165,8 @@ _COMMANDS: Final[Mapping[type, Callable[[Any], zk.Command]]] = {
 _SAID: Final = {
     api.SyncTime: "it took the time; this channel cannot read it back",
     api.Restart: "it restarts",
+    api.InstallFile: "it fetched the file and kept it",
+    api.InstallFirmware: "it fetched the firmware and took it",
     api.EnrolFinger: "enrolled",
     api.EnrolBiometric: "enrolled",
     api.EnrolCard: "enrolled",

@@ -5,7 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query
 
 from biometric_flow.api.rollouts import BlobCreate, BlobView, RolloutCreate, RolloutView
+from biometric_flow.place.channels import channel_for
 from biometric_flow.place.errors import RolloutRefused
+from biometric_flow.place.routes.push import Push
 from biometric_flow.place.state import State
 
 router = APIRouter(prefix="/v1", tags=["rollouts"])
@@ -41,17 +43,14 @@ async def delete_blob(identity: str, state: State) -> None:
 
 
 @router.post("/rollouts", status_code=202)
-async def start_rollout(new: RolloutCreate, state: State) -> RolloutView:
+async def start_rollout(new: RolloutCreate, state: State, push: Push) -> RolloutView:
     """Tell the first terminal; the others follow one by one, each after the one before has confirmed."""
     if len(set(new.terminals)) != len(new.terminals):
         raise RolloutRefused("expected each terminal once")
     entries = [state.roster.get(key) for key in new.terminals]
-    off = [entry.key for entry in entries if not entry.is_enabled]
-    if off:
-        raise RolloutRefused(f"expected terminals that are switched on, {', '.join(off[:5])} are not")
-    dialling = [entry.key for entry in entries if entry.protocol != "pull"]
-    if dialling:
-        raise RolloutRefused(f"expected terminals that this place dials, {', '.join(dialling[:5])} dial us")
+    for entry in entries:
+        # Said now rather than at the terminal's turn, when others have it already.
+        channel_for(entry, new.order.kind, push.desk.jobs.protocol(entry.key) if entry.push_secret else None)
     blob = getattr(new.order, "blob", None)
     if blob is not None and not (await state.writer.call(state.blobs.get, blob)).is_whole:
         raise RolloutRefused("expected a blob that is whole, bytes of it are missing")

@@ -63,6 +63,8 @@ class Extras:
     """Templates and pictures by tag, PIN, type, number and index, as push terminals keep them."""
     photos: int = 0
     """Pictures taken at verifying."""
+    refuses_files: bool = False
+    """Whether it has no room for any."""
     files: dict[str, bytes] = field(default_factory=dict)
     """What was fetched, by path or as `firmware`."""
 

@@ -22,7 +22,7 @@ from biometric_flow.zk.push.text import Fields, PushProtocol
 from biometric_flow.zk.simulator.dial import Reply, Server
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.push_faults import PushFault, PushFaults
-from biometric_flow.zk.simulator.push_orders import CANNOT_FETCH, UNKNOWN, obey, templates_of
+from biometric_flow.zk.simulator.push_orders import CANNOT_FETCH, NO_SPACE, UNKNOWN, obey, templates_of
 from biometric_flow.zk.simulator.push_uploads import Told, body_of
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.records import AttlogRecord
@@ -287,6 +287,8 @@ class PushLink:
 
     async def _install(self, blob: str, name: str, told: tuple[str, int] | None) -> int:
         """Fetch a file by its id; firmware has to have the checksum and size that were told."""
+        if self.terminal.memory.extras.refuses_files:
+            return NO_SPACE
         path = f"file?SN={self.terminal.memory.serial}&url={blob}"
         reply = await self._server.request("GET", path, cookie=self._token)
         digest = hashlib.md5(reply.content, usedforsecurity=False).hexdigest()

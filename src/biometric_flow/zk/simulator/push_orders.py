@@ -12,6 +12,7 @@ from biometric_flow.zk.wire.timecode import TerminalTime
 
 UNKNOWN: Final = -22
 CANNOT_FETCH: Final = -1008
+NO_SPACE: Final = -5
 NO_SUCH_PIN: Final = -10
 NO_MATCH: Final = -4
 WRONG: Final = -1
