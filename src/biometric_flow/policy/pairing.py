@@ -11,7 +11,6 @@ _IN: Final = (0, 4)
 _OUT: Final = (1, 5)
 _OVERTIME_IN: Final = 4
 _BREAK_OUT: Final = 2
-_BREAK_IN: Final = 3
 _KEYS: Final = range(6)
 
 
@@ -80,10 +79,9 @@ def _state_first_last(punches: Sequence[KeptPunch]) -> Paired:
 
 
 def _hybrid(punches: Sequence[KeptPunch], rule: Pairing) -> Paired:
-    if all(punch.code in _KEYS for punch in punches):
-        paired = _Machine(rule.extends_double_out).run(punches)
-        if paired.open_in is None and not paired.irregularities:
-            return paired
+    paired = _Machine(rule.extends_double_out).run(punches)  # a code that is no key is an irregularity too
+    if paired.open_in is None and not paired.irregularities:
+        return paired
     return _alternating(punches)
 
 

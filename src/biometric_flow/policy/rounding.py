@@ -72,9 +72,3 @@ class Ends:
         if before != after:
             self._steps.append(Step(rule, before, after, is_time=True))
         return after
-
-
-def moves_nothing(policy: Policy) -> bool:
-    """Whether every end stays where it was punched."""
-    rounding = policy.rounding
-    return not (policy.snap or rounding.into or rounding.out or policy.clamp_early_in or policy.clamp_late_out)

@@ -37,7 +37,16 @@ MODULES: Final = (
         "columns.table",
     ),
 )
-FACTS: Final = ("test_packs", "test_bad_cases", "test_explain", "test_changes", "test_reach", "test_many", "test_facts")
+FACTS: Final = (
+    "test_packs",
+    "test_bad_cases",
+    "test_explain",
+    "test_changes",
+    "test_reach",
+    "test_many",
+    "test_told",
+    "test_properties",
+)
 SECONDS: Final = 60
 """A mutant that runs longer does not end, and is noticed."""
 _COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
@@ -83,8 +92,9 @@ def sites(tree: ast.Module) -> Iterator[tuple[ast.AST, int]]:
 
 
 def _annotations(node: ast.AST) -> list[ast.AST]:
+    """What the program does not do anything with: types, and how a dataclass is made."""
     found = [getattr(node, name, None) for name in ("annotation", "returns")]
-    return [note for note in found if isinstance(note, ast.AST)]
+    return [note for note in [*found, *getattr(node, "decorator_list", ())] if isinstance(note, ast.AST)]
 
 
 def _name(node: ast.AST) -> str:
@@ -151,14 +161,16 @@ def is_noticed(module: str, number: int | None) -> bool:
 def _all_is_well() -> bool:
     from tests.unit.policy.crowds import crowd
     from tests.unit.policy.payroll_clerk import VECTORS, cases_of, differences
-    from tests.unit.policy.test_many import judged
+    from tests.unit.policy.test_many import conserved, judged
 
     for path in sorted(VECTORS.glob("*.json")):
         if any(differences(case) for case in cases_of(path.name)):
             return False
-    for seed in range(6):
-        judged(crowd(random.Random(seed), 12))
-    files = [str(HERE / f"{name}.py") for name in FACTS if (HERE / f"{name}.py").exists()]
+    for seed in range(10):
+        people = crowd(random.Random(seed), 12)
+        conserved(people)
+        judged(people)
+    files = [str(HERE / f"{name}.py") for name in FACTS]
     commands = str(HERE.parent / "commands" / "test_policy.py")
     return (
         pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not hypothesis and not drill", *files, commands]) == 0

@@ -111,6 +111,18 @@ def test_a_change_loses_no_minute_and_leaves_the_days_long_before_it(
     assert now.worked == gross + rounding - sum(day.unpaid_break for day in now.days)
 
 
+@settings(max_examples=60, deadline=None)
+@given(people(), policies(), st.integers(0, 14), st.integers(-2, 16), st.integers(0, 9))
+def test_any_part_of_a_range_with_a_change_is_the_same_as_in_the_whole(
+    person: Inputs, document: dict[str, Any], number: int, since: int, length: int
+) -> None:
+    change = PolicyChange(MONDAY + number, read_policy(Fields(document, "policy", [])), "v2")
+    whole = replace(person, changes=(change,))
+    first, last = MONDAY + since, min(MONDAY + since + length, whole.last)
+    part = evaluate(replace(whole, first=first, last=last))
+    assert list(part.days) == [day for day in evaluate(whole).days if first <= day.day <= last]
+
+
 def test_somebody_who_moves_is_in_the_new_zone_from_midnight_there() -> None:
     cairo, new_york = HomeZone(ZoneInfo("Africa/Cairo")), HomeZone(ZoneInfo("America/New_York"))
     moved = MovedZone(cairo, new_york, MONDAY + 2)

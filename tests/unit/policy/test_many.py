@@ -53,6 +53,23 @@ def test_people_of_different_ranges_policies_and_zones_are_told_apart() -> None:
     judged([*mixed, replace(first[0], punches=())])
 
 
+def conserved(people: Sequence[Inputs]) -> None:
+    """No minute comes or goes unseen, and a day alone is what it is in the whole."""
+    for given in people:
+        days = evaluate(given).days
+        gross, rounding = sum(day.gross for day in days), sum(day.rounding for day in days)
+        if given.policy.day_attribution != "split":  # which sends minutes over the border of the range
+            assert sum(day.worked for day in days) == gross + rounding - sum(day.unpaid_break for day in days)
+        assert all(day.worked == sum(day.pay.values()) for day in days)
+        middle = days[len(days) // 2]
+        assert evaluate(replace(given, first=middle.day, last=middle.day)).days == (middle,)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_no_minute_of_a_crowd_comes_or_goes_unseen(seed: int) -> None:
+    conserved(crowd(random.Random(seed), 12))
+
+
 def test_nobody_is_nothing() -> None:
     assert len(evaluate_many([]).day) == 0
 

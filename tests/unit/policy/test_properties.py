@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from biometric_flow.policy.engine import evaluate
 from biometric_flow.policy.fields import EPOCH, Fields, date_text
-from biometric_flow.policy.inputs import Correction, GivenPunch, Inputs
+from biometric_flow.policy.inputs import Correction, GivenPunch, Inputs, LockedPeriod
 from biometric_flow.policy.overtime import period_of
 from biometric_flow.policy.reading import read_policy
 from biometric_flow.policy.zones import HomeZone
@@ -100,3 +100,72 @@ def test_a_zone_never_creates_or_destroys_elapsed_time(person: Inputs, name: str
         return
     punches = tuple(GivenPunch(str(at), at * 60) for at in minutes)
     assert evaluate(replace(plain(person, name), punches=punches)).worked == minutes[1] - minutes[0]
+
+
+@TRIES
+@given(people(), st.integers(0, 16), st.lists(st.integers(0, 16 * 86400), max_size=3))
+def test_what_a_lock_shows_and_what_it_owes_are_together_what_is_known_now(
+    person: Inputs, number: int, late: list[int]
+) -> None:
+    first = FIRST.toordinal() - EPOCH
+    lock = LockedPeriod(first, first + number, (first + number) * 86400)
+    known = tuple(replace(punch, received=punch.second) for punch in person.punches)
+    after = tuple(GivenPunch(f"late{at}", first * 86400 + at, code=0, received=lock.locked + 1) for at in late)
+    locked = evaluate(replace(person, punches=known + after, periods=(lock,)))
+    owed = {one.day: one.delta for one in locked.adjustments}
+    for shown, now in zip(locked.days, evaluate(replace(person, punches=known + after)).days, strict=True):
+        delta = owed.get(shown.day, {})
+        assert shown.worked + delta.get("worked", 0) == now.worked
+        for tier in {*shown.pay, *now.pay, *delta} - {"worked"}:
+            assert shown.pay.get(tier, 0) + delta.get(tier, 0) == now.pay.get(tier, 0)
+        if not lock.first <= shown.day <= lock.last:
+            assert shown.row() == now.row(), "an open day shows what is known now"
+
+
+@TRIES
+@given(people(), st.integers(0, 50))
+def test_a_record_that_is_sent_again_changes_nothing(person: Inputs, number: int) -> None:
+    if person.punches:
+        again = replace(person.punches[number % len(person.punches)], id="again")
+        sent = evaluate(replace(person, punches=(*person.punches, again)))
+        assert [day.row() for day in sent.days] == [day.row() for day in evaluate(person).days]
+
+
+@TRIES
+@given(people(), st.integers(0, 50))
+def test_a_punch_that_is_voided_and_added_again_changes_nothing(person: Inputs, number: int) -> None:
+    if person.punches:
+        punch = person.punches[number % len(person.punches)]
+        both = (
+            Correction(1, "c1", "void", punch.id),
+            Correction(2, "c2", "add", second=punch.second, code=punch.code),
+        )
+        corrected = evaluate(replace(person, corrections=both))
+        assert [day.row() for day in corrected.days] == [day.row() for day in evaluate(person).days]
+
+
+@TRIES
+@given(people(), st.integers(1, 200))
+def test_the_same_punches_some_weeks_later_give_the_same_days_where_the_clock_never_changes(
+    person: Inputs, later: int
+) -> None:
+    days = later * 7 * 5  # whole weeks, and whole turns of the rotation
+    moved = replace(
+        person,
+        zone=HomeZone(ZoneInfo("Asia/Kolkata")),
+        first=person.first + days,
+        last=person.last + days,
+        holidays={day + days: name for day, name in person.holidays.items()},
+        punches=tuple(replace(punch, second=(punch.second or 0) + days * 86400) for punch in person.punches),
+    )
+    stayed = evaluate(replace(person, zone=HomeZone(ZoneInfo("Asia/Kolkata"))))
+    rows = [{**day.row(), "date": None} for day in evaluate(moved).days]
+    assert rows == [{**day.row(), "date": None} for day in stayed.days]
+
+
+@TRIES
+@given(people())
+def test_the_runs_of_a_day_are_its_worked_minutes(person: Inputs) -> None:
+    for day in evaluate(person).days:
+        assert sum(run.end - run.start for run in day.runs) == day.worked
+        assert all(run.start < run.end for run in day.runs)
