@@ -8,11 +8,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from biometric_flow.api.clients import GatewayProblem
 from biometric_flow.ledger.chain import leaf_hash
+from biometric_flow.ledger.decisions import KeyChanged
 from biometric_flow.ledger.merkle import fold
 from biometric_flow.ledger.note import Checkpoint, Note, PublicKey, Signature, Signer
+from biometric_flow.ledger.rotation import hand_over
+from tests.builders import MOMENT
 from tests.services.gateways import RunningGateway, TestDatabase, running_gateway, touches
 from tests.services.ledgers import OTHER_KEY, PLACE_KEY, SignedChain
 
@@ -137,6 +141,23 @@ async def test_a_configured_key_is_believed_from_the_first_moment(database: Test
         await uplink.upload(0, honest.entries)
         assert (await refusal(thief.show(uplink))).code == "ledger.note_refused"
         await honest.show(uplink)
+
+
+async def test_the_gateway_follows_a_key_that_the_old_one_hands_over_and_no_other(gateway: RunningGateway) -> None:
+    chain, uplink = await seen(gateway, 3), gateway.uplink()
+    origin, stranger = chain.signer.public.name, Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32)
+    taken = KeyChanged(str(hand_over(origin, stranger, OTHER_KEY)), "a thief", MOMENT)
+    chain.add(taken)
+    await uplink.upload(3, chain.entries[3:])
+    chain.key = OTHER_KEY
+    assert (await refusal(chain.show(uplink))).code == "ledger.note_refused"
+    chain.key = PLACE_KEY
+    await chain.show(uplink)
+    chain.add(KeyChanged(str(hand_over(origin, PLACE_KEY, OTHER_KEY)), "an operator", MOMENT))
+    await uplink.upload(4, chain.entries[4:])
+    assert (await refusal(chain.show(uplink))).code == "ledger.note_refused", "the old key is over"
+    chain.key = OTHER_KEY
+    assert (await chain.show(uplink)).verified_by(chain.signer.public) is None
 
 
 async def test_a_receipt_of_the_gateway_carries_both_signatures(gateway: RunningGateway) -> None:

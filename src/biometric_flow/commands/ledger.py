@@ -1,6 +1,7 @@
 """`biometric-flow ledger verify` and `biometric-flow receipt verify`: check what was recorded, offline."""
 
 import argparse
+from contextlib import closing
 from pathlib import Path
 
 from biometric_flow.commands.replica import add_replica
@@ -10,8 +11,13 @@ from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.note import PublicKey, Signer, place_origin
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.place.audit import Audited, Keys, audit
+from biometric_flow.place.handover import change_key
+from biometric_flow.place.schema import open_database
+from biometric_flow.place.store import PlaceStore
+from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.places import find_place
+from biometric_flow.runtime.process import hold
 from biometric_flow.runtime.signing import signing_key
 
 WHOLE, ALTERED = 0, 1
@@ -29,6 +35,12 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("--gateway-key", type=_key, help="checks the cosignatures too")
     verify.add_argument("--json", action="store_true", help="one JSON document")
     verify.set_defaults(command=_verify)
+    change = commands.add_parser("change-key", help="give a place that is down a new signing key")
+    change.add_argument("--place", required=True, metavar="ID", help="as places.json names it")
+    change.add_argument("--by", required=True, metavar="NAME", help="who does this; stands in the ledger")
+    change.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
+    change.add_argument("--data", type=Path, default=Path("biometric-flow-data"), help="parent of places/<id>")
+    change.set_defaults(command=_change_key)
     add_replica(commands.add_parser("verify-url", help="check a log as a gateway or a place serves it", epilog=ends))
 
 
@@ -65,6 +77,22 @@ def _verify(given: argparse.Namespace) -> int:
         screen.facts({"place": place.id, **{name: str(value) for name, value in _facts(found).items()}})
     if given.place_key is None:
         screen.note("note: checked with the key in the same folder; give --place-key to rule out that both were forged")
+    return WHOLE
+
+
+def _change_key(given: argparse.Namespace) -> int:
+    place = find_place(given.config, given.place)
+    folder = given.data / "places" / place.id
+    if not (folder / "place.sqlite3").is_file():
+        raise StartRefused(f"expected a place's ledger in {folder}, there is none; see --data")
+    origin = place_origin(TenantId(place.tenant), PlaceId(place.id))
+    with closing(hold(folder)), closing(open_database(folder / "place.sqlite3")) as connection:
+        store = PlaceStore(PlaceId(place.id), connection)
+        try:
+            key = change_key(folder, origin, store, given.by, SystemClock().now())
+        except LedgerError as error:
+            raise StartRefused(f"the key was not changed: {error}") from None
+    Screen(as_json=False).say(str(key))
     return WHOLE
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
-from biometric_flow.gateway.store import ledger, people, places, punches, terminals
+from biometric_flow.gateway.store import checkpoints, ledger, people, places, punches, terminals
 from biometric_flow.ledger.chain import Head, SealedEntry, check
 from biometric_flow.ledger.decisions import CorrectionMade, KeyChanged, OperationDone, PersonErased, QuarantineDecided
 from biometric_flow.ledger.errors import ChainBroken, LedgerError
@@ -52,7 +52,8 @@ class Verified:
     sequences: list[int]
     """Of each punch, where it stands."""
     enrolments: list[PersonEnrolled]
-    key_changes: list[KeyChanged] = field(default_factory=list)
+    key_changes: list[tuple[int, str]] = field(default_factory=list)
+    """Sequence and note of each change of the signing key."""
 
 
 class Intake:
@@ -123,7 +124,7 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
                 if not 0 < event.entry < head.sequence:
                     raise ChainBroken(head.sequence, f"a correction of entry {event.entry}, which is none before it")
             case KeyChanged():
-                found.key_changes.append(event)
+                found.key_changes.append((head.sequence, event.note))
             case PersonErased() | OperationDone():
                 pass
             case _:
@@ -188,6 +189,8 @@ async def _same_past(connection: AsyncConnection, place: PlaceId, after: int, re
 
 
 async def _derive(connection: AsyncConnection, tenant: TenantId, place: PlaceId, verified: Verified) -> None:
+    for sequence, note in verified.key_changes:
+        await checkpoints.keep_key_change(connection, tenant, place, sequence, note)
     if verified.enrolments:
         await people.enrolled(connection, tenant, place, verified.enrolments)
     if verified.punches:

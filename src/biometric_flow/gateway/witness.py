@@ -6,6 +6,7 @@ and each root is computed from it.
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -16,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from biometric_flow.gateway.intake import OutOfOrder, PlaceUnknown
 from biometric_flow.gateway.store import checkpoints, ledger
 from biometric_flow.ledger.chain import leaf_hash
-from biometric_flow.ledger.errors import LedgerError, TreeIncomplete
+from biometric_flow.ledger.errors import LedgerError, NoteRefused, TreeIncomplete
 from biometric_flow.ledger.merkle import TILE_WIDTH, Tile, bundle, inclusion, is_within
 from biometric_flow.ledger.note import Checkpoint, Cosigner, Note, PublicKey, Signer, place_origin
 from biometric_flow.ledger.receipt import ReceiptNotYet, write_receipt
+from biometric_flow.ledger.rotation import next_key
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId, PunchId, TenantId
 from biometric_flow.runtime.database import Database
@@ -84,6 +86,10 @@ class Witness:
             if head is None:
                 raise PlaceUnknown(f"there is no place {place}")
             key = await self._key_of(connection, tenant, place, vkey, now)
+            for handed_over in await checkpoints.key_changes(connection, place, checkpoint.size):
+                # One from another key than the one believed so far gives nobody anything.
+                with suppress(NoteRefused):
+                    key = next_key(handed_over, key)
             shown.verified_by(key)
             if checkpoint.size > head.sequence:
                 raise OutOfOrder(f"expected entries up to {checkpoint.size} first, {head.sequence} are held")

@@ -34,6 +34,7 @@ from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.examiner import Examiner
 from biometric_flow.place.feed import Feed, Message
+from biometric_flow.place.handover import KEY_FILE, finish_change
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
@@ -144,7 +145,9 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         )
 
     writer = Writer(store, recorded)
-    signer = Signer(place_origin(place.tenant, place.id), signing_key(folder / "ledger-key.pem"))
+    origin = place_origin(place.tenant, place.id)
+    finish_change(folder, origin, store)
+    signer = Signer(origin, signing_key(folder / KEY_FILE))
     checkpoints = Checkpoints(store, writer, signer, clock, settings.checkpoint_quiet_seconds, checkpoint_signed)
     health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
 

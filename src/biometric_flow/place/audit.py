@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, check, opening
+from biometric_flow.ledger.decisions import KeyChanged
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.events import Event, PunchRecorded, decode
 from biometric_flow.ledger.merkle import TILE_HEIGHT, Frontier, Tile, tile_path
 from biometric_flow.ledger.note import Checkpoint, Note, PublicKey
+from biometric_flow.ledger.rotation import next_key
 from biometric_flow.ledger.sqlite import COLUMNS, PLACE_SUBJECT
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.schema import open_reader
@@ -68,6 +70,28 @@ def _file_is_whole(connection: sqlite3.Connection) -> None:
         raise LedgerAltered(f"the database file: {answer}")
 
 
+def _succession(connection: sqlite3.Connection, trusted: PublicKey) -> list[tuple[int, PublicKey]]:
+    """Each key of the ledger with the entry that made it the key; the trusted one must be among them.
+
+    Every change is signed by the key before and the key after, so that trust in one of them reaches all the others.
+    """
+    query = "SELECT sequence, record FROM ledger_entry WHERE instr(leaf, ?) ORDER BY sequence"
+    keys: list[tuple[int, PublicKey]] = []
+    for sequence, record in connection.execute(query, (KeyChanged.kind.encode(),)):
+        try:
+            event = decode(record)
+            if not isinstance(event, KeyChanged):
+                continue
+            before = keys[-1][1] if keys else PublicKey.parse(event.note.split("\n")[1])
+            keys = keys or [(0, before)]
+            keys.append((sequence, next_key(event.note, before)))
+        except (LedgerError, IndexError) as error:
+            raise LedgerAltered(f"entry {sequence}: it changes the key and does not fit: {error}") from error
+    if keys and trusted not in [key for _, key in keys]:
+        raise LedgerAltered(f"entry {keys[1][0]}: the keys of this ledger are others than {trusted}")
+    return keys or [(0, trusted)]
+
+
 class _Audit:
     def __init__(self, connection: sqlite3.Connection, place: PlaceId, keys: Keys) -> None:
         self._connection, self._place, self._keys = connection, place, keys
@@ -77,6 +101,7 @@ class _Audit:
         self._checkpoints = {row[0]: row[1:] for row in connection.execute("SELECT * FROM checkpoint")}
         self._subjects: Mapping[str, bytes] = dict(connection.execute("SELECT subject, key FROM subject_key"))
         self._signed = max(self._checkpoints, default=0)
+        self._succession = _succession(connection, keys.place)
         self._cosigned = 0
 
     def run(self) -> Audited:
@@ -136,7 +161,7 @@ class _Audit:
         where = f"checkpoint over {size} entries"
         try:
             note = Note.parse(text)
-            note.verified_by(self._keys.place)
+            note.verified_by(self._key_at(size))
             if is_cosigned and self._keys.gateway:
                 note.verified_by(self._keys.gateway)
         except LedgerError as error:
@@ -146,6 +171,10 @@ class _Audit:
         if (len(note.signatures) > 1) != is_cosigned:
             raise LedgerAltered(f"{where}: it is marked as cosigned and is not, or the other way round")
         self._cosigned += is_cosigned
+
+    def _key_at(self, size: int) -> PublicKey:
+        """Who signs a checkpoint over so many entries."""
+        return [key for sequence, key in self._succession if sequence <= size][-1]
 
     def _nothing_left(self, entries: int) -> None:
         if self._signed > entries:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from biometric_flow.ledger.decisions import KeyChanged
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PersonEnrolled, PunchRecorded
 from biometric_flow.ledger.ledger import Ledger
@@ -123,6 +124,12 @@ class PlaceStore:
             raise
         action.is_recorded = action.is_recorded or has_changed
         return result
+
+    def change_key(self, change: KeyChanged) -> None:
+        """Add the entry that hands the ledger over to another key."""
+        self.halt.check()
+        with self._transaction():
+            self.ledger.append([change], change.at.date().isoformat())
 
     def settle(self, action: Action, status: int) -> Recorded:
         """Add the entry of what was asked for and changed nothing."""

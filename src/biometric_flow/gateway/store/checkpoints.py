@@ -80,6 +80,20 @@ async def pin(
     await connection.execute(query, {"tenant": tenant, "place": place, "vkey": vkey, "source": source, "now": now})
 
 
+async def keep_key_change(
+    connection: AsyncConnection, tenant: TenantId, place: PlaceId, sequence: int, note: str
+) -> None:
+    """Keep a change of a place's key, which an entry of its ledger tells."""
+    query = text("INSERT INTO place_key_change VALUES (:tenant, :place, :sequence, :note)")
+    await connection.execute(query, {"tenant": tenant, "place": place, "sequence": sequence, "note": note})
+
+
+async def key_changes(connection: AsyncConnection, place: PlaceId, size: int) -> list[str]:
+    """The notes of all changes of a place's key within its first entries, oldest first."""
+    query = text("SELECT note FROM place_key_change WHERE place_id = :place AND sequence <= :size ORDER BY sequence")
+    return [row.note for row in await connection.execute(query, {"place": place, "size": size})]
+
+
 async def newest(connection: AsyncConnection, place: PlaceId) -> Row[Any] | None:
     """The last cosigned checkpoint of a place: size, note, received_at, number."""
     query = text(f"{_CHECKPOINT} ORDER BY size DESC LIMIT 1")

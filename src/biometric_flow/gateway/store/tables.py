@@ -172,6 +172,16 @@ place_key = Table(
     _of_place(),
 )
 
+place_key_change = Table(
+    "place_key_change",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("note", Text, nullable=False),
+    _of_place(),
+)
+
 ledger_node = Table(
     "ledger_node",
     metadata,
