@@ -152,10 +152,13 @@ class GatewayClient:
         token: str | None = None,
         query: Query | None = None,
         json: Any = None,
+        content: bytes | None = None,
     ) -> T:
         """Any operation of the gateway's API, its answer read as `kind`."""
         try:
-            response = await self._http.request(method, path, params=_given(query), headers=_bearer(token), json=json)
+            response = await self._http.request(
+                method, path, params=_given(query), headers=_bearer(token), json=json, content=content
+            )
         except httpx2.HTTPError as error:
             raise _unreachable(error) from error
         return _read(kind, response)

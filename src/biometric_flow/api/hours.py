@@ -279,6 +279,7 @@ class Decisions(Strict):
     ids: list[UUID] = Field(min_length=1, max_length=500)
     decision: Decision
     reason: Text = ""
+    preview: bool = Field(False, description="Of regularisations: only say what would change; nothing is decided.")
 
 
 class RegularisationBody(Strict):

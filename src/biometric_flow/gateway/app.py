@@ -28,9 +28,11 @@ from biometric_flow.gateway.routes.intake import intake_router
 from biometric_flow.gateway.routes.ledger import ledger_router
 from biometric_flow.gateway.routes.overview import overview_router
 from biometric_flow.gateway.routes.people import people_router
+from biometric_flow.gateway.routes.periods import periods_router
 from biometric_flow.gateway.routes.plans import plans_router
 from biometric_flow.gateway.routes.policies import policies_router
 from biometric_flow.gateway.routes.punches import punches_router
+from biometric_flow.gateway.routes.requests import leave_router, regularisations_router
 from biometric_flow.gateway.routes.stream import stream_router
 from biometric_flow.gateway.routes.workdays import workdays_router
 from biometric_flow.gateway.settings import GatewaySettings
@@ -101,6 +103,9 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
         plans_router(database, loader, clock),
         policies_router(database, loader, clock),
         workdays_router(database, loader, clock),
+        leave_router(database, clock),
+        periods_router(database, registry, clock),
+        regularisations_router(database, loader, clock),
         audit_router(trail),
     )
 

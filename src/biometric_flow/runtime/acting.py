@@ -107,6 +107,13 @@ def replaces(before: object) -> None:
         action.before = to_json(before)
 
 
+def becomes(after: object) -> None:
+    """Say what the request under way leaves behind; a keyed hash of it is recorded."""
+    action = _ACTING.get()
+    if action is not None:
+        action.after = to_json(after)
+
+
 @contextmanager
 def acting_as(action: Action | None) -> Iterator[Action | None]:
     """Everything committed inside belongs to this action; to none with None."""

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from biometric_flow.api.clients import BlockingGatewayClient, GatewayError
-from biometric_flow.api.hours_client import HoursDesk
+from biometric_flow.api.clients import GatewayClient, GatewayError
+from biometric_flow.api.hours import ImportResult, PackPage, PackView, PlanDocumentPage, Progress
 from biometric_flow.supervisor import history
 from biometric_flow.supervisor.company import PACK, SHIFTS, Company, Worker, company
 
@@ -15,31 +15,38 @@ async def settle(url: str, account: tuple[str, str], found: Company) -> int:
 
     A gateway that goes away meanwhile is asked again. Raises GatewayError for an answer that will not change.
     """
-    with BlockingGatewayClient(url) as client:
-        desk, is_told = HoursDesk(client), False
+    client, token, is_told = GatewayClient(url), "", False
+    try:
         while True:
             try:
                 if not is_told:
-                    await asyncio.to_thread(client.sign_in, *account)
-                    await asyncio.to_thread(_tell, desk, found)
+                    token = (await client.sign_in(*account)).access_token
+                    await _tell(client, token, found)
                     is_told = True
-                progress = await asyncio.to_thread(desk.progress)
+                progress = await client.ask(Progress, "GET", "/v1/workdays/progress", token)
                 if not progress.people_due:
                     return progress.workdays
             except GatewayError as error:
-                if not error.retryable:
+                is_over = getattr(error, "code", "") == "access.unauthenticated"
+                if not (error.retryable or is_over):
                     raise
+                is_told = is_told and not is_over
             await asyncio.sleep(0.5)
+    finally:
+        await client.close()
 
 
-def _tell(desk: HoursDesk, found: Company) -> None:
-    desk.put_plans("shifts", SHIFTS)
-    desk.put_plans("schedules", found.schedules)
-    desk.put_plans("calendars", found.calendars)
-    desk.save_pack(PACK)
+async def _tell(client: GatewayClient, token: str, found: Company) -> None:
+    plans = {"shifts": SHIFTS, "schedules": found.schedules, "calendars": found.calendars}
+    for kind, items in plans.items():
+        await client.ask(PlanDocumentPage, "POST", f"/v1/{kind}/bulk", token, json={"items": dict(items)})
+    saved = await client.ask(PackPage, "GET", "/v1/policies", token)
+    if not any(pack.id == PACK["id"] for pack in saved.items):
+        await client.ask(PackView, "POST", "/v1/policies", token, json=dict(PACK))
     sheets = {"departments": found.departments, "people": found.people, "assignments": found.assignments}
     for kind, sheet in (sheets | {"leave": found.leave}).items():
-        result = desk.import_sheet(kind, sheet.encode())
+        path = f"/v1/imports/{kind}"
+        result = await client.ask(ImportResult, "POST", path, token, content=sheet.encode())
         if result.problems:
             raise GatewayError(f"the demo's {kind} were not taken: {result.problems[0]}")
 

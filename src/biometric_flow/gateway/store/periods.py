@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, text, update
+from sqlalchemy import Row, Text, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.gateway.store import register
 from biometric_flow.gateway.store.hours_tables import adjustment, pay_period, pay_period_event
 from biometric_flow.gateway.store.workdays import OPEN
 from biometric_flow.model.ids import TenantId
@@ -65,6 +67,46 @@ async def events(connection: AsyncConnection, period_id: str) -> Sequence[Row[An
     """All that was done to a period, in order."""
     query = select(pay_period_event).where(pay_period_event.c.period_id == period_id)
     return (await connection.execute(query.order_by(pay_period_event.c.number))).all()
+
+
+async def closed_after(connection: AsyncConnection, day: date) -> bool:
+    """Whether a later period is closed or locked."""
+    query = select(func.count()).select_from(pay_period)
+    later = query.where(pay_period.c.first_day > day, pay_period.c.status != "open")
+    return bool((await connection.execute(later)).scalar_one())
+
+
+async def forget_open(connection: AsyncConnection, first: date, last: date) -> None:
+    """Adjustments of these days that nobody has paid: the days themselves will show it."""
+    mine = (adjustment.c.paid_in == OPEN, adjustment.c.day.between(first, last))
+    await connection.execute(delete(adjustment).where(*mine))
+
+
+async def pay(connection: AsyncConnection, first: date, last: date) -> Sequence[Any]:
+    """Minutes by person, day and tier: person_id, day, tier, minutes."""
+    query = text(
+        """
+        SELECT person_id, day, key AS tier, value::integer AS minutes
+        FROM workday, jsonb_each_text(body -> 'pay') WHERE day BETWEEN :first AND :last
+        ORDER BY person_id, day, key
+        """
+    )
+    return (await connection.execute(query, {"first": first, "last": last})).all()
+
+
+async def open_days(
+    connection: AsyncConnection, first: date, last: date, codes: Sequence[str]
+) -> list[tuple[str, date, str]]:
+    """Workdays with one of these irregularities: employee number, day, irregularity."""
+    query = text(
+        """
+        SELECT w.person_id, w.day, code FROM workday w, unnest(w.irregularities) AS code
+        WHERE w.day BETWEEN :first AND :last AND code = ANY (:codes) ORDER BY w.day, w.person_id, code
+        """
+    ).bindparams(bindparam("codes", type_=ARRAY(Text)))
+    rows = (await connection.execute(query, {"first": first, "last": last, "codes": list(codes)})).all()
+    named = await register.names(connection, {row.person_id for row in rows})
+    return [(named[row.person_id][0], row.day, row.code) for row in rows]
 
 
 async def adjustments(connection: AsyncConnection, paid_in: str) -> Sequence[Row[Any]]:

@@ -33,18 +33,19 @@ async def leaves(
 ) -> Sequence[Row[Any]]:
     """Leaves by first day."""
     query = select(leave_request)
-    for value, condition in (
-        (person_id, leave_request.c.person_id == person_id),
-        (first, leave_request.c.last_day >= first),
-        (last, leave_request.c.first_day <= last),
-        (status, leave_request.c.status == status),
-        (after, tuple_(leave_request.c.first_day, leave_request.c.leave_id) > tuple_(*after) if after else None),
-    ):
-        if value is not None and condition is not None:
-            query = query.where(condition)
-    return (
-        await connection.execute(query.order_by(leave_request.c.first_day, leave_request.c.leave_id).limit(limit))
-    ).all()
+    if person_id is not None:
+        query = query.where(leave_request.c.person_id == person_id)
+    if first is not None:
+        query = query.where(leave_request.c.last_day >= first)
+    if last is not None:
+        query = query.where(leave_request.c.first_day <= last)
+    if status is not None:
+        query = query.where(leave_request.c.status == status)
+    key = tuple_(leave_request.c.first_day, leave_request.c.leave_id)
+    if after is not None:
+        query = query.where(key > tuple_(*after))
+    ordered = query.order_by(leave_request.c.first_day, leave_request.c.leave_id)
+    return (await connection.execute(ordered.limit(limit))).all()
 
 
 async def leaves_by_id(connection: AsyncConnection, ids: Sequence[UUID]) -> Sequence[Row[Any]]:
@@ -84,15 +85,16 @@ async def regularisations(
 ) -> Sequence[Row[Any]]:
     """Regularisations, newest first."""
     query = select(regularisation)
-    for value, condition in (
-        (person_id, regularisation.c.person_id == person_id),
-        (first, regularisation.c.day >= first),
-        (last, regularisation.c.day <= last),
-        (status, regularisation.c.status == status),
-        (before, regularisation.c.number < (before or 0)),
-    ):
-        if value is not None:
-            query = query.where(condition)
+    if person_id is not None:
+        query = query.where(regularisation.c.person_id == person_id)
+    if first is not None:
+        query = query.where(regularisation.c.day >= first)
+    if last is not None:
+        query = query.where(regularisation.c.day <= last)
+    if status is not None:
+        query = query.where(regularisation.c.status == status)
+    if before is not None:
+        query = query.where(regularisation.c.number < before)
     return (await connection.execute(query.order_by(regularisation.c.number.desc()).limit(limit))).all()
 
 

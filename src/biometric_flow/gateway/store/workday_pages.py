@@ -139,5 +139,5 @@ async def _conditions(connection: AsyncConnection, wanted: WorkdayFilter) -> lis
     if wanted.status is not None:
         found.append(workday.c.status == wanted.status)
     if wanted.irregularity is not None:
-        found.append(workday.c.irregularities.any(wanted.irregularity))
+        found.append(workday.c.irregularities.contains([wanted.irregularity]))
     return found

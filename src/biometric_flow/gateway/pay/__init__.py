@@ -1,0 +1,1 @@
+"""Pay periods: are they complete, closed, approved; and the files that payroll takes."""
