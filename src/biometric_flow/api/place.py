@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, NaiveDatetime, SecretStr, StringConstraints
 
 from biometric_flow.model.ids import SERIAL, SLUG
 from biometric_flow.model.punch import Channel, QuarantineReason
@@ -170,9 +170,33 @@ class PunchPage(BaseModel):
     next_cursor: str | None = Field(None, description="Pass as `cursor`; null on the last page.")
 
 
+class TouchRead(BaseModel):
+    """What a row in quarantine says, as a person read it from its bytes."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pin: str = Field(min_length=1, max_length=24)
+    local_time: NaiveDatetime = Field(description="The terminal's own wall-clock time, without a zone.")
+    state: int = Field(0, ge=0, le=255)
+    verify: int = Field(0, ge=0, le=255)
+    work_code: int = Field(0, ge=0, lt=2**32)
+
+
+class RowDecision(BaseModel):
+    """What a person decides about a row in quarantine; `touch` makes it a punch, without it the row is rejected."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    by: str = Field(min_length=1, max_length=80)
+    reason: str = Field(min_length=1, max_length=400)
+    touch: TouchRead | None = None
+
+
 class QuarantinedRow(BaseModel):
     """A row that could not become a punch, with its bytes."""
 
+    id: str
+    decision: str = Field(description="`accepted` or `rejected`, empty while nobody decided.")
     terminal: str
     reason: QuarantineReason
     detail: str

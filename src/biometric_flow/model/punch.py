@@ -30,6 +30,8 @@ class Channel(StrEnum):
     PUSH = "push"
     IMPORT = "import"
     """From a file that somebody carried over on a USB stick."""
+    DECISION = "decision"
+    """A row that was put aside, accepted by a person."""
 
 
 class QuarantineReason(StrEnum):

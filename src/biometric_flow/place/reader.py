@@ -84,12 +84,15 @@ class PlaceReader:
             for pin, name, terminals, last in self._connection.execute(query)
         ]
 
-    def quarantine(self, limit: int) -> list[tuple[str, QuarantineReason, str, bytes, datetime]]:
-        """Terminal, reason, detail, bytes and first sight of rows put aside, newest first."""
-        query = "SELECT terminal, reason, detail, raw, first_seen FROM quarantine ORDER BY first_seen DESC, id LIMIT ?"
+    def quarantine(self, limit: int) -> list[tuple[str, QuarantineReason, str, bytes, datetime, bytes, str]]:
+        """Terminal, reason, detail, bytes, first sight, id and decision of rows put aside, newest first."""
+        query = (
+            "SELECT terminal, reason, detail, raw, first_seen, id, decision FROM quarantine"
+            " ORDER BY first_seen DESC, id LIMIT ?"
+        )
         return [
-            (terminal, QuarantineReason(reason), detail, raw, datetime.fromisoformat(seen))
-            for terminal, reason, detail, raw, seen in self._connection.execute(query, (limit,))
+            (terminal, QuarantineReason(reason), detail, raw, datetime.fromisoformat(seen), row, decision)
+            for terminal, reason, detail, raw, seen, row, decision in self._connection.execute(query, (limit,))
         ]
 
     def counters(self) -> dict[str, tuple[int, int, int, int]]:

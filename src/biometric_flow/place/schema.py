@@ -6,7 +6,7 @@ from typing import Final
 
 from biometric_flow.ledger import sqlite as ledger_sqlite
 from biometric_flow.ledger import tree as ledger_tree
-from biometric_flow.place import blobs, enrolments, halt, identity, rollouts, witnesses
+from biometric_flow.place import blobs, enrolments, halt, identity, quarantine, rollouts, witnesses
 from biometric_flow.place.biometrics import destruction, vault
 from biometric_flow.place.push import queue as push_queue
 from biometric_flow.place.push import tables as push_tables
@@ -137,6 +137,7 @@ STEPS: Final = (
     halt.SCHEMA,
     push_queue.JOBS_STEP,
     enrolments.ZONES_STEP,
+    quarantine.SCHEMA,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic_core import to_json
 
-from biometric_flow.ledger.decisions import KeyChanged
+from biometric_flow.ledger.decisions import KeyChanged, QuarantineDecided
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PersonEnrolled, PunchRecorded
 from biometric_flow.ledger.ledger import Ledger
@@ -22,6 +22,7 @@ from biometric_flow.model.punch import Punch
 from biometric_flow.place.halt import Halt
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.push.tables import PushNotes, keep_notes
+from biometric_flow.place.quarantine import Decision, RowDecided, RowUnknown
 from biometric_flow.place.witnesses import WitnessKeys
 from biometric_flow.runtime.acting import Action
 from biometric_flow.zk.wire.marks import LogMark
@@ -124,6 +125,45 @@ class PlaceStore:
             raise
         action.is_recorded = action.is_recorded or has_changed
         return result
+
+    def decide(
+        self, made: Decision, become: Callable[[TerminalSerial], Punch | None], action: Action | None
+    ) -> Recorded:
+        """Record a decision about a row that was put aside, and the punch that it becomes, in one transaction.
+
+        Raises RowUnknown, RowDecided, or what `become` raises for the terminal that the row is from.
+        """
+        self.halt.check()
+        with self._transaction():
+            row = self._connection.execute(
+                "SELECT terminal, decision FROM quarantine WHERE id = ?", (made.row,)
+            ).fetchone()
+            if row is None:
+                raise RowUnknown(f"expected the id of a row in quarantine, got {made.row.hex()}")
+            if row[1]:
+                raise RowDecided(f"this row was {row[1]} before; a correction is what changes a punch")
+            terminal = TerminalSerial(row[0])
+            punch = become(terminal)
+            if punch is not None and self._known("SELECT id FROM punch WHERE id IN", [punch.id]):
+                raise RowDecided("this punch is recorded already, from another row; reject this one")
+            event = QuarantineDecided(
+                made.row, terminal, made.decision, punch.id if punch else b"", made.by, made.reason, made.at
+            )
+            news: list[Event] = [event] if punch is None else [event, PunchRecorded(punch)]
+            sealed = self.ledger.append(news, made.at.date().isoformat())
+            recorded = Recorded(accepted=[] if punch is None else [(sealed[-1].sequence, punch)])
+            self._insert_punches(recorded.accepted)
+            self._connection.execute("UPDATE quarantine SET decision = ? WHERE id = ?", (made.decision, made.row))
+            self._connection.execute(
+                "UPDATE cursor SET accepted = accepted + ?1, quarantined = quarantined - ?1 WHERE terminal = ?2",
+                (len(recorded.accepted), terminal),
+            )
+            if action is not None:
+                self._add(action, None)
+            recorded.head = self.ledger.head().sequence
+        if action is not None:
+            action.is_recorded = True
+        return recorded
 
     def change_key(self, change: KeyChanged) -> None:
         """Add the entry that hands the ledger over to another key."""
@@ -261,7 +301,7 @@ class PlaceStore:
 
     def _insert_quarantine(self, aside: Sequence[Quarantined], now: datetime) -> None:
         self._connection.executemany(
-            "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO quarantine (id, terminal, reason, detail, raw, first_seen) VALUES (?, ?, ?, ?, ?, ?)",
             [(row.id, row.terminal, row.reason, row.detail, row.raw, now.isoformat()) for row in aside],
         )
 

@@ -10,6 +10,9 @@ from typing import Final, TypeVar
 import structlog
 
 from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.model.ids import TerminalSerial
+from biometric_flow.model.punch import Punch
+from biometric_flow.place.quarantine import Decision
 from biometric_flow.place.store import Batch, PlaceStore, Recorded
 from biometric_flow.runtime.acting import acting
 
@@ -56,6 +59,12 @@ class Writer:
     async def tell(self, function: Callable[..., Recorded], *arguments: object) -> Recorded:
         """The same for what adds entries to the ledger: whoever waits for new ones hears of them."""
         recorded = await self.call(function, *arguments)
+        self._recorded(recorded)
+        return recorded
+
+    async def decide(self, made: Decision, become: Callable[[TerminalSerial], Punch | None]) -> Recorded:
+        """Record a decision about a row in quarantine. Raises what `PlaceStore.decide` raises."""
+        recorded = await self._run(self._store.decide, made, become, acting())
         self._recorded(recorded)
         return recorded
 

@@ -1,15 +1,16 @@
 """Punches of this place, and the rows that were put aside."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
 from pydantic import AwareDatetime
 
-from biometric_flow.api.place import PunchPage, PunchView, QuarantinedRow
-from biometric_flow.model.ids import PunchId
+from biometric_flow.api.place import PunchPage, PunchView, QuarantinedRow, RowDecision
+from biometric_flow.model.ids import PunchId, TerminalSerial, canonical_pin
 from biometric_flow.model.punch import Punch
-from biometric_flow.place.errors import CursorInvalid
+from biometric_flow.place.errors import CursorInvalid, PinInvalid
+from biometric_flow.place.quarantine import Decision, Touch, punch_of
 from biometric_flow.place.reader import PunchFilter
 from biometric_flow.place.state import State
 
@@ -51,9 +52,41 @@ async def read_receipt(
 async def list_quarantine(state: State, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> list[QuarantinedRow]:
     """Rows that could not become punches, newest first, with their bytes."""
     return [
-        QuarantinedRow(terminal=terminal, reason=reason, detail=detail, raw=raw.hex(), first_seen=seen)
-        for terminal, reason, detail, raw, seen in state.reader.quarantine(limit)
+        QuarantinedRow(
+            id=row.hex(),
+            decision=decision,
+            terminal=terminal,
+            reason=reason,
+            detail=detail,
+            raw=raw.hex(),
+            first_seen=seen,
+        )
+        for terminal, reason, detail, raw, seen, row, decision in state.reader.quarantine(limit)
     ]
+
+
+@router.post("/quarantine/{row}/decision", status_code=204)
+async def decide(
+    row: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The row's id.")],
+    said: RowDecision,
+    state: State,
+) -> None:
+    """Accept a row as the punch it is, or reject it. The decision and the punch are entries of the ledger."""
+    now = state.clock.now()
+    touch = None
+    if said.touch is not None:
+        given = said.touch
+        try:
+            pin = canonical_pin(given.pin)
+        except ValueError as error:
+            raise PinInvalid(str(error)) from error
+        touch = Touch(pin, given.local_time.replace(microsecond=0), given.state, given.verify, given.work_code)
+
+    def become(terminal: TerminalSerial) -> Punch | None:
+        return None if touch is None else punch_of(touch, state.place.tenant, terminal, state.place.zone, now)
+
+    word: Literal["accepted", "rejected"] = "rejected" if touch is None else "accepted"
+    await state.writer.decide(Decision(bytes.fromhex(row), word, said.by, said.reason, now), become)
 
 
 def punch_view(punch: Punch) -> PunchView:
