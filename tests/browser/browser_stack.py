@@ -78,7 +78,7 @@ class Process:
         settings = {prefix + key: value for key, value in {**self.environment, "PORT": str(self.port)}.items()}
         with (self.config / f"{self.name}.log").open("ab") as log:
             self.running = subprocess.Popen(command, env={**os.environ, **settings}, stdout=log, stderr=log)
-        await until(self._answers, 40, f"{self.name} serving")
+        await until(self._answers, 120, f"{self.name} serving")
 
     async def _answers(self) -> bool:
         assert self.running is not None
