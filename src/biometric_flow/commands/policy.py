@@ -1,4 +1,4 @@
-"""`biometric-flow policy evaluate|explain|check`: what punches amount to, why, and whether a pack of rules holds."""
+"""`biometric-flow policy evaluate|explain|check|try|days`: what punches amount to, why, and whether a pack holds."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from biometric_flow.commands.connection import UsageRefused
+from biometric_flow.commands.days import add_days, add_try
 from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
 from biometric_flow.policy.cases import Case, read_cases
@@ -46,6 +47,10 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     told = command("explain", _explain, "FILE", "Why a workday is what it is, in sentences.")
     told.add_argument("--id", required=True, metavar="CASE", help="which case")
     told.add_argument("--date", metavar="YYYY-MM-DD", help="only this day (default: all of its range)")
+    tried = commands.add_parser("try", help="what a pack would change at a gateway, for whom, before it is saved")
+    add_try(tried)
+    days = commands.add_parser("days", help="a place's workdays from its own ledger and a plan file, without a gateway")
+    add_days(days)
     command("check", _check, "PACK", f"Whether a policy pack holds, and what it says. Presets: {', '.join(presets())}.")
 
 

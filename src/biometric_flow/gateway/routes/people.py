@@ -15,6 +15,7 @@ from biometric_flow.api.hours import (
     PersonRecordPage,
 )
 from biometric_flow.api.place import Slug
+from biometric_flow.api.plan_file import PlanFile
 from biometric_flow.api.problems import FieldProblem
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.people.errors import FieldsInvalid, PersonUnknown
@@ -23,6 +24,7 @@ from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, wr
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.versions import expect, is_known, tag
 from biometric_flow.gateway.store import departments, register
+from biometric_flow.gateway.store.plan_files import plan_of
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.runtime.acting import replaces
@@ -123,6 +125,12 @@ def people_router(database: Database, loader: Loader, clock: Clock) -> APIRouter
             [record] = (await save(connection, principal.tenant, given, around, clock.now())).records
         tag(response, record.version)
         return record
+
+    @router.get("/v1/plans/{place}", openapi_extra=reads, responses=problems(401, 403))
+    async def plan(place: Slug, request: Request) -> PlanFile:
+        """The plan of a place's people as one file, from which `biometric-flow policy days` computes offline."""
+        async with database.tenant(account_of(request).tenant) as connection:
+            return await plan_of(connection, place, clock.now())
 
     @router.get("/v1/departments", openapi_extra=reads, responses=problems(401, 403))
     async def list_departments(request: Request) -> list[DepartmentView]:
