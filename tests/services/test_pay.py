@@ -144,6 +144,11 @@ async def test_leave_counts_once_another_account_approved_it_and_is_withdrawn_by
     days = await desk.days(person=who, **{"from": str(MONDAY), "to": str(MONDAY + timedelta(days=2))})
     assert [day["status"] for day in days] == ["leave", "leave", "absent"]
     assert len((await desk.ask("GET", "/v1/leave", params={"status": "approved"}))["items"]) == 1
+    await boss.ask("POST", "/v1/leave/decisions", json={"ids": [first], "decision": "rejected", "reason": "ill"})
+    await desk.settled()
+    day = await desk.day(who, MONDAY)
+    assert day is not None
+    assert day["status"] == "absent"
 
 
 async def test_a_period_closes_locks_with_two_accounts_and_later_knowledge_is_paid_by_the_next(

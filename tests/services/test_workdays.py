@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from tests.services.gateways import RunningGateway
+from tests.services.gateways import Chain, RunningGateway
 from tests.services.hours import MONDAY, PACK, WEEK, Desk, touch, worked_week
 from tests.services.places import until
 
@@ -25,6 +25,17 @@ async def test_a_punch_is_in_its_workday_within_seconds_and_explained(gateway: R
     told = await desk.ask("GET", f"/v1/workdays/{who}/{MONDAY}/explain")
     assert told["headline"].startswith("Monday 2026-11-02: 8:18 worked")
     assert any("0:12 late" in line and "house v1" in line for line in told["because"])
+
+
+async def test_a_feed_that_ends_with_a_gap_is_read_to_its_end(gateway: RunningGateway) -> None:
+    desk, twin = Desk(gateway), Desk(gateway, Chain("leeds"))
+    await desk.plan()
+    who = await desk.hire()
+    await desk.punches(*worked_week("7"))
+    # The same touches again from another place: they are numbered, and not stored.
+    await twin.punches(*worked_week("7"))
+    await desk.settled()
+    assert sum(day["worked"] for day in await desk.days(person=who)) == 5 * 480
 
 
 async def test_a_late_punch_moves_overtime_of_the_whole_week_and_stores_each_day_once(gateway: RunningGateway) -> None:

@@ -13,7 +13,7 @@ from biometric_flow.api.hours import PersonRecord, RegularisationBody
 from biometric_flow.api.problems import FieldProblem
 from biometric_flow.gateway.people.errors import DecisionMade, OwnRequest, RegularisationInvalid
 from biometric_flow.gateway.people.plans import Touched
-from biometric_flow.gateway.store import register, requests, workdays
+from biometric_flow.gateway.store import holdings, register, requests
 from biometric_flow.gateway.workdays.records import to_date
 from biometric_flow.policy.inputs import NO_KEY
 from biometric_flow.policy.zones import home_zone
@@ -51,10 +51,14 @@ class Asked:
     moved_from: date
 
 
-def check_decision(rows: Sequence[Row[Any]], account: str, decision: str) -> None:
-    """Whoever asked does not decide, and only they withdraw. Raises OwnRequest or DecisionMade."""
+def check_decision(rows: Sequence[Row[Any]], account: str, decision: str, *, is_revocable: bool = False) -> None:
+    """Whoever asked does not decide, and only they withdraw. Raises OwnRequest or DecisionMade.
+
+    What is revocable can still be rejected once it was approved.
+    """
     for row in rows:
-        if row.status != "requested":
+        is_revoked = is_revocable and row.status == "approved" and decision == "rejected"
+        if row.status != "requested" and not is_revoked:
             raise DecisionMade(f"expected requests that wait for a decision, one of them is {row.status}")
         if decision == "withdrawn" and row.requested_by != account:
             raise OwnRequest("a request is withdrawn by the account that made it; reject it instead")
@@ -162,7 +166,7 @@ def _at_work(asked: Asked, person: PersonRecord) -> Iterable[tuple[str, str]]:
 
 async def _instant_of(connection: AsyncConnection, person_id: UUID, target: str) -> datetime | None:
     if len(target) == 64:
-        return await workdays.instant_of(connection, person_id, bytes.fromhex(target))
+        return await holdings.instant_of(connection, person_id, bytes.fromhex(target))
     for row in await requests.approved(connection, person_id):
         if str(row.regularisation_id) == target and row.operation == "add":
             moment: datetime = row.instant

@@ -117,15 +117,15 @@ def leave_router(database: Database, clock: Clock) -> APIRouter:
         responses=problems(400, 401, 403, 404, 409),
     )
     async def decide(decisions: Decisions, request: Request) -> LeavePage:
-        """Decide many requests at once, all or none; never one's own. Workdays follow in the same breath."""
+        """Decide many requests at once, all or none; never one's own. An approved leave can still be rejected."""
         principal, now = account_of(request), clock.now()
         async with database.tenant(principal.tenant) as connection:
             rows = await requests.leaves_by_id(connection, decisions.ids)
             if len(rows) < len(set(decisions.ids)):
                 raise LeaveUnknown("one of these leaves is not there")
-            check_decision(rows, principal.account, decisions.decision)
+            check_decision(rows, principal.account, decisions.decision, is_revocable=True)
             await requests.decide_leaves(connection, decisions.ids, decisions.decision, principal.account, now)
-            if decisions.decision == "approved":
+            if decisions.decision != "withdrawn":
                 due: dict[UUID, tuple[date, date]] = {}
                 for row in rows:
                     first, last = due.get(row.person_id, (row.first_day, row.last_day))

@@ -11,40 +11,23 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Date, Text, Uuid
 
-from biometric_flow.gateway.store.hours_tables import adjustment, workday, workday_due, workday_feed, workday_recheck
+from biometric_flow.gateway.store.hours_tables import adjustment, workday, workday_due, workday_recheck
 from biometric_flow.model.ids import TenantId
 
 OPEN: Final = ""
 """`paid_in` of an adjustment that no period pays yet."""
 
-_MERGE: Final = """
+MERGE: Final = """
     ON CONFLICT (tenant_id, person_id) DO UPDATE SET
         first_day = least(workday_due.first_day, excluded.first_day),
         last_day = greatest(workday_due.last_day, excluded.last_day), marked = excluded.marked
 """
-_FEED: Final = text(
-    f"""
-    WITH new AS (
-        SELECT position, tenant_id, place_id, pin, terminal, local_time::date AS day FROM punch
-        WHERE position > :after ORDER BY position LIMIT :limit
-    ), marked AS (
-        INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked)
-        SELECT h.tenant_id, h.person_id, min(new.day), max(new.day), CAST(:now AS timestamptz), :now
-        FROM new JOIN pin_holding h ON h.tenant_id = new.tenant_id AND h.place_id = new.place_id AND h.pin = new.pin
-            AND new.day >= h.valid_from AND (h.valid_to IS NULL OR new.day <= h.valid_to)
-            AND (h.terminals = '{{}}' OR new.terminal = ANY (h.terminals))
-        GROUP BY h.tenant_id, h.person_id ORDER BY h.person_id
-        {_MERGE}
-    )
-    SELECT max(position) AS position, count(*) AS punches FROM new
-    """  # noqa: S608 - constants only
-)
 _MARK: Final = text(
     f"""
     INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked)
     SELECT :tenant, person_id, first_day, last_day, CAST(:now AS timestamptz), :now
     FROM unnest(:people, :firsts, :lasts) AS given (person_id, first_day, last_day) ORDER BY person_id
-    {_MERGE}
+    {MERGE}
     """  # noqa: S608 - constants only
 ).bindparams(
     bindparam("people", type_=ARRAY(Uuid)),
@@ -57,7 +40,7 @@ _RECHECK: Final = text(
     INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked)
     SELECT tenant_id, person_id, at::date - 3, CAST(:now AS timestamptz)::date + 1, :now, :now
     FROM over ORDER BY person_id
-    {_MERGE}
+    {MERGE}
     """  # noqa: S608 - constants only
 )
 _DUE: Final = text(
@@ -85,16 +68,6 @@ _PUT: Final = text(
     bindparam("bodies", type_=ARRAY(Text)),
     bindparam("digests", type_=ARRAY(BYTEA)),
 )
-_PUNCHES: Final = text(
-    """
-    SELECT DISTINCT p.punch_id, p.instant, p.state, p.terminal, p.received_at
-    FROM pin_holding h JOIN punch p ON p.tenant_id = h.tenant_id AND p.place_id = h.place_id AND p.pin = h.pin
-        AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
-        AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
-    WHERE h.person_id = :person AND p.instant >= :since AND p.instant < :until
-    ORDER BY p.instant, p.state, p.punch_id
-    """
-)
 
 
 async def mark(
@@ -104,20 +77,6 @@ async def mark(
     if due:
         given = {"people": list(due), "firsts": [one[0] for one in due.values()], "lasts": [x[1] for x in due.values()]}
         await connection.execute(_MARK, {"tenant": tenant, "now": now, **given})
-
-
-async def take_feed(connection: AsyncConnection, tenant: TenantId, limit: int, now: datetime) -> int:
-    """Turn the next punches of the feed into days that are due; how many punches there were."""
-    begin = insert(workday_feed).values(tenant_id=tenant, position=0).on_conflict_do_nothing()
-    await connection.execute(begin)
-    locked = select(workday_feed.c.position).with_for_update(skip_locked=True)
-    after = (await connection.execute(locked)).scalar_one_or_none()
-    if after is None:
-        return 0
-    new = (await connection.execute(_FEED, {"after": after, "limit": limit, "now": now})).one()
-    if new.punches:
-        await connection.execute(update(workday_feed).values(position=new.position))
-    return int(new.punches)
 
 
 async def take_rechecks(connection: AsyncConnection, now: datetime) -> int:
@@ -150,29 +109,6 @@ async def recheck(connection: AsyncConnection, tenant: TenantId, person_id: UUID
     """Compute a person again at that moment."""
     row = insert(workday_recheck).values(tenant_id=tenant, person_id=person_id, at=at)
     await connection.execute(row.on_conflict_do_update(index_elements=["tenant_id", "person_id"], set_={"at": at}))
-
-
-async def punches(connection: AsyncConnection, person_id: UUID, since: datetime, until: datetime) -> Sequence[Row[Any]]:
-    """A person's punches by all the PINs they held, by instant; nothing of it depends on the order of arrival."""
-    given = {"person": person_id, "since": since, "until": until}
-    return (await connection.execute(_PUNCHES, given)).all()
-
-
-async def instant_of(connection: AsyncConnection, person_id: UUID, punch_id: bytes) -> datetime | None:
-    """When a punch of this person was; None for one that is not theirs."""
-    query = text(
-        """
-        SELECT p.instant FROM punch p JOIN pin_holding h ON h.tenant_id = p.tenant_id AND h.place_id = p.place_id
-            AND h.pin = p.pin AND p.local_time::date >= h.valid_from
-            AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
-            AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
-        WHERE p.punch_id = :punch AND h.person_id = :person LIMIT 1
-        """
-    )
-    found: datetime | None = (
-        await connection.execute(query, {"punch": punch_id, "person": person_id})
-    ).scalar_one_or_none()
-    return found
 
 
 async def digests(connection: AsyncConnection, person_id: UUID, first: date, last: date) -> dict[date, bytes]:

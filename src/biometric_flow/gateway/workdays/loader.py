@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.gateway.store import plans, register, requests, workdays
+from biometric_flow.gateway.store import holdings, plans, register, requests
 from biometric_flow.gateway.workdays.records import to_date, to_day
 from biometric_flow.model.ids import TenantId
 from biometric_flow.policy.inputs import GivenPunch
@@ -76,7 +76,7 @@ class Loader:
         if not spans:
             return Loaded(plan, ())
         opens, closes = (datetime.fromtimestamp(second, UTC) for second in (spans[0][0], spans[-1][1]))
-        rows = await workdays.punches(connection, person_id, opens, closes)
+        rows = await holdings.punches(connection, person_id, opens, closes)
         return Loaded(plan, tuple(map(_punch, rows)))
 
 

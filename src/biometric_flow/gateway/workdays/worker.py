@@ -7,7 +7,7 @@ from uuid import UUID
 import structlog
 
 from biometric_flow.gateway.registry import Registry
-from biometric_flow.gateway.store import workdays
+from biometric_flow.gateway.store import holdings, workdays
 from biometric_flow.gateway.workdays.compute import recompute
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.model.ids import TenantId
@@ -54,7 +54,7 @@ class WorkdayKeeper:
     async def turn(self, tenant: TenantId) -> bool:
         """Do what is due of one tenant, a bounded part; whether there is more."""
         async with self._database.tenant(tenant) as connection:
-            new = await workdays.take_feed(connection, tenant, FEED_BATCH, self._clock.now())
+            new = await holdings.take_feed(connection, tenant, FEED_BATCH, self._clock.now())
             await workdays.take_rechecks(connection, self._clock.now())
         for _ in range(TURN):
             if not await self.step(tenant):
