@@ -13,11 +13,13 @@ from pathlib import Path
 from benchmarks.harness import Anchor, Result, measure
 from biometric_flow.model.ids import Pin, PlaceId, TenantId, TerminalSerial
 from biometric_flow.model.punch import Channel, Punch, clock_text, punch_id
+from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.schema import open_database
 from biometric_flow.place.store import Batch, PlaceStore, punch_row
+from biometric_flow.place.subjects import Subjects
 
 SIZES = ((1, 300), (20, 4_000), (200, 20_000))
-GATE, START = TerminalSerial("BENCH0001"), datetime(2026, 1, 1, tzinfo=UTC)
+TENANT, GATE, START = TenantId("bench"), TerminalSerial("BENCH0001"), datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def main() -> list[Result]:
@@ -56,8 +58,7 @@ def _known(folder: Path) -> Result:
 
 
 def _batch(folder: Path, size: int, count: int) -> Result:
-    connection = open_database(folder / f"subject-{size}.sqlite3")
-    store = PlaceStore(PlaceId("bench"), connection)
+    store, connection = opened_store(folder / str(size))
     bare = sqlite3.connect(folder / f"bare-{size}.sqlite3", isolation_level=None)
     bare.execute("PRAGMA journal_mode = WAL")
     bare.execute("PRAGMA synchronous = FULL")
@@ -77,7 +78,10 @@ def _batch(folder: Path, size: int, count: int) -> Result:
         for _ in range(0, count, size):
             numbered = [(number, _punch(number)) for number in itertools.islice(bare_numbers, size)]
             bare.execute("BEGIN IMMEDIATE")
-            bare.executemany(f"INSERT INTO punch VALUES ({', '.join('?' * 12)})", [punch_row(*one) for one in numbered])
+            bare.executemany(
+                f"INSERT INTO punch VALUES ({', '.join('?' * 12)})",
+                [punch_row(*one, store.subjects) for one in numbered],
+            )
             bare.execute("COMMIT")
 
     try:
@@ -94,12 +98,19 @@ def _batch(folder: Path, size: int, count: int) -> Result:
         bare.close()
 
 
+def opened_store(folder: Path) -> tuple[PlaceStore, sqlite3.Connection]:
+    """A new place's store with its keys, as the place itself opens it."""
+    keys = open_keys(folder / KEYS_FOLDER, TENANT, root_keys(folder / KEYS_FOLDER))
+    connection = open_database(folder / "place.sqlite3", keys)
+    return PlaceStore(PlaceId("bench"), connection, Subjects(connection, keys)), connection
+
+
 def _punch(number: int) -> Punch:
     instant = START + timedelta(seconds=number)
     local = instant.replace(tzinfo=None)
     pin = Pin(str(1 + number % 500))
     return Punch(
-        id=punch_id(TenantId("bench"), GATE, pin, clock_text(local), 0),
+        id=punch_id(TENANT, GATE, pin, clock_text(local), 0),
         terminal=GATE,
         pin=pin,
         local_time=local,

@@ -9,14 +9,14 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from benchmarks.harness import Result, measure
-from benchmarks.ledger_ingest import GATE, START, _punch
+from benchmarks.ledger_ingest import GATE, START, _punch, opened_store
 from biometric_flow.ledger.note import Signer
 from biometric_flow.ledger.verify_receipt import verify
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.audit import Keys, audit
 from biometric_flow.place.reader import PlaceReader
-from biometric_flow.place.schema import open_database, open_reader
-from biometric_flow.place.store import Batch, PlaceStore
+from biometric_flow.place.schema import open_reader
+from biometric_flow.place.store import Batch
 
 ENTRIES = int(os.environ.get("LEDGER_TREE_ENTRIES", "50000"))
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -26,8 +26,8 @@ SIGNER = Signer("biometric-flow/bench/bench", Ed25519PrivateKey.from_private_byt
 def main() -> list[Result]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "place.sqlite3"
-        connection = open_database(file)
-        store, numbers = PlaceStore(PlaceId("bench"), connection), itertools.count()
+        store, connection = opened_store(Path(folder))
+        numbers = itertools.count()
 
         def recorded(count: int) -> None:
             store.record([Batch(GATE, START, rows=[_punch(next(numbers)) for _ in range(count)])])
@@ -37,7 +37,7 @@ def main() -> list[Result]:
         store.checkpoint(SIGNER, NOW)
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         settings = {"entries": ENTRIES, "bytes_per_entry": round(file.stat().st_size / ENTRIES)}
-        reader = PlaceReader(open_reader(file))
+        reader = PlaceReader(open_reader(file), store.subjects)
         some = [_punch(number * ENTRIES // 200).id for number in range(200)]
         receipts = [reader.receipt(punch) for punch in some]
         keys = Keys(SIGNER.public)
@@ -50,7 +50,7 @@ def main() -> list[Result]:
         results = [
             measure(
                 "ledger-verify",
-                lambda: audit(file, PlaceId("bench"), keys),
+                lambda: audit(file, PlaceId("bench"), keys, store.subjects.keys),
                 units=ENTRIES,
                 of="entries",
                 runs=3,

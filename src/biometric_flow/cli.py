@@ -14,6 +14,7 @@ from biometric_flow.commands import backup as backup_commands
 from biometric_flow.commands import ledger as ledger_commands
 from biometric_flow.commands import order as order_commands
 from biometric_flow.commands import policy as policy_commands
+from biometric_flow.commands import privacy as privacy_commands
 from biometric_flow.commands import terminal as terminal_commands
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.process import watch_supervisor
@@ -90,6 +91,11 @@ def _parser() -> argparse.ArgumentParser:
     ledger_commands.add_receipt(commands.add_parser("receipt", help="check a receipt of a punch offline"))
 
     backup_commands.add_backup(commands.add_parser("backup", help="encrypted backups: make, restore, rehearse"))
+
+    privacy_commands.add_privacy(
+        commands.add_parser("privacy", help="erase or export a person; register of processing")
+    )
+    privacy_commands.add_keys(commands.add_parser("keys", help="state and rotation of a place's keys"))
 
     terminal_commands.add_terminal(commands.add_parser("terminal", help="ask or change one ZK terminal"))
     terminal_commands.add_discover(commands.add_parser("discover", help="find the ZK terminals of a network"))

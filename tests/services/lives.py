@@ -25,9 +25,9 @@ from biometric_flow.ledger.note import Cosigner, Signer
 from biometric_flow.model.ids import PlaceId, TerminalSerial
 from biometric_flow.model.punch import Punch, QuarantineReason
 from biometric_flow.place.normalise import Quarantined
-from biometric_flow.place.schema import open_database
 from biometric_flow.place.store import Batch, PlaceStore
 from tests.builders import MOMENT, person, punch
+from tests.services.stores import opened_store
 
 CAIRO = PlaceId("cairo")
 TERMINALS = [TerminalSerial(f"CAI000{number}") for number in range(3)]
@@ -79,8 +79,7 @@ class Life:
         self.point, self.left = point, occurrence
 
     def run(self, promised: Sequence[int]) -> None:
-        connection = open_database(self.file)
-        store = PlaceStore(CAIRO, connection)
+        store, connection = opened_store(self.file)
         store.ledger.verify(last=10_000)
         for terminal, number in zip(TERMINALS, promised, strict=True):
             query = "SELECT count(*) FROM punch WHERE terminal = ?"

@@ -14,7 +14,7 @@ import pytest
 from biometric_flow.ledger.ledger import Ledger
 from biometric_flow.ledger.sqlite import SqliteLedgerStore
 from biometric_flow.model.ids import PlaceId
-from biometric_flow.supervisor.demo import PLACES
+from biometric_flow.supervisor.demo import PLACES, TENANT
 from biometric_flow.supervisor.ports import Ports
 from tests.services.demos import (
     TERMINALS,
@@ -27,6 +27,7 @@ from tests.services.demos import (
     signed_in,
     truth,
 )
+from tests.services.stores import subjects_of
 
 pytestmark = pytest.mark.xdist_group("demo")
 
@@ -129,6 +130,7 @@ async def all_gone(demo: Demo) -> None:
 
 def chain_is_valid(file: Path, place: PlaceId) -> None:
     connection = sqlite3.connect(file, isolation_level=None)
-    store = SqliteLedgerStore(connection)
-    assert Ledger(place, store, store).verify() == store.head()
+    subjects = subjects_of(file, connection, TENANT)
+    store = SqliteLedgerStore(connection, subjects)
+    assert Ledger(place, store, subjects).verify() == store.head()
     connection.close()

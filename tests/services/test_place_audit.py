@@ -15,23 +15,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from biometric_flow.ledger.note import Cosigner, Signer
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.audit import Keys, LedgerAltered, audit
-from biometric_flow.place.schema import open_database
-from biometric_flow.place.store import Batch, PlaceStore
+from biometric_flow.place.keys import PlaceKeys
+from biometric_flow.place.store import Batch
 from tests.builders import GATE, MOMENT, person, punch
+from tests.services.stores import keys_of, opened_store
 
 CAIRO = PlaceId("cairo")
 SIGNER = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 WITNESS = Cosigner("biometric-flow-gateway", Ed25519PrivateKey.from_private_bytes(bytes(32)))
 KEYS = Keys(SIGNER.public, WITNESS.public)
 EVIDENCE = {
-    "ledger_entry": ("sequence", "leaf", "hash", "record", "opening"),
+    "ledger_entry": ("sequence", "leaf", "hash", "record"),
     "ledger_node": ("level", "position", "hash"),
     "checkpoint": ("size", "note", "is_cosigned"),
-    "subject_key": ("subject", "key"),
+    "subject": ("id", "pin"),
     "punch": (
-        "id",
+        "known",
         "terminal",
-        "pin",
+        "subject",
         "local_time",
         "instant",
         "state",
@@ -55,15 +56,14 @@ class Cell:
     row: int
 
     def where(self) -> str:
-        key = {"ledger_node": "level, position", "subject_key": "subject"}.get(self.table, "rowid")
+        key = {"ledger_node": "level, position", "subject": "id"}.get(self.table, "rowid")
         return f"({key}) = (SELECT {key} FROM {self.table} ORDER BY {key} LIMIT 1 OFFSET {self.row})"
 
 
 def ledger(folder: Path, punches: int) -> Path:
     """A ledger with people, punches, several checkpoints, the last but one cosigned, and some entries unsigned."""
     file = folder / "place.sqlite3"
-    connection = open_database(file)
-    store = PlaceStore(CAIRO, connection)
+    store, connection = opened_store(file)
     rows = (punch(str(1 + n % 9), MOMENT + timedelta(minutes=n), state=n % 3) for n in itertools.count())
     store.record([Batch(GATE, MOMENT, people=[person(str(pin)) for pin in range(1, 4)])])
     for share in (0.3, 0.5, 0.15, 0.05):
@@ -106,14 +106,14 @@ def flips(value: object) -> Iterator[object]:
             yield bytes(changed).decode("utf-8", "replace") if isinstance(value, str) else bytes(changed)
 
 
-def alter(file: Path, cell: Cell, pick: random.Random | None) -> int:
+def alter(file: Path, cell: Cell, pick: random.Random | None, store: PlaceKeys) -> int:
     """Flip bits of one cell, all or one picked, and see each found; returns how many."""
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA foreign_keys = OFF")
     (value,) = connection.execute(f"SELECT {cell.column} FROM {cell.table} WHERE {cell.where()}").fetchone()
     (where,) = (
         connection.execute(f"SELECT rowid FROM {cell.table} WHERE {cell.where()}").fetchone()
-        if (cell.table not in ("ledger_node", "subject_key"))
+        if (cell.table not in ("ledger_node", "subject"))
         else (None,)
     )
     done = 0
@@ -129,7 +129,7 @@ def alter(file: Path, cell: Cell, pick: random.Random | None) -> int:
         finally:
             copy.close()
         with pytest.raises(LedgerAltered) as found:
-            audit(file.with_suffix(".altered"), CAIRO, KEYS)
+            audit(file.with_suffix(".altered"), CAIRO, KEYS, store)
         if cell.table in ("ledger_entry", "punch") and cell.column != "sequence":
             assert f"entry {where}:" in str(found.value), cell
         done += 1
@@ -138,26 +138,27 @@ def alter(file: Path, cell: Cell, pick: random.Random | None) -> int:
 
 
 def test_a_clean_ledger_raises_no_alarm(clean: Path) -> None:
-    found = audit(clean, CAIRO, KEYS)
+    found = audit(clean, CAIRO, KEYS, keys_of(clean))
     assert (found.entries, found.punches, found.checkpoints, found.cosigned) == (303, 300, 3, 1)
     assert found.signed == 288
 
 
 def test_one_flipped_bit_of_any_column_is_found_and_named(clean: Path, tmp_path: Path) -> None:
-    file = shutil.copy(clean, tmp_path / "place.sqlite3")
+    file, keys = shutil.copy(clean, tmp_path / "place.sqlite3"), keys_of(clean)
     chance = random.Random(20261122)
     everything = list(cells(file))
     of_each = {(cell.table, cell.column): cell for cell in chance.sample(everything, len(everything))}
     sample = [*of_each.values(), *chance.sample(everything, 60)]
-    assert sum(alter(file, cell, chance) for cell in sample) > 60
+    assert sum(alter(file, cell, chance, keys) for cell in sample) > 60
 
 
 @pytest.mark.drill
 def test_a_flipped_bit_in_three_thousand_values_of_a_thousand_punches_is_found_and_named(tmp_path: Path) -> None:
     file = ledger(tmp_path, 1000)
+    keys = keys_of(file)
     chance = random.Random()
     for cell in chance.sample(list(cells(file)), 3000):
-        alter(file, cell, chance)
+        alter(file, cell, chance, keys)
 
 
 @pytest.mark.parametrize(
@@ -167,13 +168,15 @@ def test_a_flipped_bit_in_three_thousand_values_of_a_thousand_punches_is_found_a
         ("DELETE FROM ledger_entry WHERE sequence > 250", "entry 251"),
         ("DELETE FROM ledger_entry WHERE sequence > 290", "punch row 291"),
         ("DELETE FROM punch WHERE sequence = 90", "entry 90"),
-        ("INSERT INTO punch SELECT 2, zeroblob(32), 'CAI0001', '9', '', 0, 0, 0, 0, 0, '', 'live'", "entry 2"),
+        ("INSERT INTO punch SELECT 2, zeroblob(16), 'CAI0001', '9', '', 0, 0, 0, 0, 0, '', 'live'", "entry 2"),
         ("UPDATE ledger_entry SET sequence = 999 WHERE sequence = 303", "entry 303"),
         ("DELETE FROM ledger_node", "tile 0/000"),
         ("INSERT INTO ledger_node VALUES (1, 7, zeroblob(32))", "ledger_node"),
         ("UPDATE checkpoint SET size = 289 WHERE size = 288", "checkpoint over 289 entries"),
         ("UPDATE checkpoint SET note = (SELECT note FROM checkpoint LIMIT 1) WHERE size = 288", "over 288 entries"),
-        ("DELETE FROM subject_key WHERE subject = '7'", "subject_key"),
+        ("DELETE FROM subject", "entry 1: the person it is about"),
+        ("UPDATE ledger_entry SET record = x'' WHERE sequence = 40", "entry 40"),
+        ("UPDATE ledger_entry SET record = x'' WHERE sequence = 2", "1 entries cannot be opened"),
         ("DELETE FROM outbox WHERE sequence = 300", "outbox"),
     ],
 )
@@ -185,7 +188,7 @@ def test_what_was_removed_added_or_moved_is_found_and_named(
     connection.executescript(damage)
     connection.close()
     with pytest.raises(LedgerAltered, match=named):
-        audit(file, CAIRO, KEYS)
+        audit(file, CAIRO, KEYS, keys_of(clean))
 
 
 def test_a_file_that_is_damaged_as_a_file_is_found(clean: Path, tmp_path: Path) -> None:
@@ -194,15 +197,15 @@ def test_a_file_that_is_damaged_as_a_file_is_found(clean: Path, tmp_path: Path) 
         content[page * 4096 : page * 4096 + 8] = bytes(8)
     (tmp_path / "place.sqlite3").write_bytes(content)
     with pytest.raises(LedgerAltered):
-        audit(tmp_path / "place.sqlite3", CAIRO, KEYS)
+        audit(tmp_path / "place.sqlite3", CAIRO, KEYS, keys_of(clean))
 
 
 def test_another_places_ledger_and_anothers_key_are_found(clean: Path) -> None:
     with pytest.raises(LedgerAltered, match="entry 1: expected a leaf of place 'leeds'"):
-        audit(clean, PlaceId("leeds"), KEYS)
+        audit(clean, PlaceId("leeds"), KEYS, keys_of(clean))
     stranger = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.generate()).public
     with pytest.raises(LedgerAltered, match="checkpoint over 93 entries: expected a signature by"):
-        audit(clean, CAIRO, Keys(stranger))
+        audit(clean, CAIRO, Keys(stranger), keys_of(clean))
 
 
 def told(file: Path) -> list[tuple[object, ...]]:
@@ -220,6 +223,7 @@ def told(file: Path) -> list[tuple[object, ...]]:
 
 def flip_bits_of_the_file(clean: Path, altered: Path, places: range, chance: random.Random) -> int:
     """Flip one bit at each place in turn; whatever is not found must not have changed what the file tells."""
+    store = keys_of(clean)
     content, truth, found = bytearray(clean.read_bytes()), told(clean), 0
     for at in places:
         bit = 1 << chance.randrange(8)
@@ -227,7 +231,7 @@ def flip_bits_of_the_file(clean: Path, altered: Path, places: range, chance: ran
         altered.write_bytes(content)
         content[at] ^= bit
         try:
-            audit(altered, CAIRO, KEYS)
+            audit(altered, CAIRO, KEYS, store)
         except LedgerAltered:
             found += 1
         else:
@@ -256,7 +260,8 @@ def clean_runs(folder: Path, count: int, chance: random.Random) -> None:
     for number in range(count):
         run = folder / str(number)
         run.mkdir()
-        found = audit(ledger(run, chance.randrange(20, 90)), CAIRO, KEYS)
+        file = ledger(run, chance.randrange(20, 90))
+        found = audit(file, CAIRO, KEYS, keys_of(file))
         assert found.cosigned == 1
         shutil.rmtree(run)
 

@@ -33,6 +33,7 @@ from biometric_flow.zk.wire.users import UserRecord
 from tests.services.demos import free_run
 from tests.services.places import RunningPlace, configured, running_place, until
 from tests.services.pushes import SECRET, pushing
+from tests.services.stores import subjects_of
 
 CAIRO = ZoneInfo("Africa/Cairo")
 MORNING = datetime(2026, 3, 2, 3, 0, tzinfo=UTC)
@@ -260,7 +261,8 @@ def _config(gate: Gate) -> TerminalConfig:
 
 def _check(folder: Path, gates: list[Gate]) -> None:
     connection = open_reader(folder / "place.sqlite3")
-    reader, store = PlaceReader(connection), SqliteLedgerStore(connection)
+    subjects = subjects_of(folder / "place.sqlite3", connection)
+    reader, store = PlaceReader(connection, subjects), SqliteLedgerStore(connection, subjects)
     counters = reader.counters()
     for gate in gates:
         for serial in gate.readable:
@@ -271,7 +273,7 @@ def _check(folder: Path, gates: list[Gate]) -> None:
             received, accepted, quarantined, duplicate = counters.get(serial, (0, 0, 0, 0))
             assert received == accepted + quarantined + duplicate
             assert (accepted, quarantined) == (len(gate.readable[serial]), len(gate.bad[serial]))
-    Ledger(PlaceId("cairo"), store, store).verify()
+    Ledger(PlaceId("cairo"), store, subjects).verify()
     connection.close()
 
 

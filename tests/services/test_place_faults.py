@@ -18,6 +18,7 @@ from biometric_flow.place.audit import Keys, audit
 from tests.requires import require
 from tests.services.lives import CAIRO
 from tests.services.lone_place import LonePlace, lone_place, usb_file
+from tests.services.stores import keys_of
 
 COUNT = 2000
 
@@ -83,7 +84,10 @@ def heals(place: LonePlace, count: int) -> None:
     assert (again["accepted"], again["duplicate"]) == (0, count)
     with place.client() as http:
         key = PublicKey.parse(http.get("/v1/ledger/key").text)
-    assert audit(place.folder / "place.sqlite3", CAIRO, Keys(key)).punches == count
+    assert (
+        audit(place.folder / "place.sqlite3", CAIRO, Keys(key), keys_of(place.folder / "place.sqlite3")).punches
+        == count
+    )
 
 
 def test_a_full_disk_stops_acceptance_until_there_is_room(tmp_path: Path) -> None:

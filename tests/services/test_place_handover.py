@@ -11,12 +11,11 @@ from biometric_flow.ledger.note import PublicKey, Signer
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.audit import Keys, LedgerAltered, audit
 from biometric_flow.place.handover import KEY_FILE, NEXT_FILE, change_key, finish_change
-from biometric_flow.place.schema import open_database
-from biometric_flow.place.store import PlaceStore
 from biometric_flow.runtime.signing import signing_key
 from tests.builders import MOMENT
 from tests.services.gateways import SECRETS, RunningGateway, places_file
 from tests.services.places import RunningPlace, running_place, until
+from tests.services.stores import keys_of, opened_store
 
 CAIRO, ORIGIN = PlaceId("cairo"), "biometric-flow/demo/cairo"
 TERMINAL = {"key": "gate", "name": "Gate", "host": "127.0.0.1", "port": 9, "is_enabled": False}
@@ -46,14 +45,14 @@ async def test_the_gateway_follows_and_the_ledger_verifies_with_the_old_key_and_
         await place.http.patch("/v1/terminals/gate", json={"name": "Front"})
         await until(lambda: _is_cosigned(place))
     for key in (old, new):
-        assert audit(folder / "place.sqlite3", CAIRO, Keys(key)).checkpoints >= 2
+        assert audit(folder / "place.sqlite3", CAIRO, Keys(key), keys_of(folder / "place.sqlite3")).checkpoints >= 2
     stranger = Signer(ORIGIN, Ed25519PrivateKey.generate()).public
     with pytest.raises(LedgerAltered, match="the keys of this ledger are others"):
-        audit(folder / "place.sqlite3", CAIRO, Keys(stranger))
+        audit(folder / "place.sqlite3", CAIRO, Keys(stranger), keys_of(folder / "place.sqlite3"))
 
 
 def test_a_change_that_was_killed_in_the_middle_is_finished_or_forgotten(tmp_path: Path) -> None:
-    store = PlaceStore(CAIRO, open_database(tmp_path / "place.sqlite3"))
+    store, _ = opened_store(tmp_path / "place.sqlite3")
     old = Signer(ORIGIN, signing_key(tmp_path / KEY_FILE)).public
     signing_key(tmp_path / NEXT_FILE)
     finish_change(tmp_path, ORIGIN, store)

@@ -7,8 +7,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from biometric_flow.place.schema import open_database
+from biometric_flow.place.sealing import seal_secret
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from tests.services.places import RunningPlace, configured, running_place, until
+from tests.services.stores import keys_of
 from tests.services.test_place_jobs import do
 
 CAIRO = ZoneInfo("Africa/Cairo")
@@ -86,7 +88,8 @@ async def test_a_key_that_the_terminal_took_before_the_place_died_is_not_lost(tm
         async with running_place(tmp_path, [configured(terminal)]) as place:
             await until(lambda: _is(place, "online"))
         connection = open_database(tmp_path / "place.sqlite3")
-        connection.execute("UPDATE terminal SET comm_key_next = '424242'")
+        sealed = seal_secret(keys_of(tmp_path / "place.sqlite3"), "gate", "comm_key_next", "424242")
+        connection.execute("UPDATE terminal SET comm_key_next = ?", (sealed,))
         connection.close()
         terminal.comm_key = 424242
         async with running_place(tmp_path, [configured(terminal)]) as place:

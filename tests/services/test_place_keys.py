@@ -1,7 +1,11 @@
 """A place's key store on a real disk: durable before use, closed to others, gone when destroyed."""
 
 import os
+import random
 import sqlite3
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -37,7 +41,7 @@ def test_no_key_stands_in_the_clear_outside_the_root_key_file(tmp_path: Path) ->
     keys.close()
     content = (folder / FILE_NAME).read_bytes()
     assert not any(secret in content for secret in secrets)
-    assert {path.name for path in folder.iterdir()} == {FILE_NAME, ROOT_FILE_NAME}
+    assert {path.name for path in folder.iterdir()} - {f"{FILE_NAME}-journal"} == {FILE_NAME, ROOT_FILE_NAME}
 
 
 def test_folder_and_files_are_closed_to_others(tmp_path: Path) -> None:
@@ -153,6 +157,38 @@ def test_a_rotation_goes_on_after_a_restart_and_leaves_nothing_of_the_old_key(tm
         assert RootKeyFile(tmp_path / ROOT_FILE_NAME).ids().isdisjoint(old_root)
     else:
         assert not any(old.wrapped in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_rotation_that_is_killed_again_and_again_ends_and_loses_no_key(tmp_path: Path) -> None:
+    keys = opened(tmp_path)
+    people = [subject(f"{number:04}") for number in range(1_200)]
+    keys.prepare(people)
+    envelopes = {one: keys.seal(one, NAME, one.name.encode()) for one in people[::50]}
+    rotating = f"""
+from pathlib import Path
+from biometric_flow.place.keys import open_keys, root_keys
+keys = open_keys(Path({str(tmp_path)!r}), "acme", root_keys(Path({str(tmp_path)!r})))
+print("begun", flush=True)
+while True:
+    keys.take(keys.rotation(keys.tenant_owner, begin=True)[0])
+"""
+    chance = random.Random(20261122)
+    for _ in range(4):
+        with subprocess.Popen([sys.executable, "-c", rotating], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "begun\n"
+            time.sleep(chance.random() / 4)  # any moment will do: the facts below hold at every one
+            child.kill()
+        keys.close()
+        keys = opened(tmp_path)
+        assert all(keys.open(one, NAME, envelope) == one.name.encode() for one, envelope in envelopes.items())
+    while steps := keys.rotation(keys.tenant_owner):
+        keys.take(steps[0])
+    living = [one for one in keys.records() if one.state is not KeyState.DESTROYED]
+    tenant = [one.id for one in living if one.owner == keys.tenant_owner]
+    assert len(tenant) == 1
+    assert {one.wrapped_by for one in living if one.owner in people} == set(tenant)
+    assert all(keys.open(one, NAME, envelope) == one.name.encode() for one, envelope in envelopes.items())
 
 
 def test_an_envelope_of_another_tenants_place_does_not_open(tmp_path: Path) -> None:

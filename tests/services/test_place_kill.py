@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from biometric_flow.ledger.events import PunchRecorded, decode
+from biometric_flow.ledger.sqlite import SqliteLedgerStore
 from biometric_flow.place.audit import Keys, audit
 from biometric_flow.place.schema import open_reader
 from tests.services.lives import CAIRO, POINTS, SIGNER, TERMINALS, WITNESS, punches_below, row
+from tests.services.stores import keys_of, subjects_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,9 +39,11 @@ def drill(folder: Path, lives: int, seed: int, seconds: float) -> dict[str, Any]
     assert said["wrong"] == []
     assert all(said["promised"]), "nobody was served between the kills"
     assert set(said["ended"]) >= {"random moment", *POINTS}
-    found = audit(folder / "place.sqlite3", CAIRO, Keys(SIGNER.public, WITNESS.public))
-    connection = open_reader(folder / "place.sqlite3")
-    records = [decode(record) for (record,) in connection.execute("SELECT record FROM ledger_entry")]
+    file = folder / "place.sqlite3"
+    found = audit(file, CAIRO, Keys(SIGNER.public, WITNESS.public), keys_of(file))
+    connection = open_reader(file)
+    entries = SqliteLedgerStore(connection, subjects_of(file, connection)).read(0, 10_000_000)
+    records = [decode(entry.record) for entry in entries]
     connection.close()
     kept = [event.punch.id for event in records if isinstance(event, PunchRecorded)]
     assert len(kept) == len(set(kept)) == found.punches

@@ -19,13 +19,12 @@ from biometric_flow.ledger.errors import CheckpointInconsistent, StorageUnavaila
 from biometric_flow.ledger.merkle import fold, verifies_inclusion
 from biometric_flow.ledger.note import Checkpoint, Note, PublicKey, Signer
 from biometric_flow.ledger.tree import SqliteTree
-from biometric_flow.model.ids import PlaceId
-from biometric_flow.place.schema import open_database
-from biometric_flow.place.store import Batch, PlaceStore
+from biometric_flow.place.store import Batch
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
 from tests.builders import GATE, MOMENT, punch
 from tests.services.places import RunningPlace, configured, running_place, until
+from tests.services.stores import opened_store
 
 PEOPLE = [UserRecord(0, str(pin), f"Person {pin}") for pin in range(1, 5)]
 SIGNER = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
@@ -132,8 +131,8 @@ async def test_tiles_and_entry_bundles_rebuild_the_signed_root(tmp_path: Path) -
 
 
 def test_a_tree_that_grows_in_steps_has_the_roots_of_one_made_at_once(tmp_path: Path) -> None:
-    connection = open_database(tmp_path / "place.sqlite3")
-    store, tree = PlaceStore(PlaceId("cairo"), connection), SqliteTree(connection)
+    store, connection = opened_store(tmp_path / "place.sqlite3")
+    tree = SqliteTree(connection)
     rows = iter(many(1_700))
     for size in (1, 254, 1, 1, 255, 300, 512, 376):
         store.record([Batch(GATE, MOMENT, rows=list(itertools.islice(rows, size)))])
@@ -157,8 +156,7 @@ def test_a_tree_that_grows_in_steps_has_the_roots_of_one_made_at_once(tmp_path: 
     ],
 )
 def test_nothing_is_signed_that_contradicts_what_was_signed(tmp_path: Path, damage: str) -> None:
-    connection = open_database(tmp_path / "place.sqlite3")
-    store = PlaceStore(PlaceId("cairo"), connection)
+    store, connection = opened_store(tmp_path / "place.sqlite3")
     store.record([Batch(GATE, MOMENT, rows=many(300))])
     assert store.checkpoint(SIGNER, NOW) is not None
     connection.execute("PRAGMA foreign_keys = OFF")

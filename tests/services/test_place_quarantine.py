@@ -14,6 +14,7 @@ from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.timecode import TerminalTime
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.places import RunningPlace, configured, running_place, until
+from tests.services.stores import keys_of
 
 BAD = [StoredPunch("2", TerminalTime.of(2026, month, 31, 8, 0, 0)) for month in (2, 4)]
 SAID = {"by": "Omar", "reason": "the clock was wrong, she was there at nine"}
@@ -54,7 +55,9 @@ async def test_an_accepted_row_becomes_one_punch_and_a_rejected_one_none_and_nei
     assert [(event.decision, event.by) for event in told] == [("accepted", "Omar"), ("rejected", "Omar")]
     assert sum(isinstance(event, PunchRecorded) for event in events) == 1
     assert sum(isinstance(event, OperationDone) and "decision" in event.operation for event in events) == 5
-    assert audit(tmp_path / "place.sqlite3", PlaceId("cairo"), Keys(key)).punches == 1
+    assert (
+        audit(tmp_path / "place.sqlite3", PlaceId("cairo"), Keys(key), keys_of(tmp_path / "place.sqlite3")).punches == 1
+    )
 
 
 async def _aside(place: RunningPlace, count: int) -> bool:

@@ -8,13 +8,12 @@ import pytest
 
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import GenerationStarted
-from biometric_flow.model.ids import PlaceId
 from biometric_flow.model.punch import Channel, QuarantineReason
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.reader import PlaceReader, PunchFilter
-from biometric_flow.place.schema import open_database, open_reader
 from biometric_flow.place.store import Batch, Cursor, PlaceStore
 from tests.builders import GATE, MOMENT, person, punch
+from tests.services.stores import opened_reader, opened_store
 
 EVERYTHING = (-(2**62), 0)
 
@@ -25,21 +24,26 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def connection(file: Path) -> Iterator[sqlite3.Connection]:
-    connection = open_database(file)
-    yield connection
+def opened(file: Path) -> Iterator[tuple[PlaceStore, sqlite3.Connection]]:
+    store, connection = opened_store(file)
+    yield store, connection
     connection.close()
 
 
 @pytest.fixture
-def store(connection: sqlite3.Connection) -> PlaceStore:
-    return PlaceStore(PlaceId("cairo"), connection)
+def store(opened: tuple[PlaceStore, sqlite3.Connection]) -> PlaceStore:
+    return opened[0]
+
+
+@pytest.fixture
+def connection(opened: tuple[PlaceStore, sqlite3.Connection]) -> sqlite3.Connection:
+    return opened[1]
 
 
 @pytest.fixture
 def reader(file: Path, store: PlaceStore) -> Iterator[PlaceReader]:
-    connection = open_reader(file)
-    yield PlaceReader(connection)
+    reader, connection = opened_reader(file, store)
+    yield reader
     connection.close()
 
 
@@ -79,7 +83,7 @@ def test_received_is_always_accepted_quarantined_and_duplicate(store: PlaceStore
 
 def test_a_row_in_quarantine_does_not_become_a_punch_by_waiting(store: PlaceStore, reader: PlaceReader) -> None:
     late = punch()
-    ahead = Quarantined(late.id, GATE, QuarantineReason.IN_THE_FUTURE, "ahead", b"row")
+    ahead = Quarantined(late.id, GATE, QuarantineReason.IN_THE_FUTURE, "ahead", b"row", late.pin)
     store.record([Batch(GATE, MOMENT, rows=[ahead])])
     (recorded,) = store.record([Batch(GATE, MOMENT + timedelta(days=9), rows=[late])])
     assert (recorded.accepted, recorded.duplicate) == ([], 1)

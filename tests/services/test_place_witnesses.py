@@ -9,11 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from biometric_flow.ledger.errors import NoteRefused
 from biometric_flow.ledger.note import Cosigner, Signer
 from biometric_flow.ledger.tree import SqliteTree
-from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.schema import open_database
 from biometric_flow.place.store import Batch, PlaceStore
 from biometric_flow.place.witnesses import check_cosigned, vouched_for
 from tests.builders import GATE, MOMENT, punch
+from tests.services.stores import opened_store
 
 SIGNER = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 WITNESS, STRANGER = (
@@ -23,7 +23,7 @@ WITNESS, STRANGER = (
 
 @pytest.fixture
 def store(tmp_path: Path) -> PlaceStore:
-    return PlaceStore(PlaceId("cairo"), open_database(tmp_path / "place.sqlite3"))
+    return opened_store(tmp_path / "place.sqlite3")[0]
 
 
 def test_the_first_key_that_is_shown_stays_and_a_configured_one_takes_its_place(store: PlaceStore) -> None:

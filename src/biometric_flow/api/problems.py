@@ -60,6 +60,8 @@ STATUS: Final[dict[str, int]] = {
     "keys.spent": 500,
     "keys.state_invalid": 409,
     "keys.root_unavailable": 503,
+    "keys.rotation_running": 409,
+    "privacy.erasure_waits": 409,
     "upload.unknown": 404,
     "release.unknown": 404,
     "release.exists": 409,

@@ -12,8 +12,10 @@ from biometric_flow.ledger.note import PublicKey, Signer, place_origin
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.place.audit import Audited, Keys, audit
 from biometric_flow.place.handover import change_key
+from biometric_flow.place.keys import KEYS_FOLDER, open_keys, read_keys, root_keys
 from biometric_flow.place.schema import open_database
 from biometric_flow.place.store import PlaceStore
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.places import find_place
@@ -31,6 +33,7 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("--place", required=True, metavar="ID", help="as places.json names it")
     verify.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
     verify.add_argument("--data", type=Path, default=Path("biometric-flow-data"), help="parent of places/<id>")
+    verify.add_argument("--keys", type=Path, help="the place's key store (default: keys in its folder)")
     verify.add_argument("--place-key", type=_key, help="public key that signed it (default: the one in its folder)")
     verify.add_argument("--gateway-key", type=_key, help="checks the cosignatures too")
     verify.add_argument("--json", action="store_true", help="one JSON document")
@@ -40,6 +43,7 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     change.add_argument("--by", required=True, metavar="NAME", help="who does this; stands in the ledger")
     change.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
     change.add_argument("--data", type=Path, default=Path("biometric-flow-data"), help="parent of places/<id>")
+    change.add_argument("--keys", type=Path, help="the place's key store (default: keys in its folder)")
     change.set_defaults(command=_change_key)
     add_replica(commands.add_parser("verify-url", help="check a log as a gateway or a place serves it", epilog=ends))
 
@@ -64,8 +68,10 @@ def _verify(given: argparse.Namespace) -> int:
     own = given.place_key
     if own is None:
         own = Signer(place_origin(TenantId(place.tenant), PlaceId(place.id)), signing_key(key_file)).public
+    keys = given.keys or folder / KEYS_FOLDER
+    store = read_keys(keys, place.tenant, root_keys(keys))
     try:
-        found = audit(file, PlaceId(place.id), Keys(own, given.gateway_key))
+        found = audit(file, PlaceId(place.id), Keys(own, given.gateway_key), store)
     except LedgerError as error:
         if screen.as_json:
             screen.document({"place": place.id, "is_whole": False, "first": str(error)})
@@ -86,12 +92,16 @@ def _change_key(given: argparse.Namespace) -> int:
     if not (folder / "place.sqlite3").is_file():
         raise StartRefused(f"expected a place's ledger in {folder}, there is none; see --data")
     origin = place_origin(TenantId(place.tenant), PlaceId(place.id))
-    with closing(hold(folder)), closing(open_database(folder / "place.sqlite3")) as connection:
-        store = PlaceStore(PlaceId(place.id), connection)
+    where = given.keys or folder / KEYS_FOLDER
+    with closing(hold(folder)), closing(open_keys(where, place.tenant, root_keys(where))) as keys:
+        connection = open_database(folder / "place.sqlite3", keys)
+        store = PlaceStore(PlaceId(place.id), connection, Subjects(connection, keys))
         try:
             key = change_key(folder, origin, store, given.by, SystemClock().now())
         except LedgerError as error:
             raise StartRefused(f"the key was not changed: {error}") from None
+        finally:
+            connection.close()
     Screen(as_json=False).say(str(key))
     return WHOLE
 

@@ -8,6 +8,7 @@ tenant, or given another key id, does not open.
 
 import hmac
 import struct
+from functools import lru_cache
 from typing import Final, NamedTuple, NewType
 
 from cryptography.exceptions import InvalidTag
@@ -41,7 +42,12 @@ class Binding(NamedTuple):
 
     def associated(self, tenant: str) -> bytes:
         """The associated data of this place in one tenant's tables: every part with its length before it."""
-        return row_name(tenant, self.table, self.column, self.row)
+        return _column(tenant, self.table, self.column) + row_name(self.row)
+
+
+@lru_cache(maxsize=512)
+def _column(tenant: str, table: str, column: str) -> bytes:
+    return row_name(tenant, table, column)
 
 
 def row_name(*parts: bytes | str | int) -> bytes:

@@ -6,7 +6,7 @@ destroying that key later leaves a chain that still verifies and says nothing ab
 
 import hashlib
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import cbor2
@@ -32,13 +32,23 @@ EMPTY: Final = Head(0, bytes(32))
 
 @dataclass(frozen=True, slots=True)
 class SealedEntry:
-    """One line of a ledger. Leaf and hash may be shown to anyone; record and opening tell what happened."""
+    """One line of a ledger. Leaf and hash may be shown to anyone; record and opening tell what happened.
+
+    Both are empty for an entry about a person who was erased: what is left is the leaf, and that it was in the chain.
+    """
 
     sequence: int
     leaf: bytes
     hash: bytes
     record: bytes
     opening: bytes
+    subject: str | None = field(default=None, compare=False, repr=False)
+    """Whose key seals the record, for the store that is to keep it; not known of an entry that was read."""
+
+    @property
+    def is_erased(self) -> bool:
+        """Can nobody say any more what it was about?"""
+        return not (self.record or self.opening)
 
 
 def opening(key: bytes, sequence: int) -> bytes:
@@ -63,7 +73,7 @@ def seal(place: PlaceId, head: Head, day: str, event: Event, key: bytes) -> Seal
     record = encode(event)
     opened = opening(key, sequence)
     leaf = _leaf(place, sequence, head.hash, day, event.kind, hmac.digest(opened, record, "sha256"))
-    return SealedEntry(sequence, leaf, leaf_hash(leaf), record, opened)
+    return SealedEntry(sequence, leaf, leaf_hash(leaf), record, opened, event.subject)
 
 
 def check(place: PlaceId, head: Head, leaf: bytes, record: bytes, opened: bytes) -> Head:

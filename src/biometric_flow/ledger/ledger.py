@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Sequence
 
-from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, check, seal
+from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, check, link, seal
 from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.ledger.events import Event
 from biometric_flow.ledger.store import KeyRing, LedgerStore
@@ -52,7 +52,7 @@ class Ledger:
         head = EMPTY if after == 0 else self._anchor(after)
         while entries := self._store.read(head.sequence, VERIFY_STEP):
             for entry in entries:
-                expected = check(self.place, head, entry.leaf, entry.record, entry.opening)
+                expected = _checked(self.place, head, entry)
                 if (entry.sequence, entry.hash) != (expected.sequence, expected.hash):
                     raise ChainBroken(expected.sequence, "the stored sequence or hash differs from the leaf's own")
                 head = expected
@@ -65,3 +65,9 @@ class Ledger:
         if not entries:
             raise ChainBroken(sequence, "the entry is missing")
         return Head(entries[0].sequence, entries[0].hash)
+
+
+def _checked(place: PlaceId, head: Head, entry: SealedEntry) -> Head:
+    if entry.is_erased:
+        return link(place, head, entry.leaf)[0]
+    return check(place, head, entry.leaf, entry.record, entry.opening)

@@ -1,12 +1,11 @@
-"""A ledger in SQLite: entries, subject keys and the outbox, written inside the caller's transaction."""
+"""A ledger in SQLite: entries with sealed records and the outbox, written inside the caller's transaction."""
 
-import secrets
 import sqlite3
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from biometric_flow.ledger.chain import EMPTY, KEY_BYTES, Head, SealedEntry
-from biometric_flow.ledger.store import KeyRing, LedgerStore
+from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, opening
+from biometric_flow.ledger.store import LedgerStore, RecordVault
 
 SCHEMA: Final = """
 CREATE TABLE ledger_entry (
@@ -24,17 +23,22 @@ CREATE TABLE subject_key (
     key     BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 """
-PLACE_SUBJECT: Final = ""
-"""The row of `subject_key` that is the place's own; no PIN is empty."""
+"""As it was released first; `SEALED` is what became of it."""
 
-COLUMNS: Final = "sequence, leaf, hash, record, opening"
+SEALED: Final = """
+ALTER TABLE ledger_entry DROP COLUMN opening;   -- derived from the key and the sequence
+DROP TABLE subject_key;
+"""
+"""From the version on in which `record` is an envelope, empty once its person was erased."""
+
+COLUMNS: Final = "sequence, leaf, hash, record"
 
 
 class SqliteLedgerStore:
     """Entries over an open connection. Begin and commit are the connection owner's."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, vault: RecordVault) -> None:
+        self._connection, self._vault = connection, vault
 
     def head(self) -> Head:
         """Where the chain ends."""
@@ -45,19 +49,33 @@ class SqliteLedgerStore:
 
     def append(self, entries: Sequence[SealedEntry]) -> None:
         """Add entries that continue the head, and put each in the outbox."""
+        seal = self._vault.seal_record
         self._connection.executemany(
-            "INSERT INTO ledger_entry VALUES (?, ?, ?, ?, ?)",
-            [(entry.sequence, entry.leaf, entry.hash, entry.record, entry.opening) for entry in entries],
+            "INSERT INTO ledger_entry VALUES (?, ?, ?, ?)",
+            [
+                (entry.sequence, entry.leaf, entry.hash, seal(entry.subject, entry.sequence, entry.record))
+                for entry in entries
+            ],
         )
         self._connection.executemany("INSERT INTO outbox VALUES (?)", [(entry.sequence,) for entry in entries])
 
     def read(self, after: int, limit: int) -> Sequence[SealedEntry]:
-        """Up to `limit` entries with a sequence greater than `after`, in order."""
-        rows = self._connection.execute(
-            f"SELECT {COLUMNS} FROM ledger_entry WHERE sequence > ? ORDER BY sequence LIMIT ?",  # noqa: S608 - constant
-            (after, limit),
-        )
-        return [SealedEntry(*row) for row in rows]
+        """Up to `limit` entries with a sequence greater than `after`, in order. Raises ChainBroken."""
+        return [self.opened(row) for row in self.rows(after, limit)]
+
+    def rows(self, after: int, limit: int) -> Sequence[tuple[int, bytes, bytes, bytes]]:
+        """The same entries as they lie in the file: sequence, leaf, hash, sealed record."""
+        query = f"SELECT {COLUMNS} FROM ledger_entry WHERE sequence > ? ORDER BY sequence LIMIT ?"  # noqa: S608
+        return self._connection.execute(query, (after, limit)).fetchall()
+
+    def opened(self, row: tuple[int, bytes, bytes, bytes]) -> SealedEntry:
+        """The entry in a row. Raises ChainBroken when its record does not open."""
+        sequence, leaf, leaf_hash, sealed = row
+        opened = self._vault.open_record(sequence, sealed) if sealed else None
+        if opened is None:
+            return SealedEntry(sequence, leaf, leaf_hash, b"", b"")
+        record, key = opened
+        return SealedEntry(sequence, leaf, leaf_hash, record, opening(key, sequence))
 
     def acknowledge(self, position: int) -> None:
         """Take what the gateway holds durably out of the outbox."""
@@ -68,17 +86,6 @@ class SqliteLedgerStore:
         (count,) = self._connection.execute("SELECT count(*) FROM outbox").fetchone()
         return int(count)
 
-    def key(self, subject: str | None) -> bytes:
-        """The 32-byte key of a subject, made when there is none; None means the place."""
-        name = PLACE_SUBJECT if subject is None else subject
-        row = self._connection.execute("SELECT key FROM subject_key WHERE subject = ?", (name,)).fetchone()
-        if row:
-            return bytes(row[0])
-        key = secrets.token_bytes(KEY_BYTES)
-        self._connection.execute("INSERT INTO subject_key VALUES (?, ?)", (name, key))
-        return key
-
 
 if TYPE_CHECKING:
     _stores: type[LedgerStore] = SqliteLedgerStore
-    _keys: type[KeyRing] = SqliteLedgerStore

@@ -1,4 +1,4 @@
-"""The ports of a ledger: where its entries lie, and where the keys lie that hide them."""
+"""The ports of a ledger: where its entries lie, the keys that hide them, and what seals their records."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -27,4 +27,16 @@ class KeyRing(Protocol):
 
     def key(self, subject: str | None) -> bytes:
         """The 32-byte key of a subject, made when there is none; None means the place."""
+        ...
+
+
+class RecordVault(Protocol):
+    """Seals records for whoever keeps them, under the key of the person they are about (security-design E1)."""
+
+    def seal_record(self, subject: str | None, sequence: int, record: bytes) -> bytes:
+        """The record as it may lie on a disk; None means the place's own key."""
+        ...
+
+    def open_record(self, sequence: int, sealed: bytes) -> tuple[bytes, bytes] | None:
+        """The record and the key its opening comes from; None once that key was destroyed. Raises ChainBroken."""
         ...

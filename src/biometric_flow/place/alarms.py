@@ -6,9 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
-from biometric_flow.place.push.tables import EventKind, TerminalEvent
+from biometric_flow.place.push.tables import EventKind, TerminalEvent, event_row
 from biometric_flow.place.savepoint import savepoint
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.zk.wire.events import AlarmKind, AlarmRaised
 from biometric_flow.zk.wire.oplog import OperationRecord
 
@@ -95,17 +97,25 @@ def in_log(rows: Iterable[OperationRecord], terminal: TerminalSerial, pins: Mapp
 class Alarms:
     """Keeps alarms in the table of events. All methods run in the writer's thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, subjects: Subjects) -> None:
+        self._connection, self._subjects = connection, subjects
 
     def keep(self, alarms: Sequence[Alarm], now: datetime, *, live: bool) -> list[Alarm]:
         """Keep what is new and return it. An alarm told live and its row in the log are one."""
-        with savepoint(self._connection, "an alarm"):
-            return [alarm for alarm in alarms if self._keep(alarm, now, live)]
+        try:
+            with savepoint(self._connection, "an alarm"):
+                fresh = [alarm for alarm in alarms if self._keep(alarm, now, live)]
+        except StorageUnavailable:
+            self._subjects.undo()
+            raise
+        if not self._connection.in_transaction:
+            self._subjects.settle()
+        return fresh
 
     def _keep(self, alarm: Alarm, now: datetime, live: bool) -> bool:
         event = alarm.event
-        if not live and self._connection.execute("SELECT 1 FROM terminal_event WHERE id = ?", (event.id,)).fetchone():
+        known, *_ = event_row(event, event.id, self._subjects, now)
+        if not live and self._connection.execute("SELECT 1 FROM terminal_event WHERE known = ?", (known,)).fetchone():
             return False
         return not self._joined(alarm, live) and self._added(event, now, _LIVE if live else _LOGGED)
 
@@ -113,7 +123,7 @@ class Alarms:
         """Whether it is the other half of one that is kept; the log's half gives both their identity and time."""
         span = [(alarm.at + way * SAME_WITHIN).isoformat() for way in (-1, 1)]
         twin = self._connection.execute(
-            "SELECT id, kind FROM terminal_event WHERE terminal = ? AND code = ? AND kind IN ('alarm', 'door')"
+            "SELECT known, kind FROM terminal_event WHERE terminal = ? AND code = ? AND kind IN ('alarm', 'door')"
             " AND detail LIKE ? AND local_time BETWEEN ? AND ? ORDER BY local_time LIMIT 1",
             (alarm.terminal, alarm.code, f"%, {_LOGGED if live else _LIVE}", *span),
         ).fetchone()
@@ -121,11 +131,16 @@ class Alarms:
             return False
         detail = f"{alarm.kind}, {_BOTH}"
         if live:
-            self._connection.execute("UPDATE terminal_event SET detail = ? WHERE id = ?", (detail, twin[0]))
+            self._connection.execute("UPDATE terminal_event SET detail = ? WHERE known = ?", (detail, twin[0]))
         else:
             self._connection.execute(
-                "UPDATE terminal_event SET detail = ?, id = ?, local_time = ? WHERE id = ?",
-                (detail, alarm.event.id, alarm.event.local_time, twin[0]),
+                "UPDATE terminal_event SET detail = ?, known = ?, local_time = ? WHERE known = ?",
+                (
+                    detail,
+                    self._subjects.known(alarm.event.pin or None, alarm.event.id),
+                    alarm.event.local_time,
+                    twin[0],
+                ),
             )
         return True
 
@@ -133,8 +148,8 @@ class Alarms:
         row = replace(event, detail=f"{event.detail}, {source}")
         # A row of the log is known by what it says; one told live by that it was told, until its row turns up.
         identity = event.id if source == _LOGGED else row.id
-        values = (row.terminal, row.kind, row.code, row.pin, row.local_time, row.detail, now.isoformat())
         added = self._connection.execute(
-            "INSERT OR IGNORE INTO terminal_event VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (identity, *values)
+            "INSERT OR IGNORE INTO terminal_event VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            event_row(row, identity, self._subjects, now),
         )
         return added.rowcount == 1

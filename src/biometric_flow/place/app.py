@@ -32,12 +32,14 @@ from biometric_flow.place.channels import channel_for
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
+from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.examiner import Examiner
 from biometric_flow.place.feed import Feed, Message
 from biometric_flow.place.handover import KEY_FILE, finish_change
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.key_rotation import KeyRotation
 from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.push.archive import UploadArchive
 from biometric_flow.place.push.desk import Desk
@@ -50,7 +52,7 @@ from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.rollout_runner import RolloutRunner
 from biometric_flow.place.rollouts import Rollouts
 from biometric_flow.place.roster import DevicesFile, Roster, read_devices
-from biometric_flow.place.routes import biometrics, ledger, people, punches, push, stream, terminals, uploads
+from biometric_flow.place.routes import biometrics, ledger, people, privacy, punches, push, stream, terminals, uploads
 from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
 from biometric_flow.place.routes import jobs as job_routes
@@ -61,6 +63,7 @@ from biometric_flow.place.schema import open_database, open_reader
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.state import PlaceState
 from biometric_flow.place.store import PlaceStore, Recorded
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.place.trail import HOLDER, PlaceTrail
 from biometric_flow.place.uplink import Uplink
 from biometric_flow.place.workplace import Workplace
@@ -101,10 +104,11 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     """Every object of a place process. The folder must be writable and is locked against a second process."""
     lock = hold(folder)
     keys_folder = settings.keys or folder / KEYS_FOLDER
-    keys = open_keys(keys_folder, place.tenant, root_keys(keys_folder))
+    keys = open_keys(keys_folder, place.tenant, root_keys(keys_folder, settings.token()))
     file = folder / "place.sqlite3"
-    connection = open_database(file)
-    store = PlaceStore(place.id, connection)
+    connection = open_database(file, keys)
+    subjects = Subjects(connection, keys)
+    store = PlaceStore(place.id, connection, subjects)
     try:
         store.ledger.verify(last=VERIFY_AT_START)
     except ChainBroken as error:
@@ -113,12 +117,13 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             "and restore the last backup into another one"
         ) from None
     reader_connection = open_reader(file)
-    reader = PlaceReader(reader_connection)
-    roster = Roster(connection)
+    reader = PlaceReader(reader_connection, subjects)
+    roster = Roster(connection, keys)
     roster.seed(devices)
-    incidents, jobs, enrolments = Incidents(connection), Jobs(connection), Enrolments(connection)
+    incidents, jobs, enrolments = Incidents(connection), Jobs(connection), Enrolments(connection, subjects)
     blobs = Blobs(connection)
     store.forgetting += [roster.read, incidents.read]
+    rotation = KeyRotation(keys, clock)
     feed = Feed()
 
     def recorded(batch: Recorded) -> None:
@@ -152,6 +157,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
 
     vault = Vault(connection, keys, settings.biometrics_are_kept)
+    erasures = Erasures(connection, store, vault, has_gateway=settings.gateway_url is not None)
+    erasures.finish()
 
     def wake(key: str) -> None:
         collectors.wake(key)
@@ -167,7 +174,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         writer,
         health,
         incidents,
-        Alarms(connection),
+        Alarms(connection, subjects),
         jobs,
         blobs,
         enrolments,
@@ -197,7 +204,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     archive = UploadArchive(
         folder / "archive.sqlite3", keys, settings.archive_bytes, timedelta(days=settings.archive_days)
     )
-    pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection), commands, archive))
+    pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection, subjects), commands, archive))
 
     def way(key: str, kind: str) -> JobChannel:
         entry = roster.get(key)
@@ -244,6 +251,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         caretaker,
         courier,
         WorkCodes(connection),
+        erasures,
+        rotation,
     )
 
     @asynccontextmanager
@@ -263,6 +272,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         if plan := settings.backup_plan():
             backup = BackupTask(plan, "place", place.id, partial(back_up, Source(place.id, folder, keys_folder)), clock)
             tasks.append(asyncio.create_task(backup.run(), name="backup"))
+        tasks.append(asyncio.create_task(rotation.run(), name="rotation"))
         for entry in roster:
             await collectors.apply(entry)
         await pushes.desk.jobs.resume()
@@ -299,6 +309,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         rollout_routes,
         enrolment_routes,
         people,
+        privacy,
         biometrics,
         punches,
         ledger,

@@ -1,22 +1,24 @@
 """Checks a place's whole ledger offline: chain, tree, checkpoints, keys, and the rows that follow from entries (L8)."""
 
 import sqlite3
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, check, opening
-from biometric_flow.ledger.decisions import KeyChanged
+from biometric_flow.identity.errors import IdentityError
+from biometric_flow.ledger.chain import EMPTY, Head, check, link
+from biometric_flow.ledger.decisions import KeyChanged, PersonErased
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.events import Event, PunchRecorded, decode
 from biometric_flow.ledger.merkle import TILE_HEIGHT, Frontier, Tile, tile_path
 from biometric_flow.ledger.note import Checkpoint, Note, PublicKey
 from biometric_flow.ledger.rotation import next_key
-from biometric_flow.ledger.sqlite import COLUMNS, PLACE_SUBJECT
+from biometric_flow.ledger.sqlite import COLUMNS, SqliteLedgerStore
 from biometric_flow.model.ids import PlaceId
+from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.schema import open_reader
 from biometric_flow.place.store import punch_row
+from biometric_flow.place.subjects import Subjects
 
 STEP: Final = 2048
 
@@ -48,17 +50,18 @@ class Keys:
     gateway: PublicKey | None = None
 
 
-def audit(file: Path, place: PlaceId, keys: Keys) -> Audited:
+def audit(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys) -> Audited:
     """Read all of a place's file and check it. Raises LedgerAltered, naming the first entry or row that does not fit.
 
-    The file may be in use: it is read as it was at one moment.
+    The file may be in use: it is read as it was at one moment. `store` opens the records; of people who were erased
+    only the leaves can be checked, and that erasures account for all of them.
     """
     connection = open_reader(file)
     try:
         connection.execute("BEGIN")
         _file_is_whole(connection)
-        return _Audit(connection, place, keys).run()
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        return _Audit(connection, place, keys, store).run()
+    except (sqlite3.DatabaseError, UnicodeDecodeError, IdentityError) as error:
         raise LedgerAltered(f"{file.name} cannot be read: {error}") from error
     finally:
         connection.close()
@@ -70,16 +73,19 @@ def _file_is_whole(connection: sqlite3.Connection) -> None:
         raise LedgerAltered(f"the database file: {answer}")
 
 
-def _succession(connection: sqlite3.Connection, trusted: PublicKey) -> list[tuple[int, PublicKey]]:
+def _succession(
+    connection: sqlite3.Connection, entries: SqliteLedgerStore, trusted: PublicKey
+) -> list[tuple[int, PublicKey]]:
     """Each key of the ledger with the entry that made it the key; the trusted one must be among them.
 
     Every change is signed by the key before and the key after, so that trust in one of them reaches all the others.
     """
-    query = "SELECT sequence, record FROM ledger_entry WHERE instr(leaf, ?) ORDER BY sequence"
+    query = f"SELECT {COLUMNS} FROM ledger_entry WHERE instr(leaf, ?) ORDER BY sequence"  # noqa: S608 - our own names
     keys: list[tuple[int, PublicKey]] = []
-    for sequence, record in connection.execute(query, (KeyChanged.kind.encode(),)):
+    for row in connection.execute(query, (KeyChanged.kind.encode(),)):
+        sequence = row[0]
         try:
-            event = decode(record)
+            event = decode(entries.opened(row).record)
             if not isinstance(event, KeyChanged):
                 continue
             before = keys[-1][1] if keys else PublicKey.parse(event.note.split("\n")[1])
@@ -93,55 +99,63 @@ def _succession(connection: sqlite3.Connection, trusted: PublicKey) -> list[tupl
 
 
 class _Audit:
-    def __init__(self, connection: sqlite3.Connection, place: PlaceId, keys: Keys) -> None:
+    def __init__(self, connection: sqlite3.Connection, place: PlaceId, keys: Keys, store: PlaceKeys) -> None:
         self._connection, self._place, self._keys = connection, place, keys
+        self._subjects = Subjects(connection, store)
+        self._entries = SqliteLedgerStore(connection, self._subjects)
         self._tree = Frontier()
         self._punches = 0
         self._nodes = {(level, at): node for level, at, node in connection.execute("SELECT * FROM ledger_node")}
         self._checkpoints = {row[0]: row[1:] for row in connection.execute("SELECT * FROM checkpoint")}
-        self._subjects: Mapping[str, bytes] = dict(connection.execute("SELECT subject, key FROM subject_key"))
+        self._erased = self._accounted = 0
         self._signed = max(self._checkpoints, default=0)
-        self._succession = _succession(connection, keys.place)
+        self._succession = _succession(connection, self._entries, keys.place)
         self._cosigned = 0
 
     def run(self) -> Audited:
         head = EMPTY
-        while entries := self._read(head.sequence):
-            rows = self._rows(head.sequence, entries[-1].sequence)
-            for entry in entries:
-                head = self._entry(head, entry, rows.pop(entry.sequence, None))
+        while entries := self._entries.rows(head.sequence, STEP):
+            rows = self._rows(head.sequence, entries[-1][0])
+            for stored in entries:
+                head = self._entry(head, stored, rows.pop(stored[0], None))
             if rows:
                 raise LedgerAltered(f"punch row {min(rows)}: there is no such entry")
         self._nothing_left(head.sequence)
         count = len(self._checkpoints)
         return Audited(head.sequence, self._punches, count, self._cosigned, self._tree.root(), self._signed)
 
-    def _read(self, after: int) -> list[SealedEntry]:
-        query = f"SELECT {COLUMNS} FROM ledger_entry WHERE sequence > ? ORDER BY sequence LIMIT {STEP}"  # noqa: S608
-        return [SealedEntry(*row) for row in self._connection.execute(query, (after,))]
-
     def _rows(self, after: int, until: int) -> dict[int, tuple[Any, ...]]:
         query = "SELECT * FROM punch WHERE sequence > ? AND sequence <= ?"
         return {row[0]: row for row in self._connection.execute(query, (after, until))}
 
-    def _entry(self, head: Head, entry: SealedEntry, row: tuple[Any, ...] | None) -> Head:
+    def _entry(self, head: Head, stored: tuple[int, bytes, bytes, bytes], row: tuple[Any, ...] | None) -> Head:
         where = f"entry {head.sequence + 1}"
+        if stored[0] != head.sequence + 1:
+            raise LedgerAltered(f"{where}: it is missing, or its sequence was changed")
         try:
-            expected = check(self._place, head, entry.leaf, entry.record, entry.opening)
-            event = decode(entry.record)
+            entry = self._entries.opened(stored)
+            if entry.is_erased:
+                expected, _commitment = link(self._place, head, entry.leaf)
+                event = None
+            else:
+                expected = check(self._place, head, entry.leaf, entry.record, entry.opening)
+                event = decode(entry.record)
         except LedgerError as error:
             raise LedgerAltered(str(error)) from error
-        if (entry.sequence, entry.hash) != (expected.sequence, expected.hash):
-            raise LedgerAltered(f"{where}: the stored sequence or hash differs from the leaf's own")
-        key = self._subjects.get(PLACE_SUBJECT if event.subject is None else event.subject)
-        if key is None or opening(key, entry.sequence) != entry.opening:
-            raise LedgerAltered(f"{where}: the key in subject_key is not the one it was sealed with")
+        if entry.hash != expected.hash:
+            raise LedgerAltered(f"{where}: the stored hash differs from the leaf's own")
+        if event is not None and event.subject is not None and self._subjects.id_of(event.subject) is None:
+            raise LedgerAltered(f"{where}: the person it is about is not in table subject")
+        self._erased += event is None
+        self._accounted += event.entries if isinstance(event, PersonErased) else 0
         self._derived(where, event, entry.sequence, row)
         self._grown(entry.hash)
         return expected
 
-    def _derived(self, where: str, event: Event, sequence: int, row: tuple[Any, ...] | None) -> None:
-        expected = punch_row(sequence, event.punch) if isinstance(event, PunchRecorded) else None
+    def _derived(self, where: str, event: Event | None, sequence: int, row: tuple[Any, ...] | None) -> None:
+        expected = None
+        if isinstance(event, PunchRecorded):
+            expected = punch_row(sequence, event.punch, self._subjects)
         if row != expected:
             raise LedgerAltered(f"{where}: the row of table punch is not what the entry says")
         self._punches += row is not None
@@ -179,6 +193,11 @@ class _Audit:
     def _nothing_left(self, entries: int) -> None:
         if self._signed > entries:
             raise LedgerAltered(f"entry {entries + 1}: it is missing, {self._signed} entries were signed")
+        if self._erased != self._accounted:
+            raise LedgerAltered(
+                f"{self._erased} entries cannot be opened, and erasures account for {self._accounted}: a record or a"
+                " key was taken away without an erasure"
+            )
         if self._nodes:
             raise LedgerAltered(f"ledger_node {min(self._nodes)}: there is no such tile")
         query = "SELECT min(sequence) FROM punch WHERE sequence > ?"

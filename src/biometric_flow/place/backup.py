@@ -16,7 +16,7 @@ from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.place.audit import Audited, Keys, audit
 from biometric_flow.place.keys import FILE_NAME as KEY_STORE
-from biometric_flow.place.keys import KEYS_FOLDER
+from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.schema import open_database
 from biometric_flow.runtime.backup import BackupName, BackupRefused, LogState, Manifest, unpack
 from biometric_flow.runtime.places import PlaceConfig
@@ -103,9 +103,10 @@ def restore(data: Path, keys: Path, identity: Path, target: Source, place: Place
 
 def verify(folder: Path, place: PlaceConfig, manifest: Manifest) -> Audited:
     """Check a restored folder as `ledger verify` does, and that it holds what the manifest promises."""
-    open_database(folder / DATABASE).close()
+    keys = open_keys(folder / KEYS_FOLDER, place.tenant, root_keys(folder / KEYS_FOLDER))
+    open_database(folder / DATABASE, keys).close()
     own = Signer(place_origin(TenantId(place.tenant), PlaceId(place.id)), signing_key(folder / SIGNING_KEY)).public
-    found = audit(folder / DATABASE, PlaceId(place.id), Keys(own))
+    found = audit(folder / DATABASE, PlaceId(place.id), Keys(own), keys)
     promised = manifest.logs[place.id].entries
     if found.entries != promised:
         raise BackupDamaged(f"expected {promised} entries as the manifest says, the ledger has {found.entries}")

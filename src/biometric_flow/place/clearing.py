@@ -10,13 +10,16 @@ from typing import Final
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.events import PunchRecorded, decode
 from biometric_flow.ledger.note import PublicKey
+from biometric_flow.ledger.sqlite import SqliteLedgerStore
 from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.model.punch import Punch
 from biometric_flow.place.audit import Keys, audit
 from biometric_flow.place.errors import JobFailed
+from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.schema import open_reader
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.place.workplace import Workplace
 
 _STEP: Final = 500
@@ -35,40 +38,42 @@ async def check_clearable(at: Workplace, rows: Sequence[Punch | Quarantined], re
         raise JobFailed(
             "the gateway has not cosigned anything yet, so that its key is not known; try again when it has"
         )
-    ids = [row.id for row in rows]
-    await asyncio.to_thread(read_back, at.file, at.place.id, Keys(at.ledger_key, witness), ids)
+    erased = at.store.subjects.tombstones
+    punches = [row for row in rows if isinstance(row, Punch) and not erased.covers(row.pin, row.instant)]
+    await asyncio.to_thread(read_back, at.file, at.place.id, Keys(at.ledger_key, witness), at.keys, punches)
 
 
-def read_back(file: Path, place: PlaceId, keys: Keys, ids: Sequence[bytes]) -> None:
+def read_back(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys, punches: Sequence[Punch]) -> None:
     """Audit the whole ledger, find each punch in it, and see that a cosigned checkpoint covers them. Raises JobFailed.
 
     The audit checks the chain, the tree, and every signature, the gateway's with the pinned key. It runs over
     connections of its own, so that nothing which is remembered can answer for what is on the disk.
     """
     try:
-        audit(file, place, keys)
+        audit(file, place, keys, store)
     except LedgerError as error:
         raise JobFailed(f"the ledger does not verify: {error}") from error
     with closing(open_reader(file)) as connection:
-        last = max((_found(connection, ids[start : start + _STEP]) for start in range(0, len(ids), _STEP)), default=0)
+        subjects = Subjects(connection, store)
+        starts = range(0, len(punches), _STEP)
+        last = max((_found(connection, subjects, punches[start : start + _STEP]) for start in starts), default=0)
         if last:
             _check_cosigned(connection, keys, last)
 
 
-def _found(connection: sqlite3.Connection, ids: Sequence[bytes]) -> int:
+def _found(connection: sqlite3.Connection, subjects: Subjects, punches: Sequence[Punch]) -> int:
     """The last sequence of these punches. Raises JobFailed when one is missing or is another."""
-    marks = ",".join("?" * len(ids))
-    query = (
-        "SELECT punch.id, record, ledger_entry.sequence FROM punch JOIN ledger_entry USING (sequence)"  # noqa: S608
-        f" WHERE punch.id IN ({marks})"
-    )
-    found: dict[bytes, int] = {}
-    for identity, record, sequence in connection.execute(query, ids):
-        event = decode(record)
-        if not isinstance(event, PunchRecorded) or event.punch.id != identity:
+    entries = SqliteLedgerStore(connection, subjects)
+    wanted = {subjects.known(punch.pin, punch.id): punch for punch in punches if subjects.id_of(punch.pin)}
+    marks = ",".join("?" * len(wanted))
+    query = f"SELECT known, sequence FROM punch WHERE known IN ({marks})"  # noqa: S608 - marks only
+    found: dict[bytes, int] = dict(connection.execute(query, list(wanted)))
+    for known, sequence in found.items():
+        (entry,) = entries.read(sequence - 1, 1)
+        event = decode(entry.record)
+        if not isinstance(event, PunchRecorded) or event.punch.id != wanted[known].id:
             raise JobFailed("an entry of the ledger does not hold the punch it is kept for")
-        found[identity] = sequence
-    missing = len(set(ids) - found.keys())
+    missing = len({punch.id for punch in punches}) - len(found)
     if missing:
         raise JobFailed(f"{missing} of its punches are not in the ledger")
     return max(found.values())

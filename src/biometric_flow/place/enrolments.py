@@ -3,23 +3,22 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
 from biometric_flow.api.enrolments import Difference
+from biometric_flow.identity.keyring import subject
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import canonical_pin
 from biometric_flow.place.errors import EnrolmentUnknown, JobFailed
+from biometric_flow.place.sealing import open_values, seal_values
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.zk.wire.users import UserList, UserRecord, cut_text
-
-_COLUMNS: Final = "terminal, pin, name, privilege, group_no, card, password, is_wanted, zones"
 
 ZONES_STEP: Final = """
 ALTER TABLE enrolment ADD COLUMN zones TEXT;   -- numbers of opening times with commas; NULL where they are not managed
 """
 _NAME_BYTES: Final = 24
 """What most terminals that dial keep of a name."""
-_ANY: Final = "\0any"
-"""Stands in the table for a password that this place does not manage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +154,10 @@ def _pin(user: UserRecord) -> str:
 
 
 class Enrolments:
-    """The desired state in the place's database. All methods run in the writer's thread."""
+    """The desired state in the place's database, sealed. All methods run in the writer's thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, subjects: Subjects) -> None:
+        self._connection, self._subjects = connection, subjects
 
     def put(self, enrolment: Enrolment) -> Enrolment:
         """Want this person there like this; a password that is left out stays as it was wanted."""
@@ -166,20 +165,18 @@ class Enrolments:
         if password is None:
             password = next((one.password for one in self.of(enrolment.terminal) if one.pin == enrolment.pin), None)
         kept = replace(enrolment, password=password)
-        self._write(
-            f"INSERT OR REPLACE INTO enrolment ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            (
-                kept.terminal,
-                kept.pin,
-                kept.name,
-                kept.privilege,
-                kept.group,
-                kept.card,
-                _ANY if password is None else password,
-                kept.is_wanted,
-                None if kept.zones is None else ",".join(map(str, kept.zones)),
-            ),
-        )
+        try:
+            self._subjects.enrol([kept.pin])
+            if not self._connection.in_transaction:
+                self._subjects.settle()
+        except sqlite3.Error as error:
+            self._subjects.undo()
+            raise StorageUnavailable(f"the desired state was not written: {error}") from error
+        owner = self._subjects.owner(kept.pin)
+        values = [kept.name, kept.privilege, kept.group, kept.card, password, kept.zones]
+        sealed = seal_values(self._subjects.keys, owner, "enrolment", (kept.terminal, owner.name), values)
+        row = (kept.terminal, owner.name, sealed, kept.is_wanted)
+        self._write("INSERT OR REPLACE INTO enrolment VALUES (?, ?, ?, ?)", row)
         return kept
 
     def get(self, terminal: str, pin: str) -> Enrolment:
@@ -191,8 +188,9 @@ class Enrolments:
 
     def of(self, terminal: str) -> Sequence[Enrolment]:
         """Everybody who should be on a terminal, and those who should go, by PIN."""
-        query = f"SELECT {_COLUMNS} FROM enrolment WHERE terminal = ? ORDER BY length(pin), pin"  # noqa: S608
-        return [_enrolment(row) for row in self._connection.execute(query, (terminal,))]
+        query = "SELECT subject, sealed, is_wanted FROM enrolment WHERE terminal = ?"
+        found = [self._enrolment(terminal, *row) for row in self._connection.execute(query, (terminal,))]
+        return sorted(found, key=lambda enrolment: (len(enrolment.pin), enrolment.pin))
 
     def unwant(self, terminal: str, pin: str) -> Enrolment:
         """Have this person removed; forgotten when the terminal confirmed it. Raises EnrolmentUnknown."""
@@ -202,17 +200,17 @@ class Enrolments:
     def forget(self, terminal: str, pins: Iterable[str]) -> None:
         """The terminal confirmed that these are gone."""
         for pin in pins:
-            self._write("DELETE FROM enrolment WHERE terminal = ? AND pin = ? AND NOT is_wanted", (terminal, pin))
+            values = (terminal, self._subjects.id_of(pin))
+            self._write("DELETE FROM enrolment WHERE terminal = ? AND subject = ? AND NOT is_wanted", values)
+
+    def _enrolment(self, terminal: str, one: str, sealed: bytes, is_wanted: int) -> Enrolment:
+        values = open_values(self._subjects.keys, subject(one), "enrolment", (terminal, one), sealed)
+        name, privilege, group, card, password, zones = values
+        pin = self._subjects.pin_of(one)
+        return Enrolment(terminal, pin, name, privilege, group, card, password, bool(is_wanted), zones and tuple(zones))
 
     def _write(self, statement: str, values: tuple[object, ...]) -> None:
         try:
             self._connection.execute(statement, values)
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the desired state was not written: {error}") from error
-
-
-def _enrolment(row: tuple[Any, ...]) -> Enrolment:
-    terminal, pin, name, privilege, group, card, password, is_wanted, zones = row
-    times = None if zones is None else tuple(map(int, filter(None, zones.split(","))))
-    managed = None if password == _ANY else password
-    return Enrolment(terminal, pin, name, privilege, group, card, managed, bool(is_wanted), times)

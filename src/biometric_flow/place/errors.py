@@ -117,6 +117,25 @@ class EnrolmentUnknown(BiometricFlowError):
     code = "enrolment.unknown"
 
 
+class PersonUnknown(BiometricFlowError):
+    """Nobody at this place has this PIN."""
+
+    code = "person.unknown"
+
+
+class ErasureWaits(BiometricFlowError):
+    """A person cannot be erased while something that needs them is open."""
+
+    code = "privacy.erasure_waits"
+    retryable = True
+
+
+class RotationRunning(BiometricFlowError):
+    """A rotation of this key is under way already."""
+
+    code = "keys.rotation_running"
+
+
 class PinInvalid(BiometricFlowError):
     """A PIN that no terminal could hold."""
 

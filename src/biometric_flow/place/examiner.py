@@ -57,7 +57,7 @@ class Examiner:
         witness = await self._writer.call(self._store.witnesses.believed)
         keys = Keys(self._key, witness)
         try:
-            found = await asyncio.to_thread(audit, self._file, self._place, keys)
+            found = await asyncio.to_thread(audit, self._file, self._place, keys, self._store.subjects.keys)
         except LedgerError as error:
             log.error("ledger_altered", first=str(error))
             self.last = Examined(self._clock.now(), 0, str(error))

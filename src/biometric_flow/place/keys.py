@@ -7,8 +7,9 @@ anything that it seals, and a key that was destroyed is on the disk no more when
 
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -38,6 +39,9 @@ ROOT_FILE_NAME: Final = "root-keys.json"
 RESERVED: Final = 2**16
 """Messages reserved at once and durably, so that a count is kept without a write for each."""
 
+TURNED_AT: Final = MESSAGES_MAX // 2
+"""Messages after which an owner gets a next version; what is under way then may still be finished with the old one."""
+
 REWRAPPED_AT_ONCE: Final = 500
 """Keys wrapped anew in one transaction; between two of them punches are recorded."""
 
@@ -59,6 +63,15 @@ CREATE INDEX key_wrapped_by ON key (wrapped_by);
 _COLUMNS: Final = "id, kind, owner, version, state, wrapped_by, wrapped, reserved"
 
 
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A PKCS#11 token: its library, label and PIN."""
+
+    module: str
+    label: str
+    pin: str = field(repr=False)
+
+
 class PlaceKeys:
     """Seals and opens. Methods that make or change keys raise StorageUnavailable when the disk does not take it."""
 
@@ -72,8 +85,7 @@ class PlaceKeys:
     def seal(self, owner: Owner, binding: Binding, plaintext: bytes) -> bytes:
         """An envelope for this owner that opens in this place of the tables only; a key is made when there is none."""
         with self._lock:
-            if not self._is_ready(owner):
-                self.prepare([owner])
+            self._reserve(owner)
             return self._ring.seal(owner, binding, plaintext)
 
     def open(self, owner: Owner, binding: Binding, envelope: bytes) -> bytes:
@@ -109,7 +121,10 @@ class PlaceKeys:
         return self._ring.active(owner) is not None
 
     def prepare(self, owners: Iterable[Owner]) -> None:
-        """Make what keys are missing, and reserve messages, in one transaction for all of them."""
+        """Make what keys are missing, and reserve messages, in one transaction for all of them.
+
+        Here an owner gets a next version long before it must: between two calls all is sealed with the same one.
+        """
         with self._lock:
             changed: list[KeyRecord] = []
             for owner in dict.fromkeys(owners):
@@ -120,11 +135,17 @@ class PlaceKeys:
                 if record.state is KeyState.ACTIVE:
                     self._ring.grant(record.id, RESERVED)
 
-    def adopt(self, owner: Owner, secret: bytes) -> None:
-        """Take over a key that was made before there was a key store; nothing happens when the owner has one."""
+    def adopt(self, secrets: Mapping[Owner, bytes]) -> None:
+        """Take over keys that were made before there was a key store; they seal from now on."""
         with self._lock:
-            if self._ring.active(owner) is None:
-                self._keep([self._ring.make(owner, secret=secret)])
+            changed: list[KeyRecord] = []
+            for owner, secret in secrets.items():
+                active = self._ring.active(owner)
+                if active is not None and self._ring.secret(active.id) == secret:
+                    continue
+                changed += [] if active is None else [active.turned(KeyState.VERIFY_ONLY)]
+                changed.append(self._ring.make(owner, secret=secret))
+            self._keep(changed)
 
     def destroy(self, owner: Owner) -> int:
         """Destroy every version of an owner's key, durably; how many there were. What they sealed stays closed."""
@@ -133,6 +154,10 @@ class PlaceKeys:
             self._keep([one.turned(KeyState.DESTROYED) for one in live])
             return len(live)
 
+    def versions(self, owner: Owner) -> list[KeyRecord]:
+        """Every version of an owner's key, destroyed ones too."""
+        return self._ring.versions(owner)
+
     def records(self) -> list[KeyRecord]:
         """Every key, wrapped."""
         return self._ring.records()
@@ -140,6 +165,11 @@ class PlaceKeys:
     def rotation(self, owner: Owner, *, begin: bool = False) -> list[Step]:
         """What is left to do of a rotation of the root or the tenant key."""
         return plan(self._ring.records(), owner, begin=begin)
+
+    @property
+    def tenant(self) -> str:
+        """Whose place this is."""
+        return self._tenant_owner.name
 
     @property
     def tenant_owner(self) -> Owner:
@@ -164,6 +194,14 @@ class PlaceKeys:
         """Close the key store."""
         self._connection.close()
 
+    def _reserve(self, owner: Owner) -> None:
+        record = self._ring.active(owner)
+        if record is None or (self._ring.left(record.id) <= 0 and record.reserved + RESERVED > MESSAGES_MAX):
+            self.prepare([owner])
+        elif self._ring.left(record.id) <= 0:
+            self._keep([record.reserving(RESERVED)])
+            self._ring.grant(record.id, RESERVED)
+
     def _is_ready(self, owner: Owner) -> bool:
         record = self._ring.active(owner)
         return record is not None and self._ring.left(record.id) > 0
@@ -172,7 +210,7 @@ class PlaceKeys:
         record = self._ring.active(owner)
         if record is None:
             return [self._ring.make(owner).reserving(RESERVED)]
-        if record.reserved + RESERVED <= MESSAGES_MAX:
+        if record.reserved < TURNED_AT:
             return [record.reserving(RESERVED)]
         return [record.turned(KeyState.VERIFY_ONLY), self._ring.make(owner).reserving(RESERVED)]
 
@@ -255,16 +293,16 @@ class PlaceKeys:
 def open_keys(folder: Path, tenant: str, root: RootKeys) -> PlaceKeys:
     """The key store in this folder, made when there is none. Raises FolderUnusable.
 
-    No WAL: a rollback journal is gone with its commit, so that no copy of a destroyed key stays behind; `secure_delete`
-    overwrites it in the file itself.
+    No WAL: a rollback journal is emptied with its commit, so that no copy of a destroyed key stays behind;
+    `secure_delete` overwrites it in the file itself.
     """
     file = folder / FILE_NAME
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
         connection = _connected(str(file))
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA journal_mode = TRUNCATE")
+        connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         if version == 0:
@@ -278,10 +316,16 @@ def open_keys(folder: Path, tenant: str, root: RootKeys) -> PlaceKeys:
         raise FolderUnusable(str(error)) from None
 
 
-def root_keys(folder: Path) -> RootKeys:
-    """Where this place's root key lives: a file beside its key store. Raises FolderUnusable when others may read it."""
+def root_keys(folder: Path, token: Token | None = None) -> RootKeys:
+    """Where this place's root key lives: in a token, else in a file beside its key store. Raises FolderUnusable."""
     try:
-        return RootKeyFile(folder / ROOT_FILE_NAME)
+        if token is None:
+            return RootKeyFile(folder / ROOT_FILE_NAME)
+        from biometric_flow.identity.root_token import RootKeyToken
+
+        return RootKeyToken(token.module, token.label, token.pin)
+    except ImportError:
+        raise FolderUnusable("expected python-pkcs11 for a token: pip install 'biometric-flow[hsm]'") from None
     except KeyUnusable as error:
         raise FolderUnusable(str(error)) from None
 

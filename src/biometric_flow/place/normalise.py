@@ -31,6 +31,8 @@ class Quarantined:
     reason: QuarantineReason
     detail: str
     raw: bytes
+    pin: Pin | None = None
+    """Whose row it is, where that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +131,14 @@ def _one(row: AttlogRecord, reading: Reading, previous: datetime | None) -> Punc
         local = row.time.to_datetime()
     except ValueError:
         detail = f"no calendar has {row.time.text()}"
-        return _aside(identity, terminal, QuarantineReason.IMPOSSIBLE_TIME, detail, row.raw)
+        return _aside(identity, terminal, QuarantineReason.IMPOSSIBLE_TIME, detail, row.raw, pin)
     if local.year <= 2000:
         detail = f"the terminal's clock was not set when it wrote {row.time.text()}"
-        return _aside(identity, terminal, QuarantineReason.CLOCK_NOT_SET, detail, row.raw)
+        return _aside(identity, terminal, QuarantineReason.CLOCK_NOT_SET, detail, row.raw, pin)
     instant = instant_of(local, reading.zone, previous)
     if instant > reading.received_at + FUTURE_LIMIT:
         detail = f"{row.time.text()} is more than 24 hours ahead of its arrival; check the terminal's clock"
-        return _aside(identity, terminal, QuarantineReason.IN_THE_FUTURE, detail, row.raw)
+        return _aside(identity, terminal, QuarantineReason.IN_THE_FUTURE, detail, row.raw, pin)
     return Punch(
         id=identity,
         terminal=terminal,
@@ -160,5 +162,7 @@ def _raw_id(terminal: TerminalSerial, raw: bytes) -> bytes:
     return hashlib.sha256(b"row/1\0" + terminal.encode() + b"\0" + raw).digest()
 
 
-def _aside(identity: bytes, terminal: TerminalSerial, reason: QuarantineReason, detail: str, raw: bytes) -> Quarantined:
-    return Quarantined(identity, terminal, reason, detail, raw[:RAW_LIMIT])
+def _aside(
+    identity: bytes, terminal: TerminalSerial, reason: QuarantineReason, detail: str, raw: bytes, pin: Pin | None = None
+) -> Quarantined:
+    return Quarantined(identity, terminal, reason, detail, raw[:RAW_LIMIT], pin)

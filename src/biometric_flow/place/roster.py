@@ -16,6 +16,8 @@ from biometric_flow.api.place import AttlogLayout, ClockRule, Serial, Slug, Term
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import TerminalExists, TerminalUnknown
 from biometric_flow.place.identity import Identity
+from biometric_flow.place.keys import PlaceKeys
+from biometric_flow.place.sealing import SECRET_COLUMNS, open_secret, seal_secret
 from biometric_flow.runtime.settings import FileModel, read_json
 
 COMM_KEY_LIMIT: Final = 999_999
@@ -155,14 +157,14 @@ class RosterEntry:
 class Roster:
     """The terminals, in memory and in the database. Methods that write run in the writer's thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys) -> None:
+        self._connection, self._keys = connection, keys
         self.read()
 
     def read(self) -> None:
         """Take what is in the database, whatever is in memory."""
         rows = self._connection.execute(f"SELECT {_COLUMNS} FROM terminal")  # noqa: S608 - our own names
-        self._entries = {entry.key: entry for entry in map(_entry, rows)}
+        self._entries = {entry.key: entry for entry in map(self._entry, rows)}
 
     def __iter__(self) -> Iterator[RosterEntry]:
         """All terminals by key."""
@@ -213,13 +215,22 @@ class Roster:
                 raise TerminalExists(f"{entry.serial} is already the serial number of {other.key!r}")
 
     def _save(self, entry: RosterEntry) -> RosterEntry:
-        values = asdict(entry) | {name: str(getattr(entry, name) or "") for name in _KEYS}
+        secrets = {name: str(getattr(entry, name) or "") for name in SECRET_COLUMNS}
+        sealed = {name: seal_secret(self._keys, entry.key, name, secret) for name, secret in secrets.items()}
+        values = asdict(entry) | sealed
         try:
             self._connection.execute(f"INSERT OR REPLACE INTO terminal ({_COLUMNS}) VALUES ({_MARKS})", values)  # noqa: S608
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the terminal was not saved: {error}") from error
         self._entries[entry.key] = entry
         return entry
+
+    def _entry(self, row: tuple[Any, ...]) -> RosterEntry:
+        values = dict(zip(_FIELDS, row, strict=True))
+        for name in SECRET_COLUMNS:
+            values[name] = open_secret(self._keys, values["key"], name, values[name])
+        values |= {name: int(values[name] or 0) for name in _KEYS} | {"is_enabled": bool(values["is_enabled"])}
+        return RosterEntry(**values)
 
 
 _KEYS: Final = ("comm_key", "comm_key_next")
@@ -253,9 +264,3 @@ def _from_file(terminal: TerminalConfig, known: RosterEntry | None) -> RosterEnt
         attlog_layout=terminal.attlog_layout,
         unlock_unit=terminal.unlock_unit,
     )
-
-
-def _entry(row: tuple[Any, ...]) -> RosterEntry:
-    values = dict(zip(_FIELDS, row, strict=True))
-    values |= {name: int(values[name] or 0) for name in _KEYS} | {"is_enabled": bool(values["is_enabled"])}
-    return RosterEntry(**values)

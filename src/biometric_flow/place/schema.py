@@ -6,8 +6,9 @@ from typing import Final
 
 from biometric_flow.ledger import sqlite as ledger_sqlite
 from biometric_flow.ledger import tree as ledger_tree
-from biometric_flow.place import blobs, enrolments, halt, identity, quarantine, rollouts, witnesses
+from biometric_flow.place import blobs, enrolments, erasure, halt, identity, quarantine, rollouts, sealing, witnesses
 from biometric_flow.place.biometrics import destruction, vault
+from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push import queue as push_queue
 from biometric_flow.place.push import tables as push_tables
 from biometric_flow.runtime.errors import FolderUnusable
@@ -138,20 +139,29 @@ STEPS: Final = (
     push_queue.JOBS_STEP,
     enrolments.ZONES_STEP,
     quarantine.SCHEMA,
+    sealing.SCHEMA + push_tables.NAMELESS,
+    "VACUUM",
+    erasure.SCHEMA,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 
 
-def open_database(path: Path) -> sqlite3.Connection:
-    """A durable connection to a place's file, created or checked. One writer only; readers use `open_reader`."""
+def open_database(path: Path, keys: PlaceKeys | None = None) -> sqlite3.Connection:
+    """A durable connection to a place's file, created or checked. One writer only; readers use `open_reader`.
+
+    A file of an older version that holds plain text is brought forward with `keys` only. Nothing that was deleted or
+    sealed stays behind in free pages or in the WAL.
+    """
     try:
         connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA secure_delete = ON")
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         for number, step in enumerate(STEPS[version:], version + 1):
-            connection.executescript(f"BEGIN IMMEDIATE; {step} PRAGMA user_version = {number}; COMMIT;")
+            _bring_forward(connection, number, step, keys, is_new=version == 0)
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     except sqlite3.Error as error:
         raise FolderUnusable(f"cannot use the database {path}: {error}; check the disk, or restore a backup") from None
     if version > len(STEPS):
@@ -159,6 +169,32 @@ def open_database(path: Path) -> sqlite3.Connection:
             f"{path} was written by a newer version (schema {version}); this program knows {len(STEPS)}"
         )
     return connection
+
+
+def _bring_forward(
+    connection: sqlite3.Connection, number: int, step: str, keys: PlaceKeys | None, is_new: bool
+) -> None:
+    if step == "VACUUM":
+        if not is_new:
+            connection.execute(step)
+        connection.execute(f"PRAGMA user_version = {number}")
+        return
+    connection.executescript(f"BEGIN IMMEDIATE; {step}")
+    try:
+        if step.startswith(sealing.SCHEMA):
+            if keys is not None:
+                sealing.convert(connection, keys)
+            elif not sealing.is_empty(connection):
+                raise FolderUnusable(
+                    "this file holds plain text from an older version: start its place once to seal it"
+                )
+            for statement in sealing.AFTER.split(";"):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
 
 
 def open_reader(path: Path) -> sqlite3.Connection:

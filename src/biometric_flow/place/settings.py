@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, HttpUrl, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, SecretStr, model_validator
 
 from biometric_flow.ledger.errors import KeyTextInvalid
 from biometric_flow.ledger.note import PublicKey
+from biometric_flow.place.keys import Token
 from biometric_flow.runtime.backup_settings import BackupSettings
 from biometric_flow.runtime.settings import StrongSecret
 
@@ -31,6 +32,11 @@ class PlaceSettings(BackupSettings):
     """Parent of this place's own folder, `places/<id>`."""
     keys: Path | None = None
     """The key store, best on another disk and out of every backup of `data`; default: `keys` in the place's folder."""
+    pkcs11_module: Path | None = None
+    """The library of a PKCS#11 token that holds the root key; a file beside the key store holds it without."""
+    pkcs11_token: str | None = Field(None, min_length=1, max_length=32)
+    pkcs11_pin: SecretStr | None = None
+    """Label and PIN of the token."""
     host: str | None = None
     port: int | None = Field(None, ge=1, le=65535)
     """Host and port default to the place's line in places.json."""
@@ -87,6 +93,18 @@ class PlaceSettings(BackupSettings):
         if (self.push_tls_certificate is None) != (self.push_tls_key is None):
             raise ValueError("push_tls_certificate and push_tls_key, both or neither")
         return self
+
+    @model_validator(mode="after")
+    def _a_token_is_whole(self) -> Self:
+        if len({self.pkcs11_module is None, self.pkcs11_token is None, self.pkcs11_pin is None}) > 1:
+            raise ValueError("pkcs11_module, pkcs11_token and pkcs11_pin, all or none")
+        return self
+
+    def token(self) -> Token | None:
+        """The token that holds the root key, None when a file does."""
+        if self.pkcs11_module is None or self.pkcs11_token is None or self.pkcs11_pin is None:
+            return None
+        return Token(str(self.pkcs11_module), self.pkcs11_token, self.pkcs11_pin.get_secret_value())
 
     @model_validator(mode="after")
     def _a_gateway_needs_a_credential(self) -> Self:

@@ -14,12 +14,14 @@ from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
+from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.examiner import Examined, Examiner
 from biometric_flow.place.feed import Feed
 from biometric_flow.place.halt import WHAT_TO_DO, Halt
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.key_rotation import KeyRotation
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push.tables import WorkCodes
 from biometric_flow.place.reader import PlaceReader
@@ -60,6 +62,8 @@ class PlaceState:
     biometrics: Caretaker
     courier: Courier
     work_codes: WorkCodes
+    erasures: Erasures
+    rotation: KeyRotation
 
     @property
     def halted(self) -> str:

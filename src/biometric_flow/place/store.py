@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from biometric_flow.identity.keyring import PLACE, subject
 from biometric_flow.ledger.decisions import KeyChanged, QuarantineDecided
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PersonEnrolled, PunchRecorded
@@ -23,6 +24,8 @@ from biometric_flow.place.halt import Halt
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.push.tables import PushNotes, keep_notes
 from biometric_flow.place.quarantine import Decision, RowDecided, RowUnknown
+from biometric_flow.place.sealing import mark_binding, open_values, seal_values
+from biometric_flow.place.subjects import Subjects, in_steps
 from biometric_flow.place.witnesses import WitnessKeys
 from biometric_flow.runtime.acting import Action
 from biometric_flow.zk.wire.marks import LogMark
@@ -85,12 +88,12 @@ class Cursor:
 class PlaceStore:
     """The one writer of a place's SQLite file."""
 
-    def __init__(self, place: PlaceId, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._entries = SqliteLedgerStore(connection)
+    def __init__(self, place: PlaceId, connection: sqlite3.Connection, subjects: Subjects) -> None:
+        self._connection, self.subjects = connection, subjects
+        self._entries = SqliteLedgerStore(connection, subjects)
         self._tree = SqliteTree(connection)
         self.witnesses = WitnessKeys(connection)
-        self.ledger = Ledger(place, self._entries, self._entries)
+        self.ledger = Ledger(place, self._entries, subjects)
         self.halt = Halt(connection)
         self.forgetting: list[Callable[[], None]] = []
         """Called when a change that somebody asked for was taken back."""
@@ -99,7 +102,7 @@ class PlaceStore:
         """Keep the batches in one transaction; durable when this returns, and nothing kept when it raises."""
         taken = list(batches)
         self.halt.check()
-        with self._transaction():
+        with self.transaction():
             results = [self._record_one(batch) for batch in taken]
         for batch in taken:
             if batch.action is not None:
@@ -112,7 +115,7 @@ class PlaceStore:
         before = self._connection.total_changes
         has_changed = False
         try:
-            with self._transaction():
+            with self.transaction():
                 result = change()
                 has_changed = self._connection.total_changes != before
                 if has_changed:
@@ -134,18 +137,21 @@ class PlaceStore:
         Raises RowUnknown, RowDecided, or what `become` raises for the terminal that the row is from.
         """
         self.halt.check()
-        with self._transaction():
-            row = self._connection.execute(
-                "SELECT terminal, decision FROM quarantine WHERE id = ?", (made.row,)
-            ).fetchone()
+        with self.transaction():
+            known = self._known("SELECT known FROM quarantine WHERE known IN", self.subjects.candidates(made.row))
+            known_as = known.pop() if known else b""
+            query = "SELECT terminal, decision FROM quarantine WHERE known = ?"
+            row = self._connection.execute(query, (known_as,)).fetchone()
             if row is None:
                 raise RowUnknown(f"expected the id of a row in quarantine, got {made.row.hex()}")
             if row[1]:
                 raise RowDecided(f"this row was {row[1]} before; a correction is what changes a punch")
             terminal = TerminalSerial(row[0])
             punch = become(terminal)
-            if punch is not None and self._known("SELECT id FROM punch WHERE id IN", [punch.id]):
-                raise RowDecided("this punch is recorded already, from another row; reject this one")
+            if punch is not None:
+                self.subjects.enrol([punch.pin])
+                if self._known("SELECT known FROM punch WHERE known IN", [self.subjects.known(punch.pin, punch.id)]):
+                    raise RowDecided("this punch is recorded already, from another row; reject this one")
             event = QuarantineDecided(
                 made.row, terminal, made.decision, punch.id if punch else b"", made.by, made.reason, made.at
             )
@@ -153,7 +159,7 @@ class PlaceStore:
             sealed = self.ledger.append(news, made.at.date().isoformat())
             recorded = Recorded(accepted=[] if punch is None else [(sealed[-1].sequence, punch)])
             self._insert_punches(recorded.accepted)
-            self._connection.execute("UPDATE quarantine SET decision = ? WHERE id = ?", (made.decision, made.row))
+            self._connection.execute("UPDATE quarantine SET decision = ? WHERE known = ?", (made.decision, known_as))
             self._connection.execute(
                 "UPDATE cursor SET accepted = accepted + ?1, quarantined = quarantined - ?1 WHERE terminal = ?2",
                 (len(recorded.accepted), terminal),
@@ -168,29 +174,29 @@ class PlaceStore:
     def change_key(self, change: KeyChanged) -> None:
         """Add the entry that hands the ledger over to another key."""
         self.halt.check()
-        with self._transaction():
+        with self.transaction():
             self.ledger.append([change], change.at.date().isoformat())
 
     def settle(self, action: Action, status: int) -> Recorded:
         """Add the entry of what was asked for and changed nothing."""
         self.halt.check()
-        with self._transaction():
+        with self.transaction():
             self._add(action, status)
         return Recorded(head=self.ledger.head().sequence)
 
     def acknowledge(self, position: int) -> None:
         """The gateway holds everything up to this position."""
-        with self._transaction():
+        with self.transaction():
             self._entries.acknowledge(position)
 
     def checkpoint(self, signer: Signer, now: datetime) -> Signed | None:
         """Sign the ledger as it is, durably; None when nothing is new. Raises CheckpointInconsistent."""
-        with self._transaction():
+        with self.transaction():
             return self._tree.sign(signer, self.ledger.head().sequence, now)
 
     def witness_key(self, shown: PublicKey, configured: PublicKey | None, now: datetime) -> PublicKey:
         """The gateway's key that is believed: the configured one, else the pinned one, else the first that is shown."""
-        with self._transaction():
+        with self.transaction():
             believed = self.witnesses.believed()
             if configured is not None and believed != configured:
                 self.witnesses.pin(configured, "configured", now)
@@ -200,7 +206,7 @@ class PlaceStore:
 
     def keep_cosigned(self, size: int, note: Note) -> None:
         """Keep a checkpoint with what its witness added."""
-        with self._transaction():
+        with self.transaction():
             self._tree.keep_cosigned(size, note)
 
     def cursor(self, terminal: TerminalSerial) -> Cursor | None:
@@ -212,7 +218,10 @@ class PlaceStore:
         if row is None:
             return None
         generation, rows, read_at, layout, marked, tail = row
-        mark = LogMark(layout, ATTLOG_LAYOUTS[layout].size, marked, tail) if layout in ATTLOG_LAYOUTS else None
+        mark = None
+        if layout in ATTLOG_LAYOUTS:
+            plain = self.subjects.keys.open(PLACE, mark_binding(terminal), tail) if tail else b""
+            mark = LogMark(layout, ATTLOG_LAYOUTS[layout].size, marked, plain)
         return Cursor(generation, rows, read_at and datetime.fromisoformat(read_at), mark)
 
     def last_instant(self, terminal: TerminalSerial) -> datetime | None:
@@ -227,10 +236,12 @@ class PlaceStore:
 
     def _commitment(self, name: str, value: bytes) -> bytes:
         """Under the person's own key where it is about a person, so that it says nothing after their erasure."""
-        return self.ledger.commitment(value.decode() if name == "pin" else None, value)
+        whose = value.decode() if name == "pin" and self.subjects.id_of(value.decode()) else None
+        return self.ledger.commitment(whose, value)
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, durably; inside another one, part of it. Raises StorageUnavailable."""
         if self._connection.in_transaction:
             yield
             return
@@ -239,17 +250,23 @@ class PlaceStore:
             try:
                 yield
             except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
+                self._undo()
                 raise
             self._connection.execute("COMMIT")
+            self.subjects.settle()
         except (sqlite3.Error, OSError) as error:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._undo()
             raise StorageUnavailable(f"nothing was accepted, the disk did not take the write: {error}") from error
+
+    def _undo(self) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        self.subjects.undo()
 
     def _record_one(self, batch: Batch) -> Recorded:
         recorded = Recorded()
+        batch = self._without_erased(batch, recorded)
+        self.subjects.enrol([one.pin for one in (*batch.rows, *batch.people) if one.pin is not None])
         fresh, aside = self._sort_out(batch.rows, recorded)
         news: list[Event] = [event for event in (batch.generation, batch.corrected) if event is not None]
         people = self._with_uids(batch.people)
@@ -263,20 +280,37 @@ class PlaceStore:
         self._insert_people(people)
         self._move_cursor(batch, recorded)
         if batch.notes is not None:
-            keep_notes(self._connection, batch.terminal, batch.notes, batch.received_at)
+            keep_notes(self._connection, self.subjects, batch.terminal, batch.notes, batch.received_at)
         recorded.head = self.ledger.head().sequence
         return recorded
+
+    def _without_erased(self, batch: Batch, recorded: Recorded) -> Batch:
+        """Rows of people who were erased are known and stay away; people who came back since are others."""
+        erased = self.subjects.tombstones
+        rows = [row for row in batch.rows if row.pin is None or not erased.covers(row.pin, _instant_of(row))]
+        recorded.duplicate += len(batch.rows) - len(rows)
+        back = {row.pin for row in rows}
+        people = [
+            one
+            for one in batch.people
+            if one.pin in back or self.subjects.id_of(one.pin) is not None or not erased.has(one.pin)
+        ]
+        notes = batch.notes
+        if notes is not None:
+            notes = replace(notes, events=[one for one in notes.events if not one.pin or not erased.has(one.pin)])
+        return replace(batch, rows=rows, people=people, notes=notes)
 
     def _sort_out(
         self, rows: Sequence[Punch | Quarantined], recorded: Recorded
     ) -> tuple[list[Punch], list[Quarantined]]:
-        ids = [row.id for row in rows]
-        known = self._known("SELECT id FROM punch WHERE id IN", ids)
-        aside_already = self._known("SELECT id FROM quarantine WHERE id IN", ids)
+        digests = [self.subjects.known(row.pin, row.id) for row in rows]
+        unnamed = [self.subjects.known(None, row.id) for row in rows]
+        known = self._known("SELECT known FROM punch WHERE known IN", digests)
+        known |= self._known("SELECT known FROM quarantine WHERE known IN", [*digests, *unnamed])
         fresh: dict[bytes, Punch] = {}
         aside: dict[bytes, Quarantined] = {}
-        for row in rows:
-            if row.id in known or row.id in aside_already or row.id in fresh or row.id in aside:
+        for row, *either in zip(rows, digests, unnamed, strict=True):
+            if not known.isdisjoint(either) or row.id in fresh or row.id in aside:
                 recorded.duplicate += 1
             elif isinstance(row, Punch):
                 fresh[row.id] = row
@@ -287,8 +321,7 @@ class PlaceStore:
 
     def _known(self, query: str, ids: Sequence[bytes]) -> set[bytes]:
         found: set[bytes] = set()
-        for start in range(0, len(ids), LOOKUP_STEP):
-            step = ids[start : start + LOOKUP_STEP]
+        for step in in_steps(ids, LOOKUP_STEP):
             marks = ",".join("?" * len(step))
             found.update(row[0] for row in self._connection.execute(f"{query} ({marks})", step))
         return found
@@ -296,47 +329,56 @@ class PlaceStore:
     def _insert_punches(self, accepted: Sequence[tuple[int, Punch]]) -> None:
         self._connection.executemany(
             "INSERT INTO punch VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [punch_row(sequence, punch) for sequence, punch in accepted],
+            [punch_row(sequence, punch, self.subjects) for sequence, punch in accepted],
         )
 
     def _insert_quarantine(self, aside: Sequence[Quarantined], now: datetime) -> None:
         self._connection.executemany(
-            "INSERT INTO quarantine (id, terminal, reason, detail, raw, first_seen) VALUES (?, ?, ?, ?, ?, ?)",
-            [(row.id, row.terminal, row.reason, row.detail, row.raw, now.isoformat()) for row in aside],
+            "INSERT INTO quarantine VALUES (?, ?, ?, ?, ?, ?, '')",
+            [self._aside_row(row, now) for row in aside],
         )
+
+    def _aside_row(self, row: Quarantined, now: datetime) -> tuple[Any, ...]:
+        owner, known = self.subjects.owner(row.pin), self.subjects.known(row.pin, row.id)
+        values = [row.id, row.detail, row.raw]
+        sealed = seal_values(self.subjects.keys, owner, "quarantine", (known,), values)
+        return known, row.terminal, owner.name or None, row.reason, sealed, now.isoformat()
 
     def _changed(self, people: Sequence[PersonEnrolled]) -> list[PersonEnrolled]:
         if not people:
             return []
-        known = {
-            (terminal, pin): rest
-            for terminal, pin, *rest in self._connection.execute(
-                "SELECT terminal, pin, uid, name, privilege, card FROM person WHERE terminal = ?",
-                (people[0].terminal,),
-            )
-        }
+        known = {}
+        for one, uid, privilege, sealed in self._connection.execute(
+            "SELECT subject, uid, privilege, sealed FROM person WHERE terminal = ?", (people[0].terminal,)
+        ):
+            row = (people[0].terminal, one)
+            name, card = open_values(self.subjects.keys, subject(one), "person", row, sealed)
+            known[self.subjects.pin_of(one)] = (uid, name, privilege, card)
         return [
             person
             for person in people
-            if known.get((person.terminal, person.pin)) != [person.uid, person.name, person.privilege, person.card]
+            if known.get(person.pin) != (person.uid, person.name, person.privilege, person.card)
         ]
 
     def _with_uids(self, people: Sequence[PersonEnrolled]) -> Sequence[PersonEnrolled]:
         """People told without a uid, as push does, keep the one that was told before."""
         if all(person.uid for person in people):
             return people
-        query = "SELECT pin, uid FROM person WHERE terminal = ?"
+        query = "SELECT subject, uid FROM person WHERE terminal = ?"
         uids = dict(self._connection.execute(query, (people[0].terminal,)))
-        return [person if person.uid else replace(person, uid=uids.get(person.pin, 0)) for person in people]
+        id_of = self.subjects.id_of
+        return [person if person.uid else replace(person, uid=uids.get(id_of(person.pin), 0)) for person in people]
 
     def _insert_people(self, people: Sequence[PersonEnrolled]) -> None:
         self._connection.executemany(
-            "INSERT OR REPLACE INTO person VALUES (?, ?, ?, ?, ?, ?)",
-            [
-                (person.terminal, person.pin, person.uid, person.name, person.privilege, person.card)
-                for person in people
-            ],
+            "INSERT OR REPLACE INTO person VALUES (?, ?, ?, ?, ?)", [self._person_row(person) for person in people]
         )
+
+    def _person_row(self, person: PersonEnrolled) -> tuple[Any, ...]:
+        owner = self.subjects.owner(person.pin)
+        values, row = [person.name, person.card], (person.terminal, owner.name)
+        sealed = seal_values(self.subjects.keys, owner, "person", row, values)
+        return (*row, person.uid, person.privilege, sealed)
 
     def _move_cursor(self, batch: Batch, recorded: Recorded) -> None:
         generation = batch.generation.generation if batch.generation else 1
@@ -350,6 +392,7 @@ class PlaceStore:
             )
         if batch.holds is not None:
             mark = batch.mark or LogMark("", 1, 0, b"")
+            sealed = self.subjects.keys.seal(PLACE, mark_binding(batch.terminal), mark.tail) if mark.tail else b""
             self._connection.execute(
                 "UPDATE cursor SET rows = ?, read_at = coalesce(?, read_at), mark_layout = ?, mark_rows = ?,"
                 " mark_tail = ? WHERE terminal = ?",
@@ -358,7 +401,7 @@ class PlaceStore:
                     batch.received_at.isoformat() if batch.is_whole else None,
                     mark.layout,
                     mark.rows,
-                    mark.tail,
+                    sealed,
                     batch.terminal,
                 ),
             )
@@ -378,18 +421,22 @@ class PlaceStore:
         )
 
 
+def _instant_of(row: Punch | Quarantined) -> datetime | None:
+    return row.instant if isinstance(row, Punch) else None
+
+
 def _as_bytes(result: object) -> bytes:
     """What a change resulted in, in one spelling; empty for what is no value."""
     return to_json(result) if is_dataclass(result) or isinstance(result, BaseModel) else b""
 
 
-def punch_row(sequence: int, punch: Punch) -> tuple[Any, ...]:
+def punch_row(sequence: int, punch: Punch, subjects: Subjects) -> tuple[Any, ...]:
     """The row of table `punch` that follows from an entry: what is asked for, never what is proved."""
     return (
         sequence,
-        punch.id,
+        subjects.known(punch.pin, punch.id),
         punch.terminal,
-        punch.pin,
+        subjects.owner(punch.pin).name,
         punch.local_time.isoformat(timespec="seconds"),
         int(punch.instant.timestamp()),
         punch.state,

@@ -29,6 +29,7 @@ class Writer:
 
     def __init__(self, store: PlaceStore, recorded: Callable[[Recorded], None]) -> None:
         self._store = store
+        self.subjects = store.subjects
         self._recorded = recorded
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="place-writer")
         self._waiting: asyncio.Queue[tuple[Batch, asyncio.Future[Recorded]]] = asyncio.Queue()

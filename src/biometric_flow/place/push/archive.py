@@ -6,6 +6,7 @@ written, that is logged and counted, and nothing else happens: the archive expla
 
 import asyncio
 import hmac
+import re
 import sqlite3
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -149,6 +150,7 @@ class UploadArchive:
         # A power cut may cost the newest uploads of the archive; their punches are in the ledger, which is FULL.
         self._connection.execute("PRAGMA synchronous = NORMAL")
         self._connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        self._connection.execute("PRAGMA secure_delete = ON")
         self._connection.executescript(_SCHEMA)
         self._sizes: dict[str, int] = dict(
             self._connection.execute("SELECT terminal, sum(length(body)) FROM upload GROUP BY terminal").fetchall()
@@ -200,6 +202,24 @@ class UploadArchive:
             except sqlite3.Error as error:
                 log.error("archive_not_pruned", reason=str(error))
             await clock.sleep(PRUNE_EVERY)
+
+    async def forget_person(self, pin: str) -> int:
+        """Delete every upload that names this PIN; how many. Raises ArchiveUnreadable."""
+        named = re.compile(rb"(?<![0-9A-Za-z])" + re.escape(pin.encode()) + rb"(?![0-9A-Za-z])")
+        gone = 0
+        for (number,) in await self._read("SELECT number FROM upload ORDER BY number", ()):
+            _, body = await self.get(number)
+            if named.search(body):
+                await self._call(self._delete, number)
+                gone += 1
+        return gone
+
+    def _delete(self, number: int) -> None:
+        rows = self._connection.execute(
+            "DELETE FROM upload WHERE number = ? RETURNING terminal, length(body)", (number,)
+        ).fetchall()
+        for terminal, length in rows:
+            self._sizes[terminal] -= length
 
     async def prune(self, now: datetime) -> int:
         """Forget what is older than the place keeps it; gives how many."""

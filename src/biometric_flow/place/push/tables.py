@@ -10,6 +10,7 @@ from typing import Final
 
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.zk.push.reports import WorkCode
 
 EVENTS_KEPT: Final = 10_000
@@ -50,6 +51,12 @@ CREATE TABLE push_command (
 CREATE INDEX push_command_by_terminal ON push_command (terminal, id);
 CREATE INDEX push_command_open ON push_command (terminal) WHERE state IN ('queued', 'sent');
 """
+
+NAMELESS: Final = """
+ALTER TABLE terminal_event RENAME COLUMN id TO known;     -- keyed digest of its contents
+ALTER TABLE terminal_event RENAME COLUMN pin TO subject;  -- empty for nobody
+"""
+"""From there on events carry a subject instead of a PIN."""
 
 WORK_CODES: Final = """
 CREATE TABLE work_code (                   -- what the numbers beside punches stand for, as terminals tell it
@@ -111,7 +118,9 @@ class PushNotes:
     work_codes: Sequence[WorkCode] = ()
 
 
-def keep_notes(connection: sqlite3.Connection, terminal: TerminalSerial, notes: PushNotes, now: datetime) -> None:
+def keep_notes(
+    connection: sqlite3.Connection, subjects: Subjects, terminal: TerminalSerial, notes: PushNotes, now: datetime
+) -> None:
     """Write stamps and events inside the caller's transaction."""
     connection.executemany(
         "INSERT OR REPLACE INTO push_stamp VALUES (?, ?, ?)",
@@ -121,25 +130,21 @@ def keep_notes(connection: sqlite3.Connection, terminal: TerminalSerial, notes: 
     if notes.events:
         connection.executemany(
             "INSERT OR IGNORE INTO terminal_event VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            [
-                (
-                    event.id,
-                    event.terminal,
-                    event.kind,
-                    event.code,
-                    event.pin,
-                    event.local_time,
-                    event.detail,
-                    now.isoformat(),
-                )
-                for event in notes.events
-            ],
+            [event_row(event, event.id, subjects, now) for event in notes.events],
         )
         connection.execute(
-            "DELETE FROM terminal_event WHERE terminal = ? AND id NOT IN"
-            " (SELECT id FROM terminal_event WHERE terminal = ? ORDER BY local_time DESC LIMIT ?)",
+            "DELETE FROM terminal_event WHERE terminal = ? AND known NOT IN"
+            " (SELECT known FROM terminal_event WHERE terminal = ? ORDER BY local_time DESC LIMIT ?)",
             (terminal, terminal, EVENTS_KEPT),
         )
+
+
+def event_row(event: TerminalEvent, identity: bytes, subjects: Subjects, now: datetime) -> tuple[object, ...]:
+    """The row of table `terminal_event`, in the caller's transaction: whoever it is about becomes a subject."""
+    subjects.enrol([event.pin] if event.pin else [])
+    pin = event.pin or None
+    whose = (event.terminal, event.kind, event.code, subjects.owner(pin).name)
+    return (subjects.known(pin, identity), *whose, event.local_time, event.detail, now.isoformat())
 
 
 def keep_work_codes(
@@ -178,8 +183,8 @@ class WorkCodes:
 class PushReader:
     """Queries beside the writer, over a read-only connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, subjects: Subjects) -> None:
+        self._connection, self._subjects = connection, subjects
 
     def stamps(self, terminal: TerminalSerial) -> dict[str, str]:
         """Table -> last stamp that was kept together with its rows."""
@@ -188,15 +193,15 @@ class PushReader:
     def events(self, terminal: TerminalSerial, limit: int) -> list[tuple[TerminalEvent, datetime]]:
         """Events and when they were first seen, newest first."""
         query = (
-            "SELECT kind, code, pin, local_time, detail, first_seen FROM terminal_event"
-            " WHERE terminal = ? ORDER BY local_time DESC, id LIMIT ?"
+            "SELECT kind, code, subject, local_time, detail, first_seen FROM terminal_event"
+            " WHERE terminal = ? ORDER BY local_time DESC, known LIMIT ?"
         )
         return [
             (
-                TerminalEvent(terminal, EventKind(kind), code, pin, time, detail),
+                TerminalEvent(terminal, EventKind(kind), code, self._subjects.pin_of(one) if one else "", time, detail),
                 datetime.fromisoformat(seen).astimezone(UTC),
             )
-            for kind, code, pin, time, detail, seen in self._connection.execute(query, (terminal, limit))
+            for kind, code, one, time, detail, seen in self._connection.execute(query, (terminal, limit))
         ]
 
     def work_codes(self, terminal: str | None = None) -> list[tuple[TerminalSerial, str, str, datetime]]:

@@ -1,0 +1,94 @@
+"""What a place is asked and says about the data of one person, and about its keys."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from biometric_flow.api.place import PunchView
+
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class ErasureWanted(BaseModel):
+    """Whom to erase and why. The PIN stands in the body, so that no path and no log keeps it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    pin: Annotated[str, Field(min_length=1, max_length=24)]
+    reason: Words = Field(examples=["request of 3 March, GDPR article 17"])
+    by: Words = Field(description="Who decided it.")
+
+
+class ErasureDone(BaseModel):
+    """What an erasure did; everything recorded still proves."""
+
+    erasure: str = Field(description="Random id, the same in the ledger.")
+    entries: int = Field(description="Entries of the ledger that nobody can open any more.")
+    rows: int = Field(description="Rows deleted beside them.")
+    uploads: int = Field(description="Archived uploads deleted because they named the person.")
+
+
+class TerminalCopy(BaseModel):
+    """What one terminal knows of a person, or should."""
+
+    terminal: str
+    name: str
+    privilege: int
+    card: int
+
+
+class EventCopy(BaseModel):
+    """Something that happened at a terminal and is about a person."""
+
+    terminal: str
+    kind: str
+    local_time: str
+    detail: str
+
+
+class PersonExport(BaseModel):
+    """Everything a place holds about one person (GDPR articles 15 and 20)."""
+
+    format: Literal["biometric-flow/person/1"] = "biometric-flow/person/1"
+    place: str
+    made_at: datetime
+    pin: str
+    known_by: list[TerminalCopy]
+    wanted_on: list[TerminalCopy] = Field(description="Without keypad passwords: they are set anew, never shown.")
+    punches: list[PunchView]
+    put_aside: int = Field(description="Rows in quarantine; see /v1/quarantine.")
+    events: list[EventCopy]
+    releases: list[str] = Field(description="Purpose, wording and period of what was signed.")
+    templates: list[str] = Field(description="Which templates are kept; what they hold is never given away.")
+
+
+class KeyCount(BaseModel):
+    """How many keys of a kind are in a state."""
+
+    kind: str
+    state: str
+    count: int
+
+
+class RotationView(BaseModel):
+    """A rotation that is under way, or none."""
+
+    level: Literal["root", "tenant"]
+    is_running: bool
+    left: int = Field(description="Keys still wrapped under the old one.")
+
+
+class KeysView(BaseModel):
+    """The state of a place's keys, without any key."""
+
+    keys: list[KeyCount]
+    rotations: list[RotationView]
+
+
+class RotationWanted(BaseModel):
+    """Which key to replace."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    level: Literal["root", "tenant"]

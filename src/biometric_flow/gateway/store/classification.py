@@ -1,0 +1,49 @@
+"""What every column of the gateway's database holds. A column without a tag fails the build (security-design E7)."""
+
+from typing import Final
+
+from biometric_flow.runtime.classification import Tags, tags
+
+PROTECTED: Final = "row-level security by tenant, encryption of the disk"
+"""How the gateway protects what it keeps about people."""
+
+COLUMNS: Final[Tags] = tags("""
+    account: technical tenant_id account_id role is_enabled created_at, account email name, secret password_hash
+    adjustment: technical tenant_id, pseudonym person_id, attendance day paid_in delta
+    audit_entry: technical tenant_id sequence, evidence leaf hash record opening
+    audit_log: technical tenant_id size head_hash note
+    audit_node: technical tenant_id level position hash
+    checkpoint: technical tenant_id place_id size note received_at number leaf hash
+    checkpoint_log: technical tenant_id size note
+    checkpoint_refused: technical tenant_id place_id digest note reason received_at
+    department: technical tenant_id department_id name parent_id version
+    employee: technical tenant_id version, pseudonym person_id, identity number name department_id place_id zone
+    employee: identity employed_from employed_to plan
+    enrolment: technical tenant_id place_id terminal uid privilege seen_at, identity pin
+    ledger_entry: technical tenant_id place_id sequence, evidence leaf hash record opening
+    ledger_node: technical tenant_id log level position hash
+    leave_request: technical tenant_id leave_id, pseudonym person_id, attendance first_day last_day kind minutes status
+    leave_request: attendance reason, account requested_by requested_at decided_by decided_at
+    pay_period: technical tenant_id period_id first_day last_day status locked_at version, account approvers approved_by
+    pay_period_event: technical tenant_id period_id number at, account account action reason
+    person: technical tenant_id place_id, identity pin name, attendance last_punch
+    pin_holding: technical tenant_id place_id, pseudonym person_id, identity number pin terminals valid_from valid_to
+    place: technical tenant_id place_id name zone is_active position head_hash punches last_heard
+    place_key: technical tenant_id place_id vkey source pinned_at
+    place_key_change: technical tenant_id place_id sequence note
+    place_report: technical tenant_id place_id head version sent_at received_at
+    plan_document: technical tenant_id kind document_id body version
+    policy_pack: technical tenant_id pack_id version body saved_at, account saved_by
+    punch: technical tenant_id place_id terminal verify work_code drift_ms received_at channel position sequence
+    punch: identity punch_id pin, attendance local_time instant state
+    refresh_token: technical tenant_id account_id family expires_at used_at revoked_at, secret digest
+    regularisation: technical tenant_id regularisation_id number, pseudonym person_id, attendance day operation target
+    regularisation: attendance instant state minutes reason status, account requested_by requested_at decided_by
+    regularisation: account decided_at decision_reason
+    tenant: technical tenant_id name feed_position
+    terminal_status: technical tenant_id place_id key serial name state body as_of
+    workday: technical tenant_id digest, pseudonym person_id, attendance day status irregularities body
+    workday_due: technical tenant_id since marked, pseudonym person_id, attendance first_day last_day
+    workday_feed: technical tenant_id position
+    workday_recheck: technical tenant_id at, pseudonym person_id
+""")

@@ -1,0 +1,70 @@
+"""Replaces the root or tenant key while the place works on, and goes on after a restart with what is left (K3)."""
+
+import asyncio
+from collections import Counter
+from typing import Final, Literal
+
+import structlog
+
+from biometric_flow.api.privacy import KeyCount, KeysView, RotationView
+from biometric_flow.identity.errors import IdentityError
+from biometric_flow.identity.keyring import ROOT, Owner
+from biometric_flow.identity.rotation import Rewrap
+from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.place.errors import RotationRunning
+from biometric_flow.place.keys import PlaceKeys
+from biometric_flow.runtime.clock import Clock
+
+log = structlog.get_logger()
+
+Level = Literal["root", "tenant"]
+RETRY_SECONDS: Final = 10.0
+
+
+class KeyRotation:
+    """One task of a place. Each step is durable by itself; what is sealed meanwhile is sealed with the newest key."""
+
+    def __init__(self, keys: PlaceKeys, clock: Clock) -> None:
+        self._keys, self._clock = keys, clock
+        self._owners: dict[Level, Owner] = {"root": ROOT, "tenant": keys.tenant_owner}
+        self._wanted = asyncio.Event()
+
+    async def begin(self, level: Level) -> RotationView:
+        """Begin one: the new key is durable when this returns. Raises RotationRunning, StorageUnavailable."""
+        owner = self._owners[level]
+        if self._keys.rotation(owner):
+            raise RotationRunning(f"expected no rotation of the {level} key under way, there is one; wait for its end")
+        await asyncio.to_thread(self._keys.take, self._keys.rotation(owner, begin=True)[0])
+        self._wanted.set()
+        return self._view(level)
+
+    async def run(self) -> None:
+        """Finish what is under way, for ever."""
+        self._wanted.set()
+        while True:
+            await self._wanted.wait()
+            self._wanted.clear()
+            for level, owner in self._owners.items():
+                await self._finish(level, owner)
+
+    def view(self) -> KeysView:
+        """The state of all keys."""
+        counted = Counter((one.owner.kind.value, one.state.value) for one in self._keys.records())
+        keys = [KeyCount(kind=kind, state=state, count=count) for (kind, state), count in sorted(counted.items())]
+        return KeysView(keys=keys, rotations=[self._view(level) for level in self._owners])
+
+    async def _finish(self, level: Level, owner: Owner) -> None:
+        while steps := self._keys.rotation(owner):
+            try:
+                await asyncio.to_thread(self._keys.take, steps[0])
+            except (StorageUnavailable, IdentityError) as error:
+                log.error("rotation_waits", level=level, reason=str(error))
+                await self._clock.sleep(RETRY_SECONDS)
+                continue
+            if len(steps) == 1:
+                log.info("rotation_done", level=level)
+
+    def _view(self, level: Level) -> RotationView:
+        steps = self._keys.rotation(self._owners[level])
+        left = sum(step.left for step in steps if isinstance(step, Rewrap))
+        return RotationView(level=level, is_running=bool(steps), left=left)

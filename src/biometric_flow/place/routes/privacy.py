@@ -1,0 +1,88 @@
+"""Privacy: erase a person, give them what is held about them; and the state of the place's keys."""
+
+from typing import cast
+
+from fastapi import APIRouter, Request
+
+from biometric_flow.api.privacy import (
+    ErasureDone,
+    ErasureWanted,
+    EventCopy,
+    KeysView,
+    PersonExport,
+    RotationView,
+    RotationWanted,
+    TerminalCopy,
+)
+from biometric_flow.model.ids import Pin, canonical_pin
+from biometric_flow.place.errors import PersonUnknown, PinInvalid
+from biometric_flow.place.push.server import PushServer
+from biometric_flow.place.reader import PunchFilter
+from biometric_flow.place.routes.punches import BEFORE_ALL, punch_view
+from biometric_flow.place.state import PlaceState, State
+from biometric_flow.runtime.acting import acting
+
+router = APIRouter(prefix="/v1", tags=["privacy"])
+
+EXPORT_MAX = 1_000_000
+"""Punches in one export; nobody has more."""
+
+
+@router.post("/erasures")
+async def erase_person(wanted: ErasureWanted, state: State, request: Request) -> ErasureDone:
+    """Erase a person: their keys, every row about them, and an entry that says so and names nobody."""
+    pin, archive = _pin(wanted.pin), cast("PushServer", request.app.state.push).desk.archive
+    await state.writer.call(state.erasures.check, pin)
+    uploads = await archive.forget_person(pin)
+    done = await state.writer.call(state.erasures.erase, pin, wanted.by, wanted.reason, state.clock.now())
+    action = acting()
+    if action is not None:
+        action.about("erasure", done.erasure)
+    await state.writer.call(state.erasures.finish)
+    return ErasureDone(erasure=done.erasure, entries=done.entries, rows=done.rows, uploads=uploads)
+
+
+@router.get("/people/{pin}/export")
+async def export_person(pin: str, state: State) -> PersonExport:
+    """Everything this place holds about one person, as one document."""
+    return await state.writer.call(_export, state, _pin(pin))
+
+
+@router.get("/keys")
+async def read_keys(state: State) -> KeysView:
+    """How many keys there are, in which states, and what is left of rotations. Never a key."""
+    return state.rotation.view()
+
+
+@router.post("/keys/rotations", status_code=202)
+async def rotate_key(wanted: RotationWanted, state: State) -> RotationView:
+    """Replace the root or the tenant key; the place works on, and a restart goes on where it was."""
+    return await state.rotation.begin(wanted.level)
+
+
+def _export(state: PlaceState, pin: Pin) -> PersonExport:
+    reader, vault = state.reader, state.biometrics.vault
+    if state.writer.subjects.id_of(pin) is None:
+        raise PersonUnknown("expected the PIN of somebody whom this place knows, nobody has it")
+    wanted = [one for entry in state.roster for one in state.enrolments.of(entry.key) if one.pin == pin]
+    return PersonExport(
+        place=state.place.id,
+        made_at=state.clock.now(),
+        pin=pin,
+        known_by=[TerminalCopy(**known) for known in reader.known_by(pin)],
+        wanted_on=[
+            TerminalCopy(terminal=one.terminal, name=one.name, privilege=one.privilege, card=one.card) for one in wanted
+        ],
+        punches=[punch_view(punch) for _, punch in reader.punches(PunchFilter(pin=pin), BEFORE_ALL, EXPORT_MAX)],
+        put_aside=reader.put_aside(pin),
+        events=[EventCopy(**event) for event in reader.events_about(pin)],
+        releases=[f"{one.purpose}, {one.text_version}, {one.given_at} to {one.until}" for one in vault.releases(pin)],
+        templates=[one.slot for one in vault.listed(pin)],
+    )
+
+
+def _pin(text: str) -> Pin:
+    try:
+        return canonical_pin(text)
+    except ValueError as error:
+        raise PinInvalid(str(error)) from None

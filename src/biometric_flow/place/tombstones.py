@@ -1,0 +1,46 @@
+"""Who was erased and must not come back with the next list a terminal tells, without saying who that is."""
+
+import hmac
+import sqlite3
+from datetime import datetime
+
+from biometric_flow.identity.keyring import PLACE
+from biometric_flow.place.keys import PlaceKeys
+
+
+class Tombstones:
+    """Keyed digests of PINs, each with the time up to which its punches count as known. In memory, and in `erased`."""
+
+    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys) -> None:
+        self._connection, self._keys = connection, keys
+        self._until: dict[bytes, int] = dict(connection.execute("SELECT digest, until FROM erased"))
+        self._new: dict[bytes, int] = {}
+
+    def has(self, pin: str) -> bool:
+        """Was somebody with this PIN erased?"""
+        return bool(self._until) and self._digest(pin) in self._until
+
+    def covers(self, pin: str, instant: datetime | None) -> bool:
+        """Does a punch of this PIN belong to somebody who was erased? One without an instant does."""
+        if not self._until:
+            return False
+        until = self._until.get(self._digest(pin))
+        return until is not None and (instant is None or instant.timestamp() <= until)
+
+    def put(self, pin: str, until: datetime, erasure: bytes) -> None:
+        """Set one, inside the caller's transaction; a later one of the same PIN takes its place."""
+        row = (self._digest(pin), int(until.timestamp()) + 1, erasure)
+        self._connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?)", row)
+        self._new[row[0]] = row[1]
+
+    def settle(self) -> None:
+        """The transaction was committed."""
+        self._until |= self._new
+        self._new = {}
+
+    def undo(self) -> None:
+        """The transaction was not committed."""
+        self._new = {}
+
+    def _digest(self, pin: str) -> bytes:
+        return hmac.digest(self._keys.derived(PLACE, b"biometric-flow/erased/1"), pin.encode(), "sha256")
