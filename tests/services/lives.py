@@ -68,7 +68,7 @@ def row(terminal: TerminalSerial, number: int) -> Punch | Quarantined:
 
 def punches_below(number: int) -> int:
     """How many of a terminal's first rows are punches."""
-    return number - (number + 1) // 11
+    return number - number // 11
 
 
 class Life:

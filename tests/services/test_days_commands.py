@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from biometric_flow.cli import main
-from biometric_flow.model.ids import PlaceId
-from biometric_flow.place.schema import open_database
-from biometric_flow.place.store import Batch, PlaceStore
+from biometric_flow.place.store import Batch
 from tests.builders import GATE, MOMENT
 from tests.services.gateways import ADMIN, PASSWORD, RunningGateway
 from tests.services.hours import MONDAY, Desk, touch, worked_week
+from tests.services.stores import opened_store
 
 FRIDAY = MONDAY + timedelta(days=4)
 SPAN = ["--from", str(MONDAY), "--to", str(FRIDAY)]
@@ -35,9 +34,9 @@ async def test_a_place_alone_computes_what_the_gateway_computes(
     plan.write_text(json.dumps(await desk.ask("GET", "/v1/plans/cairo")), encoding="utf-8")
 
     database = tmp_path / "place.sqlite3"
-    connection = open_database(database)
+    store, connection = opened_store(database)
     rows = [event.punch for event in (*events, touch("8", FRIDAY, "08:58"))]
-    PlaceStore(PlaceId("cairo"), connection).record([Batch(GATE, MOMENT, rows=rows)])
+    store.record([Batch(GATE, MOMENT, rows=rows)])
     connection.close()
     command = ["policy", "days", str(plan), "--database", str(database), *SPAN, "--json"]
     assert await asyncio.to_thread(main, command) == 0

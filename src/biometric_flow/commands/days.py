@@ -21,8 +21,10 @@ from biometric_flow.api.plan_file import FILE_MAX, PlanFile
 from biometric_flow.commands.connection import UsageRefused
 from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
+from biometric_flow.place.keys import KEYS_FOLDER, read_keys, root_keys
 from biometric_flow.place.reader import PlaceReader, PunchFilter
 from biometric_flow.place.schema import open_reader
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.policy.errors import PolicyInvalid
 from biometric_flow.policy.fields import EPOCH
 from biometric_flow.policy.inputs import GivenPunch
@@ -42,6 +44,7 @@ def add_days(parser: argparse.ArgumentParser) -> None:
     """What `policy days` asks for."""
     parser.add_argument("file", type=Path, metavar="PLAN", help="plan file, as GET /v1/plans/{place} gives it")
     parser.add_argument("--database", type=Path, required=True, metavar="FILE", help="the place's place.sqlite3")
+    parser.add_argument("--keys", type=Path, metavar="DIR", help="its key store (default: keys beside the file)")
     _span(parser)
     parser.set_defaults(command=lambda given: _run(_days, given))
 
@@ -105,8 +108,11 @@ def _days(given: argparse.Namespace, screen: Screen) -> int:
     file = _plan_file(given.file)
     if not given.database.is_file():
         raise UsageRefused(f"--database: expected the database of a place, there is no file {given.database}")
-    with closing(open_reader(given.database)) as connection:
-        rows = list(days_of(file, PlaceReader(connection), first, last, SystemClock().now()))
+    where = given.keys or given.database.parent / KEYS_FOLDER
+    with closing(open_reader(given.database)) as connection, closing(read_keys(where, None, root_keys(where))) as keys:
+        rows = list(
+            days_of(file, PlaceReader(connection, Subjects(connection, keys)), first, last, SystemClock().now())
+        )
     if screen.as_json:
         screen.document({"place": file.place, "days": rows})
         return DONE

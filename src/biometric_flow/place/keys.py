@@ -330,11 +330,17 @@ def root_keys(folder: Path, token: Token | None = None) -> RootKeys:
         raise FolderUnusable(str(error)) from None
 
 
-def read_keys(folder: Path, tenant: str, root: RootKeys) -> PlaceKeys:
-    """The key store as another process made it, to open with only. Raises FolderUnusable."""
+def read_keys(folder: Path, tenant: str | None, root: RootKeys) -> PlaceKeys:
+    """The key store as another process made it, to open with only; None for whatever tenant's it is.
+
+    Raises FolderUnusable.
+    """
     file = folder / FILE_NAME
     try:
-        return PlaceKeys(tenant, _connected(f"{file.resolve().as_uri()}?mode=ro"), root)
+        connection = _connected(f"{file.resolve().as_uri()}?mode=ro")
+        if tenant is None:
+            (tenant,) = connection.execute("SELECT owner FROM key WHERE kind = 'tenant' LIMIT 1").fetchone() or ("",)
+        return PlaceKeys(tenant, connection, root)
     except (sqlite3.Error, OSError, StorageUnavailable) as error:
         raise FolderUnusable(
             f"cannot read the key store {file}: {error}; restore it, or start the place once"
