@@ -58,6 +58,8 @@ class Desk:
     gateway: RunningGateway
     chain: Chain = field(default_factory=Chain)
     token: str = ""
+    patience: float = 120
+    """Seconds until all that is due has to be computed."""
 
     async def ask(self, method: str, path: str, status: int = 200, **more: Any) -> Any:
         answer = await self.raw(method, path, **more)
@@ -95,7 +97,7 @@ class Desk:
             said = await self.ask("GET", "/v1/workdays/progress")
             return said["people_due"] == 0 and said["feed_position"] == said["feed_end"]
 
-        await until(nothing_is_due)
+        await until(nothing_is_due, self.patience)
 
     async def days(self, **query: Any) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []

@@ -17,6 +17,7 @@ import httpx2
 import psutil
 import pytest
 
+from biometric_flow.api.hours_client import HoursDesk
 from biometric_flow.supervisor import history
 from biometric_flow.supervisor.demo import PLACES
 from tests.services.demos import (
@@ -58,6 +59,12 @@ async def test_the_year_arrives_once_and_again_nothing_on_the_next_start(passabl
         with signed_in(demo) as client:
             await eventually(client, YEAR + 1, seconds=30)
             again = all_punches(client)
+        await demo.said("workdays of their people are computed", seconds=300)
+        with signed_in(demo) as client:
+            days = list(HoursDesk(client).workdays(status="present"))
+        assert len(days) > 10_000
+        assert {day.pack for day in days} == {"nile-delta v1"}
+        assert 0.02 < sum(day.pay.get("overtime", 0) for day in days) / sum(day.worked for day in days) < 0.2
     assert {punch.id for punch in punches} < {punch.id for punch in again}
 
 

@@ -68,7 +68,7 @@ async def dump(desk: Desk, until: str) -> dict[tuple[str, str], dict[str, Any]]:
 async def in_order_and_piece_by_piece(
     gateway: RunningGateway, found: Company, punches: Sequence[PunchRecorded], parts: int, until: str
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    desk = Desk(gateway)
+    desk = Desk(gateway, patience=900)
     await settle_in(desk, found)
     size = -(-len(punches) // parts)
     for start in range(0, len(punches), size):
@@ -86,7 +86,7 @@ async def in_order_and_piece_by_piece(
 async def in_random_order_and_one_piece(
     gateway: RunningGateway, found: Company, punches: Sequence[PunchRecorded], until: str
 ) -> dict[tuple[str, str], dict[str, Any]]:
-    desk, shuffled = Desk(gateway), list(punches)
+    desk, shuffled = Desk(gateway, patience=900), list(punches)
     random.Random(5).shuffle(shuffled)
     # Nobody knows yet whose punches these are: everything becomes due at once, when people are mapped.
     await desk.punches(*shuffled)
