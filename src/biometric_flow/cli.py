@@ -5,30 +5,28 @@ import hashlib
 import os
 import secrets
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from biometric_flow import __version__
-from biometric_flow.commands import backup as backup_commands
-from biometric_flow.commands import ledger as ledger_commands
-from biometric_flow.commands import order as order_commands
-from biometric_flow.commands import policy as policy_commands
-from biometric_flow.commands import privacy as privacy_commands
-from biometric_flow.commands import terminal as terminal_commands
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.process import watch_supervisor
 from biometric_flow.supervisor.ports import Ports
-from biometric_flow.zk.simulator import main as simulator
 
 Command = Callable[[argparse.Namespace], int]
+
+
+Fill = Callable[[argparse.ArgumentParser], None]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. 0 is success, 2 a request that cannot be carried out, explained in one line."""
     watch_supervisor()
-    parser = _parser()
-    given = parser.parse_args(arguments)
+    wanted = sys.argv[1:] if arguments is None else arguments
+    given = _parser(next((one for one in wanted if not one.startswith("-")), "")).parse_args(wanted)
     command: Command = given.command
     try:
         return command(given)
@@ -39,16 +37,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str) -> argparse.ArgumentParser:
+    """All commands by name, and the arguments of the chosen one: only its modules are loaded."""
     parser = argparse.ArgumentParser(prog="biometric-flow", description=__doc__)
     parser.add_argument("--version", action="version", version=f"biometric-flow {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, (about, fill) in _COMMANDS.items():
+        command = commands.add_parser(name, help=about)
+        if name == chosen:
+            fill(command)
+    return parser
 
-    demo = commands.add_parser(
-        "demo", help="everything on this machine, with simulated terminals and a year of punches"
-    )
-    demo.add_argument("--data", type=Path, default=Path("biometric-flow-data"), help="folder for everything it keeps")
-    demo.add_argument(
+
+def _demo_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=Path("biometric-flow-data"), help="folder for everything it keeps")
+    parser.add_argument(
         "--live",
         type=float,
         default=20,
@@ -56,56 +59,34 @@ def _parser() -> argparse.ArgumentParser:
         help="mean time between two punches of one terminal; 0 for none (default: 20)",
     )
     for name, default in asdict(Ports()).items():
-        demo.add_argument(f"--{name}-port", type=int, default=default, help=f"default: {default}")
-    demo.set_defaults(command=_demo)
+        parser.add_argument(f"--{name}-port", type=int, default=default, help=f"default: {default}")
+    parser.set_defaults(command=_demo)
 
-    up = commands.add_parser("up", help="the places, gateway and dashboard of a real configuration, on this machine")
-    up.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
-    up.add_argument("--logs", type=Path, default=Path("biometric-flow-data/logs"), help="folder for the logs")
-    up.set_defaults(command=_up)
 
-    place = commands.add_parser("place", help="one location: its terminals, its ledger (:8000 and up)")
-    place.add_argument("--place", required=True, metavar="ID", help="which place of places.json this process is")
-    _common(place, _place)
+def _up_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
+    parser.add_argument("--logs", type=Path, default=Path("biometric-flow-data/logs"), help="folder for the logs")
+    parser.set_defaults(command=_up)
 
-    carry = commands.add_parser("import", help="punches of a terminal's USB stick (attlog.dat) into a running place")
-    carry.add_argument("--place", required=True, metavar="ID", help="which place of places.json")
-    carry.add_argument("--terminal", required=True, metavar="KEY", help="which terminal of that place wrote the file")
-    carry.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
-    carry.add_argument("file", type=Path, metavar="FILE")
-    carry.set_defaults(command=_import)
 
-    _uploads_parser(commands.add_parser("uploads", help="what pushing terminals sent to a running place, as it came"))
+def _place_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--place", required=True, metavar="ID", help="which place of places.json this process is")
+    _common(parser, _place)
 
-    gateway = commands.add_parser("gateway", help="all places: access, replicas, the public API (:9000)")
-    _common(gateway, _gateway)
 
-    dashboard = commands.add_parser("dashboard", help="the web pages (:8501)")
-    _common(dashboard, _dashboard)
+def _import_parser(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--place", required=True, metavar="ID", help="which place of places.json")
+    parser.add_argument("--terminal", required=True, metavar="KEY", help="which terminal of that place wrote the file")
+    parser.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
+    parser.add_argument("file", type=Path, metavar="FILE")
+    parser.set_defaults(command=_import)
 
-    simulate = commands.add_parser("simulate", help="a ZK terminal made of software (:4370)")
-    simulator.add_arguments(simulate)
-    simulate.set_defaults(command=simulator.run)
 
-    ledger_commands.add_ledger(commands.add_parser("ledger", help="check a place's ledger offline"))
-    ledger_commands.add_receipt(commands.add_parser("receipt", help="check a receipt of a punch offline"))
+def _simulate_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.zk.simulator import main as simulator
 
-    backup_commands.add_backup(commands.add_parser("backup", help="encrypted backups: make, restore, rehearse"))
-
-    privacy_commands.add_privacy(
-        commands.add_parser("privacy", help="erase or export a person; register of processing")
-    )
-    privacy_commands.add_keys(commands.add_parser("keys", help="state and rotation of a place's keys"))
-
-    terminal_commands.add_terminal(commands.add_parser("terminal", help="ask or change one ZK terminal"))
-    terminal_commands.add_discover(commands.add_parser("discover", help="find the ZK terminals of a network"))
-    policy_commands.add_policy(commands.add_parser("policy", help="what punches amount to, why, and by which rules"))
-
-    order_commands.add_order(commands.add_parser("order", help="tell a running place what to do with its terminals"))
-
-    secret = commands.add_parser("secret", help="print a new secret and its SHA-256, for places.json")
-    secret.set_defaults(command=_secret)
-    return parser
+    simulator.add_arguments(parser)
+    parser.set_defaults(command=simulator.run)
 
 
 def _uploads_parser(parser: argparse.ArgumentParser) -> None:
@@ -122,6 +103,60 @@ def _uploads_parser(parser: argparse.ArgumentParser) -> None:
     listed.add_argument("--json", action="store_true", help="one JSON object a line")
     export.add_argument("folder", type=Path, metavar="FOLDER")
     again.add_argument("number", type=int, metavar="NUMBER")
+
+
+def _ledger_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.ledger import add_ledger
+
+    add_ledger(parser)
+
+
+def _receipt_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.ledger import add_receipt
+
+    add_receipt(parser)
+
+
+def _backup_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.backup import add_backup
+
+    add_backup(parser)
+
+
+def _privacy_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.privacy import add_privacy
+
+    add_privacy(parser)
+
+
+def _keys_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.privacy import add_keys
+
+    add_keys(parser)
+
+
+def _terminal_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.terminal import add_terminal
+
+    add_terminal(parser)
+
+
+def _discover_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.terminal import add_discover
+
+    add_discover(parser)
+
+
+def _policy_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.policy import add_policy
+
+    add_policy(parser)
+
+
+def _order_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.order import add_order
+
+    add_order(parser)
 
 
 def _common(parser: argparse.ArgumentParser, command: Command) -> None:
@@ -187,6 +222,29 @@ def _secret(_given: argparse.Namespace) -> int:
     value = secrets.token_urlsafe(32)
     print(f"secret  {value}\nsha256  {hashlib.sha256(value.encode()).hexdigest()}")
     return 0
+
+
+_COMMANDS: Final[Mapping[str, tuple[str, Fill]]] = {
+    "demo": ("everything on this machine, with simulated terminals and a year of punches", _demo_parser),
+    "up": ("the places, gateway and dashboard of a real configuration, on this machine", _up_parser),
+    "place": ("one location: its terminals, its ledger (:8000 and up)", _place_parser),
+    "gateway": ("all places: access, replicas, the public API (:9000)", partial(_common, command=_gateway)),
+    "dashboard": ("the web pages (:8501)", partial(_common, command=_dashboard)),
+    "terminal": ("ask or change one ZK terminal", _terminal_parser),
+    "discover": ("find the ZK terminals of a network", _discover_parser),
+    "order": ("tell a running place what to do with its terminals", _order_parser),
+    "import": ("punches of a terminal's USB stick (attlog.dat) into a running place", _import_parser),
+    "uploads": ("what pushing terminals sent to a running place, as it came", _uploads_parser),
+    "policy": ("what punches amount to, why, and by which rules", _policy_parser),
+    "ledger": ("check a place's ledger offline", _ledger_parser),
+    "receipt": ("check a receipt of a punch offline", _receipt_parser),
+    "backup": ("encrypted backups: make, restore, rehearse", _backup_parser),
+    "privacy": ("erase or export a person; register of processing", _privacy_parser),
+    "keys": ("state and rotation of a place's keys", _keys_parser),
+    "simulate": ("a ZK terminal made of software (:4370)", _simulate_parser),
+    "secret": ("print a new secret and its SHA-256, for places.json", lambda it: it.set_defaults(command=_secret)),
+}
+"""Command -> what it does, and how its arguments are told."""
 
 
 if __name__ == "__main__":
