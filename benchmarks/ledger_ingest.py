@@ -29,8 +29,7 @@ def main() -> list[Result]:
 
 def _known(folder: Path) -> Result:
     """Rows that are in the ledger already, as a terminal sends them after each reconnection, against new ones."""
-    connection = open_database(folder / "known.sqlite3")
-    store = PlaceStore(PlaceId("bench"), connection)
+    store, connection = opened_store(folder / "known")
     rows = [_punch(number) for number in range(200)]
     store.record([Batch(GATE, START, rows=rows)])
     numbers = itertools.count(200)
