@@ -134,10 +134,14 @@ async def _collect(process: asyncio.subprocess.Process, output: list[str]) -> No
 
 
 def free_ports() -> Ports:
-    """Ports that are free now, as runs of neighbours."""
-    return Ports(
-        gateway=free_run(1), dashboard=free_run(1), place=free_run(3), terminal=free_run(6), control=free_run(6)
-    )
+    """Ports that are free now, as runs of neighbours that do not overlap."""
+    while True:
+        ports = Ports(
+            gateway=free_run(1), dashboard=free_run(1), place=free_run(3), terminal=free_run(6), control=free_run(6)
+        )
+        runs = [(ports.gateway, 1), (ports.dashboard, 1), (ports.place, 3), (ports.terminal, 6), (ports.control, 6)]
+        if len({base + index for base, count in runs for index in range(count)}) == 17:
+            return ports
 
 
 def free_run(count: int) -> int:
