@@ -5,7 +5,7 @@ They carry jobs, and questions of the place's own. What became of a job is said 
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -152,6 +152,15 @@ class CommandQueue:
             )
             # What was said stays on record as a count only: a line may hold a password.
             self._connection.execute("UPDATE push_command SET step = '', body = '' WHERE job = ?", (job,))
+
+    def end(self, job: int, why: str, now: datetime, write: Callable[[], None]) -> None:
+        """Forget a job's commands and `write` what became of it, both or neither.
+
+        A job that is still open and whose commands are forgotten would be done a second time after a restart.
+        """
+        with self._transaction():
+            self.forget(job, why, now)
+            write()
 
     def take(self, terminal: str, protocol: PushProtocol, now: datetime) -> list[str]:
         """The lines to answer a poll with; they and their jobs count as sent. A restart comes last."""

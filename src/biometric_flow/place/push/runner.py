@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import structlog
@@ -111,8 +112,9 @@ class PushJobs:
         try:
             detail = await carry_out(hand)
         except Silent as error:
-            await self._at.writer.call(self._queue.forget, job.number, str(error), self._at.clock.now())
-            await self._at.writer.call(self._at.jobs.interrupted, job, self._at.clock.now(), str(error))
+            why, now = str(error), self._at.clock.now()
+            write = partial(self._at.jobs.interrupted, job, now, why)
+            await self._at.writer.call(self._queue.end, job.number, why, now, write)
             self._waiting.add(job.terminal)
         except NoAnswer as error:
             await self._ended(job, "timed_out", str(error))
@@ -125,6 +127,6 @@ class PushJobs:
 
     async def _ended(self, job: JobView, state: JobState, detail: str) -> None:
         now = self._at.clock.now()
-        await self._at.writer.call(self._queue.forget, job.number, detail, now)
-        await self._at.writer.call(self._at.jobs.turn, job.number, state, detail, now)
+        write = partial(self._at.jobs.turn, job.number, state, detail, now)
+        await self._at.writer.call(self._queue.end, job.number, detail, now, write)
         log.info("push_job_ended", terminal=job.terminal, number=job.number, kind=job.order.kind, state=state)
