@@ -1,8 +1,10 @@
 """The doctor at every family and every failure; its captures name nobody and can be replayed."""
 
 import asyncio
+import contextlib
 import json
 import random
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -194,6 +196,26 @@ async def test_a_capture_of_a_refusal_replays_as_that_refusal(start: Start, kind
     async with ReplayedTerminal(Capture.from_text(first.capture.to_text())) as recorded:
         again = await examine(recorded.host, recorded.port, now=now, timeout=0.5)
     assert bad(again) == bad(first)
+
+
+async def test_an_address_where_packets_vanish_is_told_apart_from_one_that_refuses() -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.ExitStack() as stack:
+        hole = stack.enter_context(socket.socket())
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(0)  # nobody accepts, and once its queue is full nobody is answered either
+        for _ in range(8):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(hole.getsockname())
+        host, port = hole.getsockname()
+        began = loop.time()
+        report = await examine(host, port, now=now, timeout=0.5)
+    assert "reach.timed_out" in codes(report, Severity.PROBLEM)
+    assert "a firewall drops the way there" in text_of(report, "reach.timed_out")
+    assert (report.is_reached, report.info) == (False, None)
+    assert loop.time() - began < 30, "a wait without end"
 
 
 async def test_a_name_that_cannot_be_one_is_told_apart_from_a_dead_address() -> None:
