@@ -114,6 +114,22 @@ async def test_a_lost_request_is_asked_again_and_answered_once(start: Start, mon
         assert terminal.oddities.stale_replies > 0
 
 
+async def test_a_door_is_asked_once_and_a_lost_answer_says_that_nobody_knows(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("biometric_flow.zk.channel.RESEND_SECONDS", 0.05)
+    sim = await start(**UDP)
+    async with open_terminal(sim.host, sim.port, timeout=5, transport="udp") as terminal:
+        await sim.fault("slow", seconds=0.4, times=1)
+        await terminal.unlock(2.5)
+        assert sim.memory.extras.unlocked_for == [25]
+    async with open_terminal(sim.host, sim.port, timeout=1, transport="udp") as terminal:
+        await sim.fault("silent")
+        with pytest.raises(TerminalTimedOut, match="whether the door was opened is not known"):
+            await terminal.unlock(2.5)
+    assert len(sim.memory.extras.unlocked_for) <= 2
+
+
 async def test_a_punch_arrives_live_over_udp(start: Start) -> None:
     sim = await start(users=people(), comm_key=77, **UDP)
     async with open_terminal(sim.host, sim.port, comm_key=77, transport="udp") as terminal:

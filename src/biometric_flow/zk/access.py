@@ -3,7 +3,7 @@
 from enum import IntEnum
 from typing import Final
 
-from biometric_flow.zk.errors import NotConfirmed, ProtocolViolation
+from biometric_flow.zk.errors import NotConfirmed, ProtocolViolation, TerminalTimedOut
 from biometric_flow.zk.requests import Requests
 from biometric_flow.zk.wire.access import (
     COMBINATIONS,
@@ -116,12 +116,20 @@ class Access(Requests):
             return bool(self._first_byte((await self._ask(Command.READ_DOOR)).data))
 
     async def unlock(self, seconds: float, *, unit: UnlockUnit = UnlockUnit.TENTHS) -> None:
-        """Open the lock for 0.1 to 3,600 seconds. `unit` is what this terminal counts in. Raises ValueError."""
+        """Open the lock for 0.1 to 3,600 seconds. `unit` is what this terminal counts in. Raises ValueError.
+
+        It is asked once, over UDP too: TerminalTimedOut leaves open whether the door was opened.
+        """
         if not 0.1 <= seconds <= UNLOCK_SECONDS_MAX:
             raise ValueError(f"expected 0.1 to {UNLOCK_SECONDS_MAX:g} seconds, got {seconds:g}")
         delay = max(1, round(seconds * unit))
-        async with self._operation("unlocking the door"):
-            await self._ask(Command.UNLOCK, delay.to_bytes(4, "little"))
+        try:
+            async with self._operation("unlocking the door"):
+                await self._ask(Command.UNLOCK, delay.to_bytes(4, "little"))
+        except TerminalTimedOut as problem:
+            raise TerminalTimedOut(
+                f"{problem}; whether the door was opened is not known, look before asking again"
+            ) from problem
 
     async def clear_access(self) -> None:
         """Put all access control back to what the factory set."""

@@ -20,8 +20,8 @@ _WAITING_MAX: Final = 256 * 1024
 RESEND_SECONDS: Final = 1.0
 """Silence after which a datagram counts as lost."""
 _RESENDS: Final = 3
-_ONCE: Final = frozenset((Command.DATA,))
-"""Requests that would do something else when they came twice."""
+_ONCE: Final = frozenset((Command.DATA, Command.UNLOCK))
+"""Requests that would do something else when they came twice: a door would open again, or for longer."""
 
 
 class Channel:
