@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from biometric_flow.place.push import intake as intake_module
+from biometric_flow.zk.push.commands import Command, QueryAttlog
+from biometric_flow.zk.push.text import Fields
 from biometric_flow.zk.simulator.memory import StoredPunch
 from biometric_flow.zk.simulator.push import PushLink
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
@@ -40,6 +42,24 @@ def terminal(**more: Any) -> SimulatedTerminal:
 
 def dialling(place: PushPlace, machine: SimulatedTerminal, protocol: str = "att", **more: Any) -> PushLink:
     return PushLink(machine, f"{place.push}/p/{SECRET}", protocol, poll=0.05, **more)
+
+
+class SpanlessLink(PushLink):
+    """An access terminal whose firmware knows no question for a span of time."""
+
+    refused: list[str]
+
+    async def _do(self, number: str, command: Command) -> tuple[int, Fields]:
+        if isinstance(command, QueryAttlog):
+            self.refused.append(number)
+            return -22, Fields({})
+        return await super()._do(number, command)
+
+
+def spanless(place: PushPlace, machine: SimulatedTerminal) -> SpanlessLink:
+    link = SpanlessLink(machine, f"{place.push}/p/{SECRET}", "acc", poll=0.05)
+    link.refused = []
+    return link
 
 
 async def holds(place: PushPlace, count: int) -> bool:
@@ -308,6 +328,22 @@ async def test_a_terminal_of_the_security_protocol_is_asked_for_its_whole_table(
             link.refuse("9")
             await until(lambda: _has_event(place, "refused"))
         assert set(seen_in(await place.punches())) == truth_of(machine)
+
+
+async def test_a_gap_at_a_terminal_that_refuses_spans_of_time_is_closed_by_its_whole_table(tmp_path: Path) -> None:
+    async with push_place(tmp_path, [pushing()], push_reconcile_seconds=0.3) as place:
+        async with terminal(punches=past(3)) as machine, spanless(place, machine) as link:
+            await until(lambda: holds(place, 3))
+            link.fault("push_lose", 1)
+            await machine.punch("9")
+            await until(lambda: _confirmed(link))
+            await until(lambda: holds(place, 4))
+            assert set(seen_in(await place.punches())) == truth_of(machine)
+            asked = len(link.refused)
+            link.fault("push_lose", 1)
+            await machine.punch("10")
+            await until(lambda: holds(place, 5))
+            assert len(link.refused) == asked > 0, "spans are not asked for again"
 
 
 async def test_what_a_terminal_sends_proves_its_protocol_when_its_handshake_does_not(tmp_path: Path) -> None:

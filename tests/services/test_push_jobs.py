@@ -269,6 +269,17 @@ async def test_a_list_is_cleared_only_when_every_row_is_safe_and_it_is_allowed(
             await until(lambda: holds(place, 41))
 
 
+async def test_pictures_are_cleared_over_attendance_push_where_clearing_is_allowed(tmp_path: Path) -> None:
+    async with machine_of(punches=past(3)) as machine:
+        machine.memory.extras.photos = 4
+        async with push_place(tmp_path, [pushing()]) as place, dialling(place, machine):
+            state, detail = await do(place, "clear_photos")
+            assert (state, "not allowed" in detail, machine.memory.extras.photos) == ("failed", True, 4)
+        async with push_place(tmp_path, [pushing()], **ALLOWED) as place, dialling(place, machine):
+            assert (await do(place, "clear_photos"))[0] == "confirmed"
+            assert (machine.memory.extras.photos, len(machine.truth())) == (0, 3)
+
+
 async def _differences(place: PushPlace) -> dict[str, str]:
     page = await place.get("/v1/terminals/door/differences")
     return {one["pin"]: one["kind"] for one in page["differences"]}
