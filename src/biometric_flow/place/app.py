@@ -19,7 +19,7 @@ from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.jobs import JobChannel, JobOrder
 from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.ledger.note import Signer, place_origin
-from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.model.ids import PlaceId, TenantId, TerminalSerial
 from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
 from biometric_flow.place.backup import Source, back_up
@@ -47,7 +47,7 @@ from biometric_flow.place.push.queue import CommandQueue
 from biometric_flow.place.push.server import PushServer
 from biometric_flow.place.push.server import listener as push_listener
 from biometric_flow.place.push.server import serve as serve_push
-from biometric_flow.place.push.tables import PushReader, WorkCodes
+from biometric_flow.place.push.tables import PushReader, WorkCodes, spoken_protocol
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.rollout_runner import RolloutRunner
 from biometric_flow.place.rollouts import Rollouts
@@ -160,11 +160,15 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     erasures = Erasures(connection, store, vault, has_gateway=settings.gateway_url is not None)
     erasures.finish()
 
-    def wake(key: str) -> None:
+    async def wake(key: str) -> None:
         collectors.wake(key)
+        if roster.get(key).push_secret:
+            await pushes.desk.jobs.wake(key)
 
     def queue_job(key: str, order: JobOrder, now: datetime) -> int:
-        return jobs.add(key, order, now).number
+        entry = roster.get(key)
+        spoken = spoken_protocol(connection, TerminalSerial(entry.serial)) if entry.push_secret else None
+        return jobs.add(key, order, now, channel_for(entry, order.kind, spoken)).number
 
     courier = Courier(vault, roster, writer, clock, queue_job, wake)
     workplace = Workplace(

@@ -17,6 +17,9 @@ PULLED: Final = frozenset({
 })  # fmt: skip
 """Kinds that can be done over pull."""
 
+RICHER_OVER_PUSH: Final = frozenset({"give_templates", "take_templates", "delete_templates"})
+"""Kinds that carry faces and palms over push, and fingers only over pull."""
+
 STAGED_ONLY: Final = frozenset({"install_file", "install_firmware"})
 """Pull takes their bytes, and nothing public makes a file of them: no way to point anybody to."""
 
@@ -29,6 +32,7 @@ PUSHED: Final[Mapping[str, type[zk.Command]]] = {
     "enrol_card": zk.EnrolCard, "cancel_alarm": zk.CancelAlarm, "clear_photos": zk.ClearPhotos,
     "clear_all": zk.ClearData, "check": zk.Check, "send_new": zk.SendNew, "info": zk.AskInfo,
     "query_punches": zk.QueryAttlog, "install_file": zk.PutFile, "install_firmware": zk.Upgrade,
+    "give_templates": zk.QueryTemplates, "take_templates": zk.SetTemplate, "delete_templates": zk.DeleteTemplates,
 }  # fmt: skip
 """Kinds that can be done over push, and the command that has to have a public form for it; `count_punches` has two."""
 
@@ -50,9 +54,10 @@ def channel_for(entry: RosterEntry, kind: str, spoken: PushProtocol | None) -> J
     """
     if not entry.is_enabled:
         raise TerminalNotPulled(f"expected a terminal that is switched on, {entry.key!r} is not")
-    if entry.protocol == "pull" and kind in PULLED:
-        return "pull"
     able = protocols_for(kind)
+    dials_too = bool(entry.push_secret) and spoken in able
+    if entry.protocol == "pull" and kind in PULLED and not (dials_too and kind in RICHER_OVER_PUSH):
+        return "pull"
     if entry.push_secret and able and (spoken is None or spoken in able):
         return "push"
     channel = "pull" if not entry.push_secret else _NAMES[spoken] if spoken else "push"

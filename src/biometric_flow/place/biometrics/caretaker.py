@@ -1,6 +1,6 @@
 """Sees to it that nothing stays longer than it may, on the server and on every terminal (security-design E4)."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
@@ -12,7 +12,7 @@ from biometric_flow.model.ids import Pin
 from biometric_flow.place.biometrics.courier import Courier, QueueJob
 from biometric_flow.place.biometrics.destruction import Destruction, Destructions, JobOutcome
 from biometric_flow.place.biometrics.vault import Vault
-from biometric_flow.place.errors import JobsFull, JobUnknown, TerminalUnknown
+from biometric_flow.place.errors import JobNotPossible, JobsFull, JobUnknown, TerminalNotPulled, TerminalUnknown
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.roster import Roster
 from biometric_flow.place.writer import Writer
@@ -37,7 +37,7 @@ class Caretaker:
         clock: Clock,
         courier: Courier,
         queue: QueueJob,
-        wake: Callable[[str], None],
+        wake: Callable[[str], Awaitable[None]],
         look_every: timedelta = LOOK_EVERY,
     ) -> None:
         self.vault = vault
@@ -82,7 +82,7 @@ class Caretaker:
 
         left = await self._writer.call(self.destructions.advance, self._clock.now(), order, self._outcome)
         for key in woken:
-            self._wake(key)
+            await self._wake(key)
         return left
 
     def _order(self, task: Destruction) -> int | None:
@@ -90,7 +90,7 @@ class Caretaker:
             self._roster.get(task.terminal)
             order = DeleteTemplates(kind="delete_templates", pin=task.pin)
             return self._queue(task.terminal, order, self._clock.now())
-        except (JobsFull, TerminalUnknown):
+        except (JobsFull, JobNotPossible, TerminalNotPulled, TerminalUnknown):
             return None
 
     def _outcome(self, task: Destruction) -> JobOutcome:

@@ -1,6 +1,6 @@
 """Moves a person's templates: reads them at the source, hands them to each target, where they are read back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
 from biometric_flow.api.jobs import GiveTemplates, JobOrder, TakeTemplates
@@ -27,7 +27,7 @@ class Courier:
         writer: Writer,
         clock: Clock,
         queue: QueueJob,
-        wake: Callable[[str], None],
+        wake: Callable[[str], Awaitable[None]],
     ) -> None:
         self.transfers = Transfers()
         self._vault = vault
@@ -40,7 +40,7 @@ class Courier:
     async def copy(self, pin: Pin, source: str, targets: Sequence[str]) -> Transfer:
         """Begin: from a terminal, or with an empty `source` from what the place keeps.
 
-        Raises ReleaseUnknown, TemplatesNotThere, TerminalUnknown, JobsFull.
+        Raises ReleaseUnknown, TemplatesNotThere, TerminalUnknown, JobsFull, JobNotPossible.
         """
         for key in (*targets, *([source] if source else [])):
             self._roster.get(key)
@@ -82,7 +82,7 @@ class Courier:
 
     async def _ordered(self, transfer: Transfer, key: str, order: JobOrder) -> None:
         transfer.jobs[key] = await self._writer.call(self._queue, key, order, self._now)
-        self._wake(key)
+        await self._wake(key)
 
     @property
     def _now(self) -> datetime:

@@ -1,5 +1,6 @@
 """A template or picture of a person, whatever channel it came by, and how long it may stay. Pure."""
 
+import base64
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -87,6 +88,18 @@ def sample_of(record: TemplateLine | AttendancePhoto) -> Sample:
     return Sample(
         canonical_pin(record.pin), record.tag, record.type, record.number, record.index, version, "", record.is_valid,
         record.is_duress, record.format, data,
+    )  # fmt: skip
+
+
+def line_of(sample: Sample) -> TemplateLine:
+    """The same as terminals that push write it. Raises ValueError for a picture that was taken with a punch."""
+    if sample.tag == PHOTO:
+        raise ValueError("expected a template, got a picture that was taken with a punch")
+    content = base64.b64encode(sample.data).decode()
+    version = sample.version if sample.tag == "BIODATA" else ""
+    return TemplateLine(
+        sample.tag, sample.pin, sample.number, sample.index, sample.type, version, sample.is_valid, sample.is_duress,
+        len(content), content, sample.format,
     )  # fmt: skip
 
 

@@ -85,10 +85,12 @@ class Hand:
         """
         return _done(await self._settled(await self._handed(command, step, 0)), fine)
 
-    async def do_all(self, commands: Iterable[Command], step: str = DECIDING) -> list[CommandResult]:
+    async def do_all(
+        self, commands: Iterable[Command], step: str = DECIDING, fine: frozenset[int] = frozenset()
+    ) -> list[CommandResult]:
         """Have several done, in their order. Raises as `do` for the first that was not."""
         numbers = [await self._handed(command, step, place) for place, command in enumerate(commands)]
-        return [_done(await self._settled(number)) for number in numbers]
+        return [_done(await self._settled(number), fine) for number in numbers]
 
     async def resumed(self) -> CommandResult | None:
         """The result of the deciding step where it was begun before a restart; None where it was not."""

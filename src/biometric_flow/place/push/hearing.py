@@ -9,12 +9,14 @@ from typing import Final
 from biometric_flow.model.punch import Punch
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.zk.errors import ProtocolViolation
-from biometric_flow.zk.push.people import PushedUser
+from biometric_flow.zk.push.people import PushedUser, TemplateLine
 from biometric_flow.zk.push.tables import TableRow
 from biometric_flow.zk.push.text import whole_number
 from biometric_flow.zk.wire.users import UserList
 
 PEOPLE_MAX: Final = 65_536
+TEMPLATES_MAX: Final = 200
+"""Templates and pictures of one person at most."""
 
 
 @dataclass(slots=True)
@@ -29,6 +31,10 @@ class Heard:
     counts: dict[str, int] = field(default_factory=dict)
     """Table -> rows, where it was asked to count."""
     options: dict[str, str] = field(default_factory=dict)
+    templates_of: str = ""
+    """The PIN whose templates are heard; nobody's where it is empty."""
+    templates: dict[tuple[str, int, int, int], TemplateLine] = field(default_factory=dict, repr=False)
+    """By tag, type, number and index. In memory only (ADR 37)."""
 
 
 class Hearings:
@@ -40,9 +46,9 @@ class Hearings:
         """Everybody a terminal knew when it was last asked, and when that was."""
 
     @contextmanager
-    def listening(self, terminal: str) -> Iterator[Heard]:
-        """Everything that comes while this lasts."""
-        heard = Heard()
+    def listening(self, terminal: str, templates_of: str = "") -> Iterator[Heard]:
+        """Everything that comes while this lasts; templates of one person only, and only where they are asked for."""
+        heard = Heard(templates_of=templates_of)
         self._open.setdefault(terminal, []).append(heard)
         try:
             yield heard
@@ -58,6 +64,8 @@ class Hearings:
                 match record:
                     case PushedUser() if len(heard.people) < PEOPLE_MAX:
                         heard.people[record.pin] = record
+                    case TemplateLine(pin=pin) if heard.templates_of and pin == heard.templates_of:
+                        _take_template(heard, record)
                     case TableRow("userauthorize"):
                         _authorize(heard, record)
 
@@ -75,6 +83,11 @@ class Hearings:
         """Options were told."""
         for heard in self._open.get(terminal, ()):
             heard.options |= options
+
+
+def _take_template(heard: Heard, record: TemplateLine) -> None:
+    if len(heard.templates) < TEMPLATES_MAX:
+        heard.templates[record.tag, record.type, record.number, record.index] = record
 
 
 def _authorize(heard: Heard, row: TableRow) -> None:

@@ -13,6 +13,7 @@ from biometric_flow.place.push.files import install_command
 from biometric_flow.place.push.hand import Hand
 from biometric_flow.place.push.people import push_users, read_people
 from biometric_flow.place.push.queue import NOW
+from biometric_flow.place.push.templates import delete_templates, give_templates, take_templates
 from biometric_flow.zk.push import commands as zk
 from biometric_flow.zk.push.results import CommandResult
 from biometric_flow.zk.wire.access import UnlockCombination
@@ -44,6 +45,12 @@ async def carry_out(hand: Hand) -> str:
             return "it shows the message"
         case api.ReadOptions():
             return await _options(order, hand)
+        case api.GiveTemplates():
+            return await give_templates(hand, order)
+        case api.TakeTemplates():
+            return await take_templates(hand, order)
+        case api.DeleteTemplates():
+            return await delete_templates(hand, order)
         case api.CountPunches():
             return f"{await count_punches(hand, order.start, order.end)} punches"
         case api.InstallFile() | api.InstallFirmware():

@@ -7,7 +7,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, Final, Literal
 
@@ -15,7 +15,7 @@ from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.push.errors import CommandQueueFull
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push.command_lines import BATCH_BYTES, BATCH_COMMANDS, encode_command, read_command
-from biometric_flow.zk.push.commands import Command, SetOption, is_enrolment, is_last, is_repeatable
+from biometric_flow.zk.push.commands import Command, SetOption, SetTemplate, is_enrolment, is_last, is_repeatable
 from biometric_flow.zk.push.results import CommandResult
 from biometric_flow.zk.push.text import Fields, PushProtocol
 from biometric_flow.zk.wire.timecode import TerminalTime
@@ -77,6 +77,8 @@ class CommandQueue:
         self.answer_within = answer_within
         query = "SELECT DISTINCT terminal FROM push_command WHERE state IN ('queued', 'sent')"
         self._open = {terminal for (terminal,) in connection.execute(query)}
+        self._held: dict[int, SetTemplate] = {}
+        """Templates by the number of their command, which is kept without them: they stand in no file (ADR 37)."""
 
     def is_open(self, terminal: str) -> bool:
         """Whether any command waits for this terminal or for its answer, so that an idle poll costs no query."""
@@ -94,7 +96,8 @@ class CommandQueue:
         expires_at: datetime | None = None,
     ) -> int:
         """One more command; gives its number. Raises ValueError, NotSupported, CommandQueueFull."""
-        text = encode_command("0", command, protocol).removeprefix("C:0:")
+        encode_command("0", command, protocol)
+        text = encode_command("0", _without_template(command), protocol).removeprefix("C:0:")
         with self._transaction():
             (waiting,) = self._connection.execute(
                 "SELECT count(*) FROM push_command WHERE terminal = ? AND state IN ('queued', 'sent')", (terminal,)
@@ -123,7 +126,10 @@ class CommandQueue:
                 (terminal, (now - KEPT).isoformat()),
             )
         self._open.add(terminal)
-        return int(cursor.lastrowid or 0)
+        number = int(cursor.lastrowid or 0)
+        if isinstance(command, SetTemplate):
+            self._held[number] = command
+        return number
 
     def get(self, number: int) -> Delivery | None:
         """One command."""
@@ -152,6 +158,7 @@ class CommandQueue:
             )
             # What was said stays on record as a count only: a line may hold a password.
             self._connection.execute("UPDATE push_command SET step = '', body = '' WHERE job = ?", (job,))
+            self._let_go()
 
     def end(self, job: int, why: str, now: datetime, write: Callable[[], None]) -> None:
         """Forget a job's commands and `write` what became of it, both or neither.
@@ -200,7 +207,11 @@ class CommandQueue:
             if one.protocol is not protocol:
                 self._close(one.id, "failed", "the terminal speaks another protocol now", now)
                 continue
-            line = encode_command(str(one.id), self._now_told(one.command, now), protocol)
+            if isinstance(one.command, SetTemplate) and one.id not in self._held:
+                self._close(one.id, "failed", "its template was in memory only, and the place started anew since", now)
+                continue
+            command = self._held.get(one.id) or self._now_told(one.command, now)
+            line = encode_command(str(one.id), command, protocol)
             size += len(line.encode()) + 1
             if lines and size > BATCH_BYTES:
                 break
@@ -241,7 +252,14 @@ class CommandQueue:
             (state, detail, now.isoformat(), number),
         )
 
+    def _let_go(self) -> None:
+        """Forget the templates of commands that are done."""
+        for number in list(self._held):
+            if next(self._found("id = ? AND state IN ('queued', 'sent')", (number,)), None) is None:
+                del self._held[number]
+
     def _note_open(self, terminal: str) -> None:
+        self._let_go()
         if next(self._found("terminal = ? AND state IN ('queued', 'sent')", (terminal,), "LIMIT 1"), None) is None:
             self._open.discard(terminal)
 
@@ -260,6 +278,12 @@ class CommandQueue:
                 yield
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the command was not kept: {error}") from error
+
+
+def _without_template(command: Command) -> Command:
+    if not isinstance(command, SetTemplate):
+        return command
+    return SetTemplate(replace(command.template, content="", size=0))
 
 
 def _delivery(row: tuple[Any, ...]) -> Delivery | None:

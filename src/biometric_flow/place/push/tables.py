@@ -12,6 +12,7 @@ from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.place.subjects import Subjects
 from biometric_flow.zk.push.reports import WorkCode
+from biometric_flow.zk.push.text import PushProtocol
 
 EVENTS_KEPT: Final = 10_000
 """Newest events kept of one terminal; punches are elsewhere and kept for ever."""
@@ -178,6 +179,13 @@ class WorkCodes:
             )
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the name was not kept: {error}") from error
+
+
+def spoken_protocol(connection: sqlite3.Connection, terminal: TerminalSerial) -> PushProtocol | None:
+    """What a terminal speaks; None before it dialled for the first time."""
+    query = "SELECT stamp FROM push_stamp WHERE terminal = ? AND name = ?"
+    row = connection.execute(query, (terminal, PROTOCOL_NOTE)).fetchone()
+    return PushProtocol(row[0]) if row else None
 
 
 class PushReader:

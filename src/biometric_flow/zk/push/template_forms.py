@@ -31,9 +31,17 @@ _DELETE: Final[Mapping[str, Sequence[str]]] = {
 """By what templates may be deleted, in the order in which each needs those before it."""
 _QUERY: Final[Mapping[str, Sequence[str]]] = {"FP": ("pin", "number"), "BIODATA": ("type", "pin", "number")}
 
+ASKED_FOR: Final = frozenset(_QUERY)
+"""The kinds that a terminal can be asked for."""
+
 _KEYS: Final = {"FP": "FID", "FVEIN": "FID", "BIODATA": "No"}
 _SECURITY_KEYS: Final = {"FP": "FingerID", "BIODATA": "No"}
 _INDEX: Final = re.compile(r"\tIndex=0(?=\t)")
+
+
+def template_tags(protocol: PushProtocol) -> Sequence[str]:
+    """The kinds of templates and pictures that this protocol has a table for."""
+    return tuple(_TABLES[protocol])
 
 
 def _forms(protocol: PushProtocol) -> Iterator[RawForm]:

@@ -271,6 +271,8 @@ class PushLink:
                 return await self._send_table(number, command)
             case commands.CountTable(table):
                 return await self._count(number, table)
+            case commands.SetTemplate() | commands.DeleteTemplates() if self._faults.take(PushFault.HOLLOW):
+                pass
             case commands.QueryTemplates():
                 return await self._send_templates(number, command)
             case commands.GetOptions(names) if self.protocol is PushProtocol.SECURITY:

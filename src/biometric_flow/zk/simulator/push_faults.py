@@ -22,6 +22,8 @@ class PushFault(StrEnum):
     """Fetch commands and report no result."""
     FORGETFUL = "push_forgetful"
     """Leave somebody out when asked for everybody; `times` counts questions."""
+    HOLLOW = "push_hollow"
+    """Say yes to templates and to their deletion, and do nothing; `times` counts commands."""
 
 
 class PushFaults:
