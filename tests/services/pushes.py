@@ -39,7 +39,7 @@ class PushPlace(RunningPlace):
         """One request of a terminal: status and body."""
         url = f"{self.push}/p/{secret}/iclock/{path}" if secret else f"{self.push}/iclock/{path}"
         url += ("&" if "?" in path else "?") + f"SN={serial}"
-        async with httpx2.AsyncClient(timeout=10) as http:
+        async with httpx2.AsyncClient(timeout=60) as http:
             answer = await http.request(method, url, content=body)
         return answer.status_code, answer.text
 

@@ -18,6 +18,7 @@ from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.store import places, punches, terminals
 from biometric_flow.gateway.views import punch_view, terminal_view
 from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.acting import unattended
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database, DatabaseUnavailable
 
@@ -170,7 +171,7 @@ class Hub:
                 async with self._database.tenant(tenant) as connection:
                     topic = Topic(tenant, await punches.feed_end(connection, tenant))
                 self._topics[tenant] = topic
-                topic.task = asyncio.create_task(self._pump(topic), name=f"pump {tenant}")
+                topic.task = unattended(self._pump(topic), f"pump {tenant}")
             topic.listeners.add(listener)
             return topic
 

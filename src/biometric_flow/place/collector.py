@@ -25,6 +25,7 @@ from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import Batch, Cursor
 from biometric_flow.place.timekeeper import Timekeeper
 from biometric_flow.place.workplace import Workplace
+from biometric_flow.runtime.acting import unattended
 from biometric_flow.zk.errors import (
     NotATerminal,
     PullRefused,
@@ -288,7 +289,7 @@ class Collectors:
         self._at.health.switched(entry.key, self._at.clock.now())
         if entry.is_enabled and entry.protocol == "pull":
             collector = self._collectors[entry.key] = Collector(entry, self._at)
-            self._tasks[entry.key] = asyncio.create_task(collector.run(), name=f"collector {entry.key}")
+            self._tasks[entry.key] = unattended(collector.run(), f"collector {entry.key}")
 
     def wake(self, key: str) -> None:
         """A job waits for this terminal."""

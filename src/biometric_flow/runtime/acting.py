@@ -5,13 +5,14 @@ adds the action's leaf in the same transaction; what changed nothing, because it
 before its answer leaves. So no answer to a write goes out without one.
 """
 
+from asyncio import Task, create_task
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 from fastapi import APIRouter
@@ -25,6 +26,8 @@ from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.web import status_of
 
 log = structlog.get_logger()
+
+ResultT = TypeVar("ResultT")
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 TRAIL: Final = "x-trail"
@@ -122,6 +125,18 @@ def acting_as(action: Action | None) -> Iterator[Action | None]:
         yield action
     finally:
         _ACTING.reset(token)
+
+
+def unattended(work: Coroutine[Any, Any, ResultT], name: str) -> Task[ResultT]:
+    """Start what outlives the request under way: it acts in nobody's name, and its log lines carry no request's id."""
+    context = copy_context()
+    context.run(_leave_request)
+    return create_task(work, name=name, context=context)
+
+
+def _leave_request() -> None:
+    _ACTING.set(None)
+    structlog.contextvars.unbind_contextvars("request_id")
 
 
 class Trail(Protocol):

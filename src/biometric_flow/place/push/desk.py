@@ -1,5 +1,6 @@
 """What each request of an admitted terminal means, and what it is answered; knows no sockets."""
 
+import asyncio
 import hashlib
 import hmac
 import re
@@ -144,7 +145,7 @@ class Desk:
         upload = Upload(entry, body, {} if stamp is None else {table: stamp})
         try:
             if query.first("contenttype").lower() == "tgz":
-                upload = Upload(entry, unpack_archive(body), upload.stamps)
+                upload = Upload(entry, await asyncio.to_thread(unpack_archive, body), upload.stamps)
             answer = await self._keep(table, upload, query)
         except ProtocolViolation as problem:
             log.warning("push_body_unreadable", terminal=entry.key, table=table, reason=str(problem))

@@ -44,6 +44,8 @@ class Hearings:
         self._open: dict[str, list[Heard]] = {}
         self.people: dict[str, tuple[UserList, datetime]] = {}
         """Everybody a terminal knew when it was last asked, and when that was."""
+        self.untold: dict[str, frozenset[str]] = {}
+        """PINs of those whose password it did not tell then."""
 
     @contextmanager
     def listening(self, terminal: str, templates_of: str = "") -> Iterator[Heard]:

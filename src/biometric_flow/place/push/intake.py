@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
 import structlog
 
@@ -44,6 +44,8 @@ _GZIP: Final = b"\x1f\x8b"
 _PUSH: Final = Channel.PUSH
 
 Record = TypeVar("Record")
+Result = TypeVar("Result")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,7 @@ class Intake:
 
     async def rtstate(self, upload: Upload) -> int:
         """The state of doors, which also tells the terminal's clock."""
-        lines = read_rtstate(upload.body)
+        lines = await _read(read_rtstate, upload.body)
         now = self._at.clock.now()
         for state in lines.records[-1:]:
             if state.time.is_possible:
@@ -139,7 +141,8 @@ class Intake:
     async def _mixed(self, upload: Upload, lines: Lines[Record]) -> int:
         if upload.at is None:
             self.hearings.records(upload.entry.key, lines.records)
-        found = sort_out(lines.records, upload.serial, upload.at or self._at.clock.now())
+        now = upload.at or self._at.clock.now()
+        found = await _aside(len(lines.records), sort_out, lines.records, upload.serial, now)
         if upload.at is not None:
             # Out of the archive: who is who has changed since, what happened has not.
             found = Sorted(found.punches, events=found.events)
@@ -153,6 +156,7 @@ class Intake:
         samples: list[Sample] = []
         unreadable = 0
         for record in records:
+            await asyncio.sleep(0)  # each may be a megabyte of base64
             try:
                 samples.append(sample_of(record))
             except (ProtocolViolation, ValueError):
@@ -183,7 +187,12 @@ class Intake:
             self.hearings.rows(entry.key, rows)
             reading = replace(reading, previous=_last_instant(rows) or reading.previous)
         left = max(0, (len(records) - 1) // CHUNK * CHUNK)
-        rows = normalise(records[left:], reading) + list(put_aside(rejected, serial))
+        for start in range(0, len(rejected) - CHUNK, CHUNK):
+            aside = await asyncio.to_thread(put_aside, rejected[start : start + CHUNK], serial)
+            _add(total, await self._at.writer.record(Batch(serial, now, rows=aside)))
+            self.hearings.rows(entry.key, aside)
+        unread = max(0, (len(rejected) - 1) // CHUNK * CHUNK)
+        rows = [*normalise(records[left:], reading), *put_aside(rejected[unread:], serial)]
         notes = PushNotes(upload.stamps, found.events, found.work_codes)
         _add(total, await self._at.writer.record(Batch(serial, now, rows=rows, people=found.people, notes=notes)))
         self.hearings.rows(entry.key, rows)
@@ -231,6 +240,13 @@ def _readable(body: bytes) -> bytes:
 
 async def _read(read: Callable[[bytes], Lines[Record]], body: bytes) -> Lines[Record]:
     return read(body) if len(body) <= _IN_PLACE else await asyncio.to_thread(read, body)
+
+
+async def _aside(size: int, work: Callable[P, Result], *arguments: P.args, **named: P.kwargs) -> Result:
+    """Do it at once when it is little, else in a thread, so that the place goes on answering."""
+    if size <= CHUNK:
+        return work(*arguments, **named)
+    return await asyncio.to_thread(work, *arguments, **named)
 
 
 def _tell(outcome: Outcome, total: Recorded, found: Sorted) -> None:

@@ -17,6 +17,7 @@ from biometric_flow.place.push.orders import carry_out
 from biometric_flow.place.push.queue import CommandQueue
 from biometric_flow.place.push.tables import PROTOCOL_NOTE, PushReader
 from biometric_flow.place.workplace import Workplace
+from biometric_flow.runtime.acting import unattended
 from biometric_flow.zk.errors import ZkError
 from biometric_flow.zk.push.text import PushProtocol
 
@@ -50,10 +51,10 @@ class PushJobs:
         self._waiting.discard(terminal)
         for job in await self._at.writer.call(self._at.jobs.open, terminal, "push"):
             if job.order.kind == "unlock" and job.number not in self._doing:
-                self._start(self._one(job))
+                self._start(self._one(job), f"push-door-{terminal}")
         line = self._lines.get(terminal)
         if line is None or line.done():
-            self._lines[terminal] = asyncio.create_task(self._line(terminal), name=f"push-jobs-{terminal}")
+            self._lines[terminal] = unattended(self._line(terminal), f"push-jobs-{terminal}")
 
     async def polled(self, terminal: str) -> None:
         """The terminal has just dialled: who waits for it looks again."""
@@ -74,8 +75,8 @@ class PushJobs:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
+    def _start(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = unattended(work, name)
         self._doors.add(task)
         task.add_done_callback(self._doors.discard)
 

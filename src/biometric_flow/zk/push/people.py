@@ -27,7 +27,8 @@ class PushedUser:
     name: str = ""
     privilege: int = 0
     """0 user, 2 enroller, 6 manager, 10 custom, 14 super administrator: the numbers of the pull protocol."""
-    password: str = field(default="", repr=False)
+    password: str | None = field(default="", repr=False)
+    """None: not told, and as a command: left as it is."""
     card: int = 0
     group: int = 0
     timezones: str = ""
@@ -41,7 +42,9 @@ class PushedUser:
             pin=pin_text(fields.first("pin")),
             name=fields.first("name")[:72],
             privilege=whole_number(fields.first("pri", "privilege"), "a privilege", 255, 0),
-            password=fields.first("passwd", "password"),
+            password=fields.first("passwd", "password")
+            if {"passwd", "password"} & set(map(str.lower, fields))
+            else None,
             card=read_card(fields.first("card", "cardno")),
             group=whole_number(fields.first("grp", "group"), "a group", 65_535, 0),
             timezones=fields.first("tz")[:32],
@@ -64,7 +67,8 @@ class PushedUser:
     def record(self, uid: int = 0) -> UserRecord:
         """As the pull protocol's record says it. Raises ProtocolViolation for time zones that are none."""
         own, zones = read_zones(self.timezones)
-        return UserRecord(uid, self.pin, self.name, self.privilege, self.password, self.card, self.group, own, zones)
+        password = self.password or ""
+        return UserRecord(uid, self.pin, self.name, self.privilege, password, self.card, self.group, own, zones)
 
     def fields(self) -> list[str]:
         """`key=value` texts as a USER line carries them. Raises ValueError for a value that cannot stand there."""
@@ -73,7 +77,7 @@ class PushedUser:
             "PIN": self.pin, "Name": self.name, "Pri": self.privilege, "Passwd": self.password, "Card": card,
             "Grp": self.group, "TZ": self.timezones, "Verify": self.verify,
         }  # fmt: skip
-        return [f"{key}={value_text(value, key)}" for key, value in values.items()]
+        return [f"{key}={value_text(value, key)}" for key, value in values.items() if value is not None]
 
     def table_fields(self) -> list[str]:
         """The same as the user table of the Security protocol carries them. Raises ValueError."""
@@ -82,7 +86,7 @@ class PushedUser:
             "CardNo": card, "Pin": self.pin, "Password": self.password, "Group": self.group,
             "Name": self.name, "Privilege": self.privilege,
         }  # fmt: skip
-        return [f"{key}={value_text(value, key)}" for key, value in values.items()]
+        return [f"{key}={value_text(value, key)}" for key, value in values.items() if value is not None]
 
 
 @dataclass(frozen=True, slots=True)

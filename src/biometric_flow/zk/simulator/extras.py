@@ -61,6 +61,8 @@ class Extras:
     pushed_work_codes: dict[str, str] = field(default_factory=dict)
     pushed_templates: dict[tuple[str, str, int, int, int], TemplateLine] = field(default_factory=dict)
     """Templates and pictures by tag, PIN, type, number and index, as push terminals keep them."""
+    hides_passwords: bool = False
+    """Whether it leaves passwords out when it tells of people."""
     photos: int = 0
     """Pictures taken at verifying."""
     refuses_files: bool = False

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Final, Self
@@ -20,7 +20,7 @@ from biometric_flow.zk.push.realtime import RealtimeEvent
 from biometric_flow.zk.push.results import CommandResult, encode_result
 from biometric_flow.zk.push.text import Fields, PushProtocol
 from biometric_flow.zk.simulator.dial import Reply, Server
-from biometric_flow.zk.simulator.memory import StoredPunch
+from biometric_flow.zk.simulator.memory import StoredPunch, TerminalMemory
 from biometric_flow.zk.simulator.push_faults import PushFault, PushFaults
 from biometric_flow.zk.simulator.push_orders import CANNOT_FETCH, NO_SPACE, UNKNOWN, obey, templates_of
 from biometric_flow.zk.simulator.push_uploads import Told, body_of
@@ -169,9 +169,9 @@ class PushLink:
         if users == self._known:
             return
         if self.protocol is PushProtocol.SECURITY:
-            is_taken = await self._table("user", _rows_of(users), "cdata", "tabledata")
+            is_taken = await self._table("user", _rows_of(self.terminal.memory, users), "cdata", "tabledata")
         else:
-            lines = _lines_of(users)
+            lines = _lines_of(self.terminal.memory, users)
             is_taken = await self._upload("OPERLOG", lines, len(lines))
         if is_taken:
             self._known = users
@@ -304,9 +304,9 @@ class PushLink:
         if self._faults.take(PushFault.FORGETFUL):
             found = found[1:]
         if self.protocol is PushProtocol.SECURITY:
-            await self._answer_query("tabledata", number, "user", _rows_of(found))
+            await self._answer_query("tabledata", number, "user", _rows_of(self.terminal.memory, found))
             return len(found), Fields({})
-        await self._upload("OPERLOG", _lines_of(found), len(found))
+        await self._upload("OPERLOG", _lines_of(self.terminal.memory, found), len(found))
         return 0 if found else -4, Fields({})
 
     async def _send_table(
@@ -388,12 +388,17 @@ class PushLink:
         return float(delay) if delay.isdecimal() else 1.0
 
 
-def _lines_of(users: list[UserRecord]) -> list[str]:
-    return ["USER " + "\t".join(PushedUser.of_record(user).fields()) for user in users]
+def _lines_of(memory: TerminalMemory, users: list[UserRecord]) -> list[str]:
+    return ["USER " + "\t".join(_told(memory, user).fields()) for user in users]
 
 
-def _rows_of(users: list[UserRecord]) -> list[str]:
-    return ["\t".join([f"user uid={user.uid}", *PushedUser.of_record(user).table_fields()]) for user in users]
+def _rows_of(memory: TerminalMemory, users: list[UserRecord]) -> list[str]:
+    return ["\t".join([f"user uid={user.uid}", *_told(memory, user).table_fields()]) for user in users]
+
+
+def _told(memory: TerminalMemory, user: UserRecord) -> PushedUser:
+    told = PushedUser.of_record(user)
+    return replace(told, password=None) if memory.extras.hides_passwords else told
 
 
 def _record(punch: StoredPunch) -> AttlogRecord:

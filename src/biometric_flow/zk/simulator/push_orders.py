@@ -2,6 +2,7 @@
 
 import datetime
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from biometric_flow.zk.errors import ProtocolViolation
@@ -45,7 +46,11 @@ def _people(command: c.Command, memory: TerminalMemory) -> Outcome | None:
     match command:
         case c.SetUser(user):
             try:
-                memory.enrol(user.pin, user.record())
+                record = user.record()
+                if user.password is None:
+                    known = next((one for one in memory.users if one.user_id == user.pin), None)
+                    record = replace(record, password=known.password if known else "")
+                memory.enrol(user.pin, record)
             except (ValueError, ProtocolViolation):
                 return WRONG, {}
         case c.DeleteUser(pin):
