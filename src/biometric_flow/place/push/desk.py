@@ -15,7 +15,7 @@ import structlog
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.place.push.archive import Arrival, UploadArchive, told_text
 from biometric_flow.place.push.intake import Intake, Upload
-from biometric_flow.place.push.queue import CommandQueue
+from biometric_flow.place.push.queue import CommandQueue, Delivery
 from biometric_flow.place.push.runner import PushJobs
 from biometric_flow.place.push.tables import PROTOCOL_NOTE, PushReader
 from biometric_flow.place.push.upkeep import ZONE_NOTE, Upkeep, minutes_of
@@ -240,12 +240,19 @@ class Desk:
             log.info("push_command_done", terminal=entry.key, id=delivery.id, kind=type(command).__name__)
             if result is None:
                 continue
+            self._measure(entry, delivery)
             if isinstance(command, zk.AskInfo) and result.is_success:
                 self.upkeep.facts(entry, result.values)
             if not delivery.job:
                 await self.upkeep.answered(entry, command, result)
         self.jobs.signals.give(entry.key)
         return Answer()
+
+    def _measure(self, entry: RosterEntry, delivery: Delivery) -> None:
+        """How long the answer took; a terminal that is pulled too is measured there."""
+        if entry.protocol == "push" and delivery.sent_at is not None:
+            now = self._at.clock.now()
+            self._at.health.contacted(entry.key, now, latency=now - delivery.sent_at)
 
     async def _ping(self, _request: Request) -> Answer:
         return Answer()

@@ -23,6 +23,8 @@ class Reconciler:
     """False when the terminal does not know the command; then the last two days are asked for again whole."""
     can_span: bool = True
     """False when an access terminal cannot be asked for a span of time; then for its whole table."""
+    missing: dict[date, int] = field(default_factory=dict)
+    """Day -> punches that the terminal holds and the place does not, as of its last count; empty before the first."""
     _settled: dict[date, int] = field(default_factory=dict)
     _older: int = 2
 
@@ -53,7 +55,11 @@ class Reconciler:
         A count that stays higher after the rows came is the terminal's own doubles; it is asked for once per count.
         """
         day = asked.start.to_datetime().date()
-        if told <= held or self._settled.get(day) == told:
+        is_whole = told <= held or self._settled.get(day) == told
+        self.missing[day] = 0 if is_whole else told - held
+        while len(self.missing) > 2 * DAYS_BACK:
+            self.missing.pop(next(iter(self.missing)))
+        if is_whole:
             return ()
         self._settled[day] = told
         while len(self._settled) > 2 * DAYS_BACK:

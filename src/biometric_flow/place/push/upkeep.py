@@ -91,6 +91,11 @@ class Upkeep:
             for question in questions:
                 await self._enqueue(entry, question, protocol)
 
+    def rows_unread(self, key: str) -> int | None:
+        """Punches that a terminal counted and this place does not hold; None before it counted any day."""
+        reconciler = self._reconcilers.get(key)
+        return sum(reconciler.missing.values()) if reconciler and reconciler.missing else None
+
     async def answered(self, entry: RosterEntry, asked: zk.Command, result: CommandResult) -> None:
         """A question of the place's own was answered."""
         match asked:
