@@ -1,5 +1,6 @@
 """Templates and pictures: nothing without the switch and a release, nothing in the clear, and all of it gone."""
 
+import asyncio
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -249,6 +250,28 @@ async def test_a_terminal_confirms_that_fingers_are_gone_and_one_that_is_away_ke
             assert len(far.memory.templates) == 1
             log = await place.get("/v1/biometrics/destructions")
     assert all(one["confirmed_at"] and "1 fingers are gone" in one["detail"] for one in log)
+
+
+async def test_a_pulled_terminal_with_faces_confirms_its_fingers_and_the_task_says_what_stays_open(
+    tmp_path: Path,
+) -> None:
+    async with terminal(serial="PULL0001", profile="iface") as near:
+        uid = near.memory.enrol("7").uid
+        near.memory.templates[uid, 3] = Template(uid, 3, b"CANARY-OF-A-TEMPLATE" * 40)
+        near.memory.extras.faces = 1
+        async with push_place(tmp_path, [configured(near, "near")], destruction_look_seconds=0.05) as place:
+            await until(lambda: _is_online(place, "near"))
+            await agree(place)
+            await end(place)
+
+            async def says_what_stays() -> bool:
+                (task,) = await place.get("/v1/biometrics/destructions", is_open=True)
+                return "1 fingers are gone, none is left; this terminal holds faces" in task["detail"]
+
+            await until(says_what_stays)
+            assert near.memory.templates == {}
+            await asyncio.sleep(0.5)  # ten looks later
+            assert len(await place.get("/v1/terminals/near/jobs")) == 1
 
 
 async def _open_at(place: PushPlace, terminals: set[str]) -> bool:

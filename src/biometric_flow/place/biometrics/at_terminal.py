@@ -1,6 +1,7 @@
 """Templates at a terminal that this place dials: given, taken and destroyed, each read back."""
 
 from dataclasses import replace
+from typing import Final
 
 from biometric_flow.api.jobs import GiveTemplates, TakeTemplates
 from biometric_flow.place.biometrics.courier import Courier
@@ -10,6 +11,9 @@ from biometric_flow.place.errors import JobFailed
 from biometric_flow.zk.terminal import Terminal
 from biometric_flow.zk.wire.templates import Person
 from biometric_flow.zk.wire.users import UserRecord
+
+FACES_LEFT: Final = "this terminal holds faces"
+"""Stands in the reason of a destruction that this channel can only do in part."""
 
 
 async def give_templates(order: GiveTemplates, courier: Courier, terminal: Terminal) -> str:
@@ -66,8 +70,8 @@ async def delete_templates(pin: str, terminal: Terminal) -> str:
         )
     if (await terminal.capacity()).faces:
         raise JobFailed(
-            f"{len(fingers)} fingers are gone; this terminal holds faces, which cannot be read or deleted on this "
-            "channel: remove the person from it, or let it push"
+            f"{len(fingers)} fingers are gone, none is left; {FACES_LEFT}, which cannot be read or deleted on this "
+            "channel: the task stays open, remove the person from it, or let it push"
         )
     return f"{len(fingers)} fingers are gone, none is left"
 

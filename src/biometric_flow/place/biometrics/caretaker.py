@@ -9,6 +9,7 @@ import structlog
 from biometric_flow.api.jobs import DeleteTemplates
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import Pin
+from biometric_flow.place.biometrics.at_terminal import FACES_LEFT
 from biometric_flow.place.biometrics.courier import Courier, QueueJob
 from biometric_flow.place.biometrics.destruction import Destruction, Destructions, JobOutcome
 from biometric_flow.place.biometrics.vault import Vault
@@ -22,6 +23,10 @@ log = structlog.get_logger()
 
 LOOK_EVERY: Final = timedelta(seconds=30)
 """Time between two looks at what terminals have confirmed."""
+
+
+FACES_AGAIN: Final = timedelta(days=1)
+"""Time after which a terminal that is pulled and holds faces is asked again."""
 
 
 class Caretaker:
@@ -77,8 +82,10 @@ class Caretaker:
         woken: set[str] = set()
 
         def order(task: Destruction) -> int | None:
-            woken.add(task.terminal)
-            return self._order(task)
+            number = self._order(task)
+            if number is not None:
+                woken.add(task.terminal)
+            return number
 
         left = await self._writer.call(self.destructions.advance, self._clock.now(), order, self._outcome)
         for key in woken:
@@ -101,4 +108,8 @@ class Caretaker:
             return JobOutcome(False, "the job is not known any more; ordered again")
         if job.state == "confirmed":
             return JobOutcome(True, job.detail)
-        return JobOutcome(None if job.state in ("queued", "sent") else False, job.detail)
+        if job.state in ("queued", "sent"):
+            return JobOutcome(None)
+        # What its channel cannot do it cannot do in half a minute either.
+        waits = FACES_LEFT in job.detail and self._clock.now() - job.changed_at < FACES_AGAIN
+        return JobOutcome(None if waits else False, job.detail)

@@ -99,6 +99,8 @@ class Destructions:
                 self._note(task, found.detail, now, is_confirmed=True)
             elif found.is_confirmed is False:
                 self._set(task, order(task), found.detail or task.detail)
+            elif found.detail not in ("", task.detail):
+                self._set(task, task.job, found.detail)
         return self.listed(is_open=True)
 
     def _note(self, task: Destruction, detail: str, now: datetime, *, is_confirmed: bool) -> None:

@@ -63,6 +63,8 @@ class Extras:
     """Templates and pictures by tag, PIN, type, number and index, as push terminals keep them."""
     hides_passwords: bool = False
     """Whether it leaves passwords out when it tells of people."""
+    faces: int = 0
+    """Faces that it says it holds over pull, where they have no public layout."""
     photos: int = 0
     """Pictures taken at verifying."""
     refuses_files: bool = False

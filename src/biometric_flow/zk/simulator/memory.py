@@ -228,6 +228,7 @@ class TerminalMemory:
             fingers_free=max(0, profile.fingers_capacity - len(self.templates)),
             users_free=max(0, profile.users_capacity - users),
             attlog_free=max(0, profile.attlog_capacity - rows),
+            faces=self.extras.faces,
             faces_capacity=profile.faces_capacity,
         )
 
