@@ -1,5 +1,6 @@
 """Carries out jobs at a terminal, one after the other, over the connection that listens to it."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Protocol
 
@@ -141,7 +142,10 @@ async def carry_out(order: JobOrder, attendant: Attendant, terminal: Terminal) -
 
 
 async def _push_users(order: PushUsers, attendant: Attendant, terminal: Terminal) -> str:
-    made = await _planned(attendant, await terminal.users())
+    users = await terminal.users()
+    if users.layout is None:  # nobody is on it yet, and times of access are written as the rows will be
+        users = replace(users, layout=await terminal.users_layout())
+    made = await _planned(attendant, users)
     delete = [*made.delete, *(made.delete_foreign if order.delete_foreign else [])]
     for start in range(0, len(made.write), WRITTEN_AT_ONCE):
         await terminal.set_users(made.write[start : start + WRITTEN_AT_ONCE])

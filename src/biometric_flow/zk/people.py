@@ -60,6 +60,11 @@ class People(Requests):
             await self._ask(Command.REFRESH_DATA)
             return self._confirmed([form.decode(row, self._encoding) for row in rows], await self._users())
 
+    async def users_layout(self) -> UserLayout | None:
+        """How this terminal stores users: as rows showed, else as its family does; None when neither tells."""
+        async with self._operation("asking how users are stored"):
+            return await self._layout_of_family()
+
     async def delete_user(self, uid: int, *, deadline: float = BULK_SECONDS) -> None:
         """Delete one user with everything that belongs to them; nothing happens when the uid is not in use."""
         await self.delete_users([uid], deadline=deadline)
@@ -101,15 +106,20 @@ class People(Requests):
             if name not in USER_LAYOUTS:
                 raise ValueError(f"expected a layout out of {', '.join(USER_LAYOUTS)}, got {name!r}")
             return USER_LAYOUTS[name]
-        if self._user_layout is None:
-            model, platform = await self._option("~DeviceName") or "", await self._option("~Platform") or ""
-            family = describe(model, platform, "", Capacity(), {}).family
-            self._user_layout = USER_LAYOUTS[family.user_layout] if family else None
-        if self._user_layout is None:
+        layout = await self._layout_of_family()
+        if layout is None:
+            platform = await self._option("~Platform") or ""
             raise LayoutUnknown(
                 f"expected a known family or somebody enrolled at the terminal, got {platform[:40]!r} and nobody; "
                 f"name the layout, {' or '.join(USER_LAYOUTS)}"
             )
+        return layout
+
+    async def _layout_of_family(self) -> UserLayout | None:
+        if self._user_layout is None:
+            model, platform = await self._option("~DeviceName") or "", await self._option("~Platform") or ""
+            family = describe(model, platform, "", Capacity(), {}).family
+            self._user_layout = USER_LAYOUTS[family.user_layout] if family else None
         return self._user_layout
 
     @staticmethod
