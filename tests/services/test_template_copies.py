@@ -22,7 +22,7 @@ V9 = b"old " + b"CANARY-OF-A-TEMPLATE" * 20
 def machine(serial: str, profile: str = "tft", fingers: dict[int, bytes] | None = None) -> SimulatedTerminal:
     made = SimulatedTerminal(serial=serial, profile=profile)
     if fingers:
-        uid = made.memory.enrol("7", UserRecord(0, "7", "Amina Hassan", 14, card=77)).uid
+        uid = made.memory.enrol("7", UserRecord(0, "7", "Amina Hassan", 14, card=77, password="4711")).uid
         for finger, data in fingers.items():
             made.memory.templates[uid, finger] = Template(uid, finger, data, 3 if finger == 9 else 1)
     return made
@@ -90,7 +90,7 @@ async def test_fingers_move_to_several_terminals_and_are_kept_nowhere(tmp_path: 
     assert "2 fingers read back as written" in jobs["near"]["detail"]
     assert held(near) == held(far) == {3: V10, 9: V10 + b"9"}
     (new,) = near.memory.users
-    assert (new.name, new.card, new.privilege) == ("Amina Hassan", 77, 0)
+    assert (new.name, new.card, new.privilege, new.password) == ("Amina Hassan", 77, 0, "")
     assert [(user.uid, user.name) for user in far.memory.users] == [(known.uid, "Name here")]
     assert kept == []
     nowhere(tmp_path, b"CANARY-OF-A")

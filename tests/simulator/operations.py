@@ -71,6 +71,9 @@ async def users(terminal: Terminal, sim: SimulatedTerminal) -> None:
     assert [(u.uid, u.user_id, u.card) for u in (await terminal.users()).records] == [
         (u.uid, u.user_id, u.card) for u in sim.memory.users
     ]
+    layout = await terminal.users_layout()
+    assert layout is not None
+    assert layout.name in ("72", "28")
 
 
 async def attendance(terminal: Terminal, sim: SimulatedTerminal) -> None:

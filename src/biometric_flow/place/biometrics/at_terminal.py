@@ -1,6 +1,5 @@
 """Templates at a terminal that this place dials: given, taken and destroyed, each read back."""
 
-from dataclasses import replace
 from typing import Final
 
 from biometric_flow.api.jobs import GiveTemplates, TakeTemplates
@@ -40,8 +39,9 @@ async def take_templates(order: TakeTemplates, courier: Courier, terminal: Termi
     fingers = [one for one in transfer.bundle.samples if one.tag == "FP"]
     others = sorted({one.tag for one in transfer.bundle.samples if one.tag != "FP"})
     here = await _user(order.pin, terminal)
-    # Rights do not travel with fingers.
-    user = here or replace(transfer.bundle.user, uid=0, privilege=0)
+    # Rights, passwords and times of access do not travel with fingers.
+    known = transfer.bundle.user
+    user = here or UserRecord(0, known.user_id, known.name, card=known.card)
     if fingers:
         await terminal.set_people([Person(user, tuple(one.template(user.uid) for one in fingers))])
     if others:
