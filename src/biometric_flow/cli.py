@@ -147,6 +147,12 @@ def _discover_parser(parser: argparse.ArgumentParser) -> None:
     add_discover(parser)
 
 
+def _access_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.rights import add_access
+
+    add_access(parser)
+
+
 def _policy_parser(parser: argparse.ArgumentParser) -> None:
     from biometric_flow.commands.policy import add_policy
 
@@ -236,6 +242,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, Fill]]] = {
     "import": ("punches of a terminal's USB stick (attlog.dat) into a running place", _import_parser),
     "uploads": ("what pushing terminals sent to a running place, as it came", _uploads_parser),
     "policy": ("what punches amount to, why, and by which rules", _policy_parser),
+    "access": ("who may do what at the gateway", _access_parser),
     "ledger": ("check a place's ledger offline", _ledger_parser),
     "receipt": ("check a receipt of a punch offline", _receipt_parser),
     "backup": ("encrypted backups: make, restore, rehearse", _backup_parser),

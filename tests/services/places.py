@@ -88,7 +88,7 @@ async def running_place(
 async def serving(app: Any) -> AsyncIterator[str]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(server_config(app, graceful_seconds=1, lifespan="on"))
+    server = uvicorn.Server(server_config(app, graceful_seconds=1, lifespan="on", proxy_headers=False))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     task = asyncio.create_task(server.serve(sockets=[listener]))
     try:

@@ -3,17 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from fastapi import FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from biometric_flow import __version__
-from biometric_flow.gateway.access import AccessGuard, Operations, PlaceCredentials
+from biometric_flow.gateway.access import Operations
 from biometric_flow.gateway.backup import Source, back_up
+from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
@@ -67,7 +69,19 @@ from biometric_flow.runtime.web import Baseline, install_problems
 AUDIENCE: Final = "biometric-flow-gateway"
 
 
-def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> ASGIApp:
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway as an ASGI app, and the table of what it serves."""
+
+    app: ASGIApp
+    operations: Operations
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        await self.app(scope, receive, send)
+
+
+def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> Gateway:
     """The whole gateway as an ASGI app; its lifespan holds the database and the tasks. Raises StartRefused."""
     if settings.admin_tenant not in (None, *(tenant.id for tenant in places.tenants)):
         raise SettingsInvalid(f"admin_tenant: expected a tenant of places.json, got {settings.admin_tenant!r}")
@@ -141,8 +155,12 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> A
         app.include_router(router)
     install_problems(app)
     credentials = PlaceCredentials(places.places)
-    guarded = Baseline(app, AccessGuard(Operations(routers), credentials, tokens, clock))
-    return Door(guarded, routers, trail, clock)
+    operations = Operations(routers)
+    limits = Limits(
+        settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
+    )
+    guarded = Baseline(app, AccessGuard(operations, credentials, tokens, limits, clock))
+    return Gateway(Door(guarded, routers, trail, clock), operations)
 
 
 def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:
@@ -154,7 +172,7 @@ def run(config: Path, environment: Mapping[str, str], host: str | None = None, p
     usable_folder(settings.data)
     if settings.dsn is None:
         EmbeddedPostgres(settings.data / "postgres").start()
-    serve(create_app(settings, places, SystemClock()), listener)
+    serve(create_app(settings, places, SystemClock()), listener, proxy_headers=False)
     return 0
 
 

@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from biometric_flow.gateway.traffic.addresses import Network, networks
 from biometric_flow.runtime.backup_settings import BackupSettings
 from biometric_flow.runtime.settings import DEFAULT_SECRETS
 
@@ -32,6 +33,26 @@ class GatewaySettings(BackupSettings):
     issuer: str = Field("biometric-flow", min_length=1, max_length=200)
     access_seconds: int = Field(600, ge=30, le=600)
     refresh_days: int = Field(14, ge=1, le=90)
+
+    address_rate: float = Field(500, gt=0, le=1_000_000, description="Requests a second of one address.")
+    identity_rate: float = Field(200, gt=0, le=1_000_000, description="Of one account, key or place.")
+    tenant_rate: float = Field(2000, gt=0, le=1_000_000, description="Of all of a tenant together.")
+    trusted_proxies: str = Field(
+        "", max_length=2000, description="Addresses and networks whose X-Forwarded-For is believed, comma-separated."
+    )
+
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """The proxies that are believed about whom they speak for."""
+        return networks(self.trusted_proxies.split(","))
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, given: str) -> str:
+        try:
+            networks(given.split(","))
+        except ValueError as error:
+            raise ValueError(f"addresses and networks such as 10.0.0.0/8,192.0.2.7: {error}") from None
+        return given
 
     @field_validator("data")
     @classmethod

@@ -40,6 +40,48 @@ class Permission(StrEnum):
     """Held by a place's own credential, for its own ledger; by no account."""
 
 
+class Narrowest(StrEnum):
+    """How far a permission can be narrowed: the finest scope whose holder may still use its operations."""
+
+    EVERYONE = "everyone"
+    """No credential is needed."""
+    SELF = "self"
+    """About whoever asks."""
+    OWN_PLACE = "own place"
+    """For the credential of one place, about that place."""
+    TENANT = "tenant"
+    """Only for those who hold it in the whole tenant."""
+    PLACE = "place"
+    """Holders for a place get what belongs to that place."""
+    DEPARTMENT = "department"
+    """Holders for a place or a department get the people who belong there, with all below."""
+
+
+NARROWEST: Final[Mapping[Permission, Narrowest]] = {
+    Permission.PUBLIC: Narrowest.EVERYONE,
+    Permission.SELF_READ: Narrowest.SELF,
+    Permission.OVERVIEW_READ: Narrowest.PLACE,
+    Permission.PLACE_READ: Narrowest.PLACE,
+    Permission.TERMINAL_READ: Narrowest.PLACE,
+    Permission.PERSON_READ: Narrowest.DEPARTMENT,
+    Permission.PERSON_WRITE: Narrowest.TENANT,
+    Permission.PLAN_READ: Narrowest.TENANT,
+    Permission.PLAN_WRITE: Narrowest.TENANT,
+    Permission.WORKDAY_READ: Narrowest.DEPARTMENT,
+    Permission.WORKDAY_ORDER: Narrowest.TENANT,
+    Permission.CORRECTION_REQUEST: Narrowest.DEPARTMENT,
+    Permission.CORRECTION_DECIDE: Narrowest.DEPARTMENT,
+    Permission.PERIOD_READ: Narrowest.TENANT,
+    Permission.PERIOD_CLOSE: Narrowest.TENANT,
+    Permission.PERIOD_APPROVE: Narrowest.TENANT,
+    Permission.PERIOD_EXPORT: Narrowest.TENANT,
+    Permission.PUNCH_READ: Narrowest.PLACE,
+    Permission.LEDGER_READ: Narrowest.TENANT,
+    Permission.AUDIT_READ: Narrowest.TENANT,
+    Permission.LEDGER_WRITE: Narrowest.OWN_PLACE,
+}
+"""Every permission and the finest scope in which it can be held; a test fails for one that is missing."""
+
 _READ_ALL: Final = frozenset(
     {
         Permission.SELF_READ,

@@ -87,7 +87,7 @@ class Action:
             operation=self.operation,
             scope=tuple(sorted({**self.scope, **hidden}.items())),
             request=str(self.state.get("request_id", "")),
-            source=self.source,
+            source=str(self.state.get("address", "")) or self.source,
             result=result,
             before=commit("before", self.before) if self.before else b"",
             after=commit("after", self.after) if self.after else b"",

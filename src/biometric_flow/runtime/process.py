@@ -69,9 +69,12 @@ def hold(folder: Path) -> IO[str]:
     return handle
 
 
-def serve(app: ASGIApp, listener: socket.socket) -> None:
-    """Serve until SIGTERM, SIGINT or the end of the supervisor; open streams are cut after two seconds."""
-    uvicorn.Server(server_config(app)).run(sockets=[listener])
+def serve(app: ASGIApp, listener: socket.socket, *, proxy_headers: bool = True) -> None:
+    """Serve until SIGTERM, SIGINT or the end of the supervisor; open streams are cut after two seconds.
+
+    Without `proxy_headers` the peer of a request is who connected, whatever its head says.
+    """
+    uvicorn.Server(server_config(app, proxy_headers=proxy_headers)).run(sockets=[listener])
 
 
 def watch_supervisor() -> None:

@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from biometric_flow.api.gateway import Role
-from biometric_flow.identity.rbac import ROLES, Permission, allows, pages
+from biometric_flow.identity.rbac import NARROWEST, ROLES, Permission, allows, pages
 
 
 def test_every_role_of_the_api_has_its_permissions_written_down() -> None:
@@ -31,3 +31,7 @@ def test_a_technician_sees_terminals_and_no_person() -> None:
 
 def test_an_administrator_opens_every_page() -> None:
     assert pages("tenant_admin") == ["overview", "live", "devices", "exceptions", "people"]
+
+
+def test_every_permission_says_how_far_it_can_be_narrowed() -> None:
+    assert set(NARROWEST) == set(Permission)

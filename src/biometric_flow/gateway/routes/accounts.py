@@ -23,7 +23,7 @@ def accounts_router(database: Database, sign_in: SignIn) -> APIRouter:
     async def token(grant: Annotated[TokenRequest, Body()], request: Request) -> Token:
         """Sign in with e-mail and password, or trade a refresh token, once, for the next pair of tokens."""
         if isinstance(grant, PasswordGrant):
-            return await sign_in.with_password(grant, request.client.host if request.client else "")
+            return await sign_in.with_password(grant, request.state.address)
         return await sign_in.with_refresh_token(grant)
 
     @router.get("/v1/me", openapi_extra=needs(Permission.SELF_READ), responses=problems(401))

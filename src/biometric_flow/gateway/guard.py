@@ -1,0 +1,148 @@
+"""Who asks, how often, and may they? Decided from a request's head, before its body is read (security-design A1)."""
+
+import hashlib
+import hmac
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from biometric_flow.gateway.access import AccountPrincipal, Operations, PlacePrincipal
+from biometric_flow.gateway.traffic.addresses import Network, client_address
+from biometric_flow.gateway.traffic.rates import RateLimiter
+from biometric_flow.identity.rbac import Permission, allows
+from biometric_flow.identity.tokens import AccessTokens, Claims
+from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.places import PlaceConfig
+from biometric_flow.runtime.web import Forbidden, Unauthenticated, bearer
+
+PLACE_PREFIX: Final = "bfp_"
+"""Begins every place credential; what follows is the secret whose SHA-256 stands in places.json."""
+
+BURST_SECONDS: Final = 5.0
+"""How many seconds' worth of requests may come at once."""
+_CACHED_TOKENS: Final = 10_000
+
+
+class TooManyRequests(BiometricFlowError):
+    """An account, place, tenant or address asks more often than it may."""
+
+    code = "access.too_many"
+    retryable = True
+
+    def __init__(self, whose: str, rate: float, seconds: float) -> None:
+        self.retry_after = max(1, round(seconds + 0.5))
+        super().__init__(f"expected at most {rate:g} requests a second of one {whose}; go on in {self.retry_after} s")
+
+
+class PlaceCredentials:
+    """Finds the place of a credential, in the same time whether it exists or not."""
+
+    def __init__(self, places: Iterable[PlaceConfig]) -> None:
+        self._known = [
+            (bytes.fromhex(place.credential_sha256), PlacePrincipal(TenantId(place.tenant), PlaceId(place.id)))
+            for place in places
+        ]
+
+    def find(self, token: str) -> PlacePrincipal:
+        """The place that holds this credential. Raises Unauthenticated."""
+        given = hashlib.sha256(token.removeprefix(PLACE_PREFIX).encode()).digest()
+        found = None
+        for known, principal in self._known:
+            if hmac.compare_digest(known, given):
+                found = principal
+        if found is None:
+            raise Unauthenticated("this place credential is not known; compare it with places.json")
+        return found
+
+
+class Limits:
+    """Requests a second of one address, one account or place, and one tenant, all together (security-design A8)."""
+
+    def __init__(
+        self, address: float, identity: float, tenant: float, trusted: Sequence[Network], clock: Clock
+    ) -> None:
+        self._address, self._identity, self._tenant = (
+            RateLimiter(rate, rate * BURST_SECONDS) for rate in (address, identity, tenant)
+        )
+        self._trusted, self._clock = trusted, clock
+
+    def of_address(self, scope: Scope) -> None:
+        """Count a request by where it comes from, and remember that. Raises TooManyRequests."""
+        peer = scope["client"][0] if scope.get("client") else ""
+        address = client_address(peer, Headers(scope=scope).getlist("x-forwarded-for"), self._trusted)
+        scope["state"]["address"] = address
+        self._count("address", self._address, address)
+
+    def of_identity(self, tenant: TenantId, actor: str) -> None:
+        """Count a request of somebody who proved who they are. Raises TooManyRequests."""
+        self._count("account, key or place", self._identity, f"{tenant}/{actor}")
+        self._count("tenant", self._tenant, tenant)
+
+    def _count(self, whose: str, limiter: RateLimiter, key: str) -> None:
+        seconds = limiter.take(key, self._clock.monotonic())
+        if seconds > 0:
+            raise TooManyRequests(whose, limiter.rate, seconds)
+
+
+class AccessGuard:
+    """The gateway's guard: puts the principal into `scope["state"]`, or refuses.
+
+    The order is fixed: address limit, authentication, identity limits, authorization.
+    """
+
+    def __init__(
+        self, operations: Operations, credentials: PlaceCredentials, tokens: AccessTokens, limits: Limits, clock: Clock
+    ) -> None:
+        self._operations, self._credentials, self._tokens = operations, credentials, tokens
+        self._limits, self._clock = limits, clock
+        self._verified: OrderedDict[str, Claims] = OrderedDict()
+
+    async def __call__(self, scope: Scope) -> None:
+        """Decide about one request from its head."""
+        permission = self._operations.permission(scope["method"], scope["path"])
+        self._limits.of_address(scope)
+        if permission is None or permission is Permission.PUBLIC:
+            return
+        token = bearer(scope)
+        if token.startswith(PLACE_PREFIX):
+            self._let_place_in(scope, token, permission)
+        else:
+            self._let_account_in(scope, token, permission)
+
+    def _let_place_in(self, scope: Scope, token: str, permission: Permission) -> None:
+        place = self._credentials.find(token)
+        scope["state"] |= {"actor": f"place:{place.place}", "tenant": place.tenant}
+        self._limits.of_identity(place.tenant, f"place:{place.place}")
+        if permission is not Permission.LEDGER_WRITE:
+            raise Forbidden("a place's credential opens only that place's ledger")
+        scope["state"]["principal"] = place
+
+    def _let_account_in(self, scope: Scope, token: str, permission: Permission) -> None:
+        claims = self._claims(token)
+        tenant = TenantId(claims.tenant)
+        scope["state"] |= {"actor": f"account:{claims.account}", "tenant": tenant}
+        self._limits.of_identity(tenant, f"account:{claims.account}")
+        if permission is Permission.LEDGER_WRITE:
+            raise Forbidden("expected a place's own credential")
+        if not allows(claims.role, permission):
+            raise Forbidden(f"expected a role with {permission}, this account is {claims.role}")
+        scope["state"]["principal"] = AccountPrincipal(claims.account, tenant, claims.role, claims.expires_at)
+
+    def _claims(self, token: str) -> Claims:
+        """Verified claims; a signature costs 0.4 ms, so tokens that passed are remembered until they end."""
+        now = self._clock.now()
+        claims = self._verified.get(token)
+        if claims is None:
+            claims = self._tokens.verify(token, now)
+            self._verified[token] = claims
+            if len(self._verified) > _CACHED_TOKENS:
+                self._verified.popitem(last=False)
+        elif claims.expires_at <= now:
+            del self._verified[token]
+            raise Unauthenticated("the access token is over; get the next one with the refresh token")
+        return claims
