@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
+from biometric_flow.api.corrections import CorrectionOrder, CorrectionOrders
 from biometric_flow.api.gateway import (
     Acknowledged,
     CheckpointUpload,
@@ -277,6 +278,10 @@ class UplinkClient:
         """Show a signed checkpoint; returns it with the gateway's cosignature, and the key that this is by."""
         shown = CheckpointUpload(note=note, key=key).model_dump_json()
         return _read(CosignedCheckpoint, await self._send("PUT", "/checkpoint", shown))
+
+    async def corrections(self, after: int) -> list[CorrectionOrder]:
+        """Approved corrections that this place has not recorded yet, behind a position."""
+        return _read(CorrectionOrders, await self._send("GET", f"/corrections?after={after}")).items
 
     async def report(self, report: PlaceReport) -> None:
         """Say how the place and its terminals are."""

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from biometric_flow.api.corrections import RecordedCorrection
 from biometric_flow.api.place import Serial, Slug
 from biometric_flow.model.ids import PIN_MAX
 
@@ -315,6 +316,9 @@ class RegularisationView(BaseModel):
     decided_by: str | None
     decided_at: datetime | None
     decision_reason: str
+    recorded: list[RecordedCorrection] = Field(
+        [], description="Entries in the ledger of a place: the correction, and its withdrawal if there was one."
+    )
 
 
 class RegularisationPage(BaseModel):

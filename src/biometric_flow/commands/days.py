@@ -11,16 +11,18 @@ from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from pydantic import ValidationError
 
 from biometric_flow.api.clients import BlockingGatewayClient, GatewayError
 from biometric_flow.api.hours import PersonRecord
 from biometric_flow.api.hours_client import HoursDesk
-from biometric_flow.api.plan_file import FILE_MAX, PlanFile
+from biometric_flow.api.plan_file import FILE_MAX, PlanCorrection, PlanFile
 from biometric_flow.commands.connection import UsageRefused
 from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
+from biometric_flow.ledger.decisions import ID_BYTES, CorrectionMade
 from biometric_flow.place.keys import KEYS_FOLDER, read_keys, root_keys
 from biometric_flow.place.reader import PlaceReader, PunchFilter
 from biometric_flow.place.schema import open_reader
@@ -62,7 +64,7 @@ def days_of(file: PlanFile, reader: PlaceReader, first: date, last: date, now: d
     """The workdays of everybody in a plan file, from the punches of the place's own ledger."""
     known = parse(file.documents, file.packs)
     for person in file.people:
-        plan = _plan(file, known, person, first, last)
+        plan = _plan(file, known, person, reader, first, last)
         found = list(units(plan, _day(first), _day(last)))
         if not found:
             continue
@@ -75,9 +77,39 @@ def days_of(file: PlanFile, reader: PlaceReader, first: date, last: date, now: d
                     yield {"number": person.number, "name": person.name, **day.row(), "pack": day.pack}
 
 
-def _plan(file: PlanFile, known: Catalogue, person: PersonRecord, first: date, last: date) -> Plan:
+def _decided(file: PlanFile, person: PersonRecord, reader: PlaceReader) -> list[PlanCorrection]:
+    """Corrections of the plan file, and what the place's own ledger knows later: more of them, and withdrawals."""
+    found = {one.regularisation_id: one for one in file.corrections if one.person_id == person.id}
+    for pin in {held.pin for held in person.pins if held.place == file.place}:
+        live, withdrawn = reader.corrections(pin)
+        found |= {UUID(bytes=one.correction): correction_of(one, person.id) for one in live}
+        for gone in withdrawn:
+            found.pop(UUID(bytes=gone), None)
+    return list(found.values())
+
+
+def correction_of(event: CorrectionMade, person: UUID) -> PlanCorrection:
+    """A correction out of a ledger, as plans know it."""
+    old = {change.field.partition(" ")[0]: change.old for change in event.changes}
+    new = {change.field.partition(" ")[0]: change.new for change in event.changes}
+    instant = datetime.fromisoformat(new["instant"]) if new.get("instant") else None
+    named = next((change.field[9:] for change in event.changes if change.field.startswith("overtime ")), "")
+    return PlanCorrection(
+        person_id=person,
+        number=event.number,
+        regularisation_id=UUID(bytes=event.correction),
+        day=date.fromisoformat(named) if named else (instant or event.at).date(),
+        operation=event.operation,
+        target=str(UUID(bytes=event.target)) if len(event.target) == ID_BYTES else event.target.hex() or None,
+        instant=instant,
+        state=int(new["state"]) if new.get("state") else None,
+        minutes=int(new["overtime"]) - int(old["overtime"]) if named else None,
+    )
+
+
+def _plan(file: PlanFile, known: Catalogue, person: PersonRecord, reader: PlaceReader, first: date, last: date) -> Plan:
     leaves = [one for one in file.leaves if one.person_id == person.id]
-    decided = [one for one in file.corrections if one.person_id == person.id]
+    decided = _decided(file, person, reader)
     return make_plan(person, known, leaves, decided, _day(first) - _REACH, _day(last) + _REACH)
 
 

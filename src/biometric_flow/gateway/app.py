@@ -106,7 +106,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     routers = (
         health_router(database),
         accounts_router(database, sign_in),
-        intake_router(Intake(database), clock),
+        intake_router(Intake(database), database, clock),
         ledger_router(database, witness, clock),
         directory_router(database, registry, clock),
         punches_router(database),

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
+from biometric_flow.gateway.people import corrections
 from biometric_flow.gateway.store import checkpoints, ledger, people, places, punches, terminals
 from biometric_flow.ledger.chain import Head, SealedEntry, check
 from biometric_flow.ledger.decisions import CorrectionMade, KeyChanged, OperationDone, PersonErased, QuarantineDecided
@@ -54,6 +55,8 @@ class Verified:
     enrolments: list[PersonEnrolled]
     key_changes: list[tuple[int, str]] = field(default_factory=list)
     """Sequence and note of each change of the signing key."""
+    corrections: list[tuple[int, CorrectionMade]] = field(default_factory=list)
+    """Sequence and event of each correction."""
 
 
 class Intake:
@@ -121,8 +124,9 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
             case GenerationStarted() | ClockCorrected() | QuarantineDecided():
                 _check_serial(head.sequence, event.terminal)
             case CorrectionMade():
-                if not 0 < event.entry < head.sequence:
+                if event.entry >= head.sequence:
                     raise ChainBroken(head.sequence, f"a correction of entry {event.entry}, which is none before it")
+                found.corrections.append((head.sequence, event))
             case KeyChanged():
                 found.key_changes.append((head.sequence, event.note))
             case PersonErased() | OperationDone():
@@ -191,6 +195,7 @@ async def _same_past(connection: AsyncConnection, place: PlaceId, after: int, re
 async def _derive(connection: AsyncConnection, tenant: TenantId, place: PlaceId, verified: Verified) -> None:
     for sequence, note in verified.key_changes:
         await checkpoints.keep_key_change(connection, tenant, place, sequence, note)
+    await corrections.recorded(connection, place, verified.corrections)
     if verified.enrolments:
         await people.enrolled(connection, tenant, place, verified.enrolments)
     if verified.punches:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, cast
 
-from biometric_flow.model.ids import Pin, PunchId, TerminalSerial
+from biometric_flow.model.ids import Pin, TerminalSerial
 
 DIGEST_BYTES = 32
+ID_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,22 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class CorrectionMade:
-    """A punch is to be read otherwise than it was recorded; the punch itself stays (security-design L4)."""
+    """Somebody's hours are to be read otherwise than they were recorded; the record itself stays (L4)."""
 
     kind: ClassVar[str] = "correction"
     version: ClassVar[int] = 1
 
-    punch: PunchId
-    entry: int
-    """Sequence of the entry that is corrected."""
+    correction: bytes
+    """Random id of the correction, 16 bytes: the same at the gateway. Its withdrawal has the same."""
+    number: int
+    """Corrections of a tenant are applied in this order."""
+    operation: Literal["add", "void", "replace", "overtime", "withdraw"]
     pin: Pin
-    """Whose punch it was recorded as."""
+    """Whose hours they are."""
+    target: bytes
+    """What is corrected: the id of a punch or of a correction; empty where nothing was recorded before."""
+    entry: int
+    """Sequence of the entry that is corrected, 0 with an empty target."""
     changes: tuple[Change, ...]
     by: str
     reason: str
@@ -49,9 +56,12 @@ class CorrectionMade:
     def body(self) -> dict[str, Any]:
         """What is recorded."""
         return {
-            "punch": self.punch,
-            "entry": self.entry,
+            "correction": self.correction,
+            "number": self.number,
+            "operation": self.operation,
             "pin": self.pin,
+            "target": self.target,
+            "entry": self.entry,
             "changes": [[change.field, change.old, change.new] for change in self.changes],
             "by": self.by,
             "reason": self.reason,
@@ -200,10 +210,18 @@ Decision = CorrectionMade | QuarantineDecided | PersonErased | KeyChanged | Oper
 
 def correction_made(body: Mapping[str, Any]) -> CorrectionMade:
     """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    if body["operation"] not in ("add", "void", "replace", "overtime", "withdraw"):
+        raise ValueError("expected a correction that adds, voids, replaces, approves overtime or withdraws")
+    target, entry = octets(body["target"], 0, ID_BYTES, DIGEST_BYTES), whole(body["entry"])
+    if bool(target) != bool(entry):
+        raise ValueError("expected a target with its entry, or neither")
     return CorrectionMade(
-        punch=PunchId(octets(body["punch"], DIGEST_BYTES)),
-        entry=whole(body["entry"]),
+        correction=octets(body["correction"], ID_BYTES),
+        number=whole(body["number"]),
+        operation=cast("Literal['add', 'void', 'replace', 'overtime', 'withdraw']", body["operation"]),
         pin=Pin(text(body["pin"])),
+        target=target,
+        entry=entry,
         changes=tuple(Change(text(field), text(old), text(new)) for field, old, new in body["changes"]),
         by=text(body["by"]),
         reason=text(body["reason"]),
@@ -230,7 +248,7 @@ def quarantine_decided(body: Mapping[str, Any]) -> QuarantineDecided:
 def person_erased(body: Mapping[str, Any]) -> PersonErased:
     """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
     return PersonErased(
-        erasure=octets(body["erasure"], 16),
+        erasure=octets(body["erasure"], ID_BYTES),
         key_digest=octets(body["key_digest"], DIGEST_BYTES),
         entries=whole(body["entries"]),
         by=text(body["by"]),

@@ -31,6 +31,7 @@ from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.channels import channel_for
 from biometric_flow.place.checkpoints import Checkpoints
 from biometric_flow.place.collector import Collectors
+from biometric_flow.place.corrections import Corrections, CorrectionsTask
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.examiner import Examiner
@@ -229,6 +230,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     if settings.gateway_url is not None and settings.gateway_credential is not None:
         client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
         uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
+        corrected = Corrections(connection, store)
+        corrections = CorrectionsTask(client, corrected, writer, clock, settings.corrections_seconds)
     examiner = Examiner(file, place.id, signer.public, store, writer, clock, settings.examine_seconds)
     state = PlaceState(
         place,
@@ -268,6 +271,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         if uplink is not None:
             tasks.append(asyncio.create_task(uplink.run_uploads(), name="uploads"))
             tasks.append(asyncio.create_task(uplink.run_reports(), name="reports"))
+            tasks.append(asyncio.create_task(corrections.run(), name="corrections"))
         if push_port is not None:
             tasks.append(asyncio.create_task(serve_push(push_server, push_port), name="push"))
             tasks.append(asyncio.create_task(pushes.watch(), name="push-watch"))

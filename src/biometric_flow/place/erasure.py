@@ -26,6 +26,7 @@ ERASURE_BYTES: Final = 16
 
 ROWS: Final = (
     ("punch", "subject"),
+    ("correction", "subject"),
     ("person", "subject"),
     ("enrolment", "subject"),
     ("quarantine", "subject"),

@@ -8,6 +8,8 @@ from typing import Any
 
 from biometric_flow.identity.keyring import PLACE, subject
 from biometric_flow.ledger.chain import SealedEntry
+from biometric_flow.ledger.decisions import CorrectionMade
+from biometric_flow.ledger.events import decode
 from biometric_flow.ledger.merkle import inclusion
 from biometric_flow.ledger.receipt import ReceiptNotYet, write_receipt
 from biometric_flow.ledger.sqlite import SqliteLedgerStore
@@ -122,6 +124,22 @@ class PlaceReader:
         query = "SELECT count(*) FROM quarantine WHERE subject = ?"
         (count,) = self._connection.execute(query, (self._subjects.id_of(pin) or "",)).fetchone()
         return int(count)
+
+    def corrections(self, pin: str) -> tuple[list[CorrectionMade], list[bytes]]:
+        """Corrections of a person that this place has recorded, by number, and the ids of those that were withdrawn."""
+        query = "SELECT sequence FROM correction WHERE subject = ? ORDER BY sequence"
+        live: dict[bytes, CorrectionMade] = {}
+        withdrawn: list[bytes] = []
+        for (sequence,) in self._connection.execute(query, (self._subjects.id_of(pin) or "",)).fetchall():
+            (entry,) = self._entries.read(sequence - 1, 1)
+            event = decode(entry.record)
+            assert isinstance(event, CorrectionMade), "the row follows from such an entry"
+            if event.operation == "withdraw":
+                withdrawn.append(event.correction)
+                live.pop(event.correction, None)
+            else:
+                live[event.correction] = event
+        return sorted(live.values(), key=lambda one: one.number), withdrawn
 
     def quarantine(self, limit: int) -> list[tuple[str, QuarantineReason, str, bytes, datetime, bytes, str]]:
         """Terminal, reason, detail, bytes, first sight, id and decision of rows put aside, newest first."""

@@ -6,7 +6,18 @@ from typing import Final
 
 from biometric_flow.ledger import sqlite as ledger_sqlite
 from biometric_flow.ledger import tree as ledger_tree
-from biometric_flow.place import blobs, enrolments, erasure, halt, identity, quarantine, rollouts, sealing, witnesses
+from biometric_flow.place import (
+    blobs,
+    corrections,
+    enrolments,
+    erasure,
+    halt,
+    identity,
+    quarantine,
+    rollouts,
+    sealing,
+    witnesses,
+)
 from biometric_flow.place.biometrics import destruction, vault
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push import queue as push_queue
@@ -142,6 +153,7 @@ STEPS: Final = (
     sealing.SCHEMA + push_tables.NAMELESS,
     "VACUUM",
     erasure.SCHEMA,
+    corrections.SCHEMA,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 

@@ -62,6 +62,8 @@ class PlaceSettings(BackupSettings):
     clearing_is_allowed: bool = False
     """Whether a terminal's list may be cleared on request, once every row is in the ledger and at the gateway."""
     report_seconds: float = Field(5, gt=0)
+    corrections_seconds: float = Field(5, gt=0)
+    """How often the gateway is asked for approved corrections that this place has to record."""
     upload_batch: int = Field(500, ge=1, le=1000)
     push_host: str = "127.0.0.1"
     push_port: int | None = Field(None, ge=0, le=65535)

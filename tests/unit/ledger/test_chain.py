@@ -62,7 +62,10 @@ events: st.SearchStrategy[Event] = st.one_of(
     ),
     st.builds(
         CorrectionMade,
-        punch=st.binary(min_size=32, max_size=32).map(PunchId),
+        correction=st.binary(min_size=16, max_size=16),
+        number=st.integers(0, 10**9),
+        operation=st.sampled_from(["add", "void", "replace", "overtime", "withdraw"]),
+        target=st.binary(min_size=32, max_size=32) | st.binary(min_size=16, max_size=16),
         entry=st.integers(1, 10**9),
         pin=texts.map(Pin),
         changes=st.lists(st.builds(Change, texts, texts, texts), max_size=3).map(tuple),

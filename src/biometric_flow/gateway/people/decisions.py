@@ -166,7 +166,8 @@ def _at_work(asked: Asked, person: PersonRecord) -> Iterable[tuple[str, str]]:
 
 async def _instant_of(connection: AsyncConnection, person_id: UUID, target: str) -> datetime | None:
     if len(target) == 64:
-        return await holdings.instant_of(connection, person_id, bytes.fromhex(target))
+        punch = await holdings.punch_of(connection, person_id, bytes.fromhex(target))
+        return None if punch is None else punch.instant
     for row in await requests.approved(connection, person_id):
         if str(row.regularisation_id) == target and row.operation == "add":
             moment: datetime = row.instant

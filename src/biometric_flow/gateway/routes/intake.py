@@ -1,17 +1,34 @@
 """What places send: `/v1/places/{place}/entries`, `/position` and `/report`, with that place's credential only."""
 
-from fastapi import APIRouter, Request
+from typing import Annotated, Final
 
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from biometric_flow.api.corrections import CorrectionOrders
 from biometric_flow.api.gateway import Acknowledged, EntriesUpload, PlaceReport
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import needs, place_of
 from biometric_flow.gateway.intake import Intake
+from biometric_flow.gateway.people import corrections
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.database import Database
+
+PAGE: Final = 200
+"""Corrections in one answer."""
 
 
-def intake_router(intake: Intake, clock: Clock) -> APIRouter:
+class WaitingQuery(BaseModel):
+    """Behind which position."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(0, ge=0, lt=2**63)
+
+
+def intake_router(intake: Intake, database: Database, clock: Clock) -> APIRouter:
     """Operations of places."""
     router = APIRouter(tags=["intake"])
     declared = needs(Permission.LEDGER_WRITE)
@@ -46,5 +63,13 @@ def intake_router(intake: Intake, clock: Clock) -> APIRouter:
         """Say how the place and its terminals are; without a word for some seconds the place counts as silent."""
         caller = place_of(request)
         await intake.report(caller.tenant, caller.place, said, clock.now())
+
+    @router.get("/v1/places/{place}/corrections", openapi_extra=declared, responses=problems(400, 401, 403, 404))
+    async def waiting(place: Slug, query: Annotated[WaitingQuery, Query()], request: Request) -> CorrectionOrders:
+        """Approved corrections and withdrawals that this place is to record and has not yet, by position."""
+        caller = place_of(request)
+        async with database.tenant(caller.tenant) as connection:
+            items = await corrections.waiting(connection, caller.tenant, caller.place, query.after, PAGE)
+        return CorrectionOrders(items=items)
 
     return router

@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.api.corrections import RecordedCorrection
 from biometric_flow.api.hours import (
     Decisions,
     LeaveOrders,
@@ -22,6 +24,7 @@ from biometric_flow.api.hours import (
 )
 from biometric_flow.api.problems import FieldProblem
 from biometric_flow.gateway.access import account_of, needs
+from biometric_flow.gateway.people import corrections
 from biometric_flow.gateway.people.decisions import ask, check_decision, row_of, touched
 from biometric_flow.gateway.people.errors import (
     FieldsInvalid,
@@ -30,6 +33,7 @@ from biometric_flow.gateway.people.errors import (
 )
 from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.gateway.store import corrections as store
 from biometric_flow.gateway.store import register, requests, workdays
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.gateway.workdays.trials import try_out
@@ -150,9 +154,10 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
             rows = await requests.regularisations(
                 connection, query.person, query.first, query.last, query.status, before, query.limit + 1
             )
+            items = await regularisation_views(connection, rows[: query.limit])
         shown = rows[: query.limit]
         return RegularisationPage(
-            items=[regularisation_view(row) for row in shown],
+            items=items,
             next_cursor=None if len(rows) <= query.limit else write_cursor(shown[-1].number),
         )
 
@@ -173,7 +178,8 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
                 rows = [row_of(one, principal.tenant, principal.account, now) for one in asked]
                 await requests.add_regularisations(connection, rows)
                 ids = [one.regularisation_id for one in asked]
-                views = [regularisation_view(row) for row in await requests.regularisations_by_id(connection, ids)]
+                rows_now = await requests.regularisations_by_id(connection, ids)
+                views = await regularisation_views(connection, rows_now)
                 becomes([view.model_dump(mode="json") for view in views])
                 return Preview(people=0, days=0, worked=0, pay={}, changes=[], items=views)
         return await try_out(database, loader, clock, principal.tenant, people, corrections=_by_person(asked))
@@ -184,23 +190,33 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
         responses=problems(400, 401, 403, 404, 409),
     )
     async def decide(decisions: Decisions, request: Request) -> Preview:
-        """Decide many requests at once, all or none; never one's own. With `preview` only say what would change."""
+        """Decide many requests at once, all or none; never one's own. With `preview` only say what would change.
+
+        What is approved counts at once, and the place that it is about records it in its ledger; an approved one can
+        still be rejected, which is recorded too.
+        """
         principal, now = account_of(request), clock.now()
         async with database.tenant(principal.tenant) as connection:
+            await register.lock(connection, principal.tenant)
             rows = await requests.regularisations_by_id(connection, decisions.ids)
             if len(rows) < len(set(decisions.ids)):
                 raise RegularisationUnknown("one of these regularisations is not there")
             people = await touched(connection, rows)
             if not decisions.preview:
-                check_decision(rows, principal.account, decisions.decision)
+                check_decision(rows, principal.account, decisions.decision, is_revocable=True)
                 ids, reason = decisions.ids, decisions.reason
+                revoked = [row for row in rows if row.status == "approved"]
+                await corrections.withdraw(connection, principal.tenant, revoked, principal.account, reason, now)
                 await requests.decide_regularisations(
                     connection, ids, decisions.decision, principal.account, reason, now
                 )
+                decided = await requests.regularisations_by_id(connection, ids)
                 if decisions.decision == "approved":
+                    await corrections.order(connection, principal.tenant, decided)
+                if decisions.decision == "approved" or revoked:
                     due = {one.person: (one.first, one.last) for one in people}
                     await workdays.mark(connection, principal.tenant, due, now)
-                views = [regularisation_view(row) for row in await requests.regularisations_by_id(connection, ids)]
+                views = await regularisation_views(connection, decided)
                 becomes([view.model_dump(mode="json") for view in views])
                 return Preview(people=0, days=0, worked=0, pay={}, changes=[], items=views)
         return await try_out(database, loader, clock, principal.tenant, people, corrections=_by_person(rows))
@@ -222,8 +238,13 @@ def leave_view(row: Row[Any]) -> LeaveView:
     )
 
 
-def regularisation_view(row: Row[Any]) -> RegularisationView:
-    """One regularisation as the API shows it."""
+async def regularisation_views(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[RegularisationView]:
+    """Regularisations as the API shows them."""
+    stands = await store.of(connection, [row.regularisation_id for row in rows])
+    return [_regularisation(row, corrections.marks(stands.get(row.regularisation_id, ()))) for row in rows]
+
+
+def _regularisation(row: Row[Any], recorded: list[RecordedCorrection]) -> RegularisationView:
     return RegularisationView(
         id=row.regularisation_id,
         person=row.person_id,
@@ -240,6 +261,7 @@ def regularisation_view(row: Row[Any]) -> RegularisationView:
         decided_by=row.decided_by,
         decided_at=row.decided_at,
         decision_reason=row.decision_reason,
+        recorded=recorded,
     )
 
 

@@ -16,6 +16,9 @@ COLUMNS: Final[Tags] = tags("""
     checkpoint: technical tenant_id place_id size note received_at number leaf hash
     checkpoint_log: technical tenant_id size note
     checkpoint_refused: technical tenant_id place_id digest note reason received_at
+    correction: technical tenant_id position regularisation_id is_withdrawal place_id number sequence
+    correction: pseudonym person_id, identity pin, attendance day operation target changes reason
+    correction: account asked_by approved_by decided_at
     department: technical tenant_id department_id name parent_id version
     employee: technical tenant_id version, pseudonym person_id, identity number name department_id place_id zone
     employee: identity employed_from employed_to plan

@@ -68,18 +68,17 @@ async def punches(connection: AsyncConnection, person_id: UUID, since: datetime,
     return (await connection.execute(_PUNCHES, given)).all()
 
 
-async def instant_of(connection: AsyncConnection, person_id: UUID, punch_id: bytes) -> datetime | None:
-    """When a punch of this person was; None for one that is not theirs."""
+async def punch_of(connection: AsyncConnection, person_id: UUID, punch_id: bytes) -> Row[Any] | None:
+    """Place, PIN, instant and state of a punch of this person; None for one that is not theirs."""
     query = text(
         """
-        SELECT p.instant FROM punch p JOIN pin_holding h ON h.tenant_id = p.tenant_id AND h.place_id = p.place_id
-            AND h.pin = p.pin AND p.local_time::date >= h.valid_from
-            AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
+        SELECT p.place_id, p.pin, p.instant, p.state FROM punch p
+        JOIN pin_holding h ON h.tenant_id = p.tenant_id AND h.place_id = p.place_id AND h.pin = p.pin
+            AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
             AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
         WHERE p.punch_id = :punch AND h.person_id = :person LIMIT 1
         """
     )
-    found: datetime | None = (
-        await connection.execute(query, {"punch": punch_id, "person": person_id})
-    ).scalar_one_or_none()
+    given = {"punch": punch_id, "person": person_id}
+    found: Row[Any] | None = (await connection.execute(query, given)).one_or_none()
     return found

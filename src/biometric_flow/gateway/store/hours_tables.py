@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Date,
     DateTime,
@@ -155,6 +156,33 @@ regularisation = Table(
     UniqueConstraint("tenant_id", "number"),
     _of_person(),
 )
+
+correction = Table(
+    "correction",
+    metadata,
+    _key("tenant_id"),
+    _key("regularisation_id", Uuid),
+    _key("is_withdrawal", Boolean),
+    _must("position", BigInteger),
+    _must("number", BigInteger),
+    _must("person_id", Uuid),
+    _must("day", Date),
+    Column("place_id", Text),
+    _must("pin"),
+    _must("operation"),
+    _must("target"),
+    _must("changes", JSONB),
+    _must("asked_by"),
+    _must("reason"),
+    _must("approved_by"),
+    _must("decided_at", _instant),
+    Column("sequence", BigInteger),
+    UniqueConstraint("tenant_id", "position"),
+    _foreign("regularisation", "regularisation_id"),
+    _foreign("place", "place_id"),
+    _of_person(),
+)
+"""What places have to record of regularisations; `sequence` is where it stands in the place's ledger, once it does."""
 
 pay_period = Table(
     "pay_period",

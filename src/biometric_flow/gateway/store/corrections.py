@@ -1,0 +1,66 @@
+"""Queries of corrections on their way into the ledgers of places."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, exists, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from biometric_flow.gateway.store.hours_tables import correction, regularisation
+
+
+async def last_position(connection: AsyncConnection) -> int:
+    """The highest position, 0 without one; the register's lock keeps it so."""
+    return int((await connection.execute(select(func.coalesce(func.max(correction.c.position), 0)))).scalar_one())
+
+
+async def add(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Store what places have to record; nothing of it is ever changed but where it goes and where it stands."""
+    if rows:
+        await connection.execute(insert(correction), list(rows))
+
+
+async def of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+    """What is recorded, or waits to be, of these regularisations: the correction, then its withdrawal."""
+    query = select(correction).where(correction.c.regularisation_id.in_(ids)).order_by(correction.c.position)
+    found: dict[UUID, list[Row[Any]]] = {}
+    for row in await connection.execute(query):
+        found.setdefault(row.regularisation_id, []).append(row)
+    return found
+
+
+async def waiting(connection: AsyncConnection, place_id: str, after: int, limit: int) -> Sequence[Row[Any]]:
+    """What a place has not recorded yet, by position."""
+    query = select(correction).where(
+        correction.c.place_id == place_id, correction.c.sequence.is_(None), correction.c.position > after
+    )
+    return (await connection.execute(query.order_by(correction.c.position).limit(limit))).all()
+
+
+async def homeless(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """What no place records yet, since the person held no PIN."""
+    query = select(correction).where(correction.c.place_id.is_(None)).order_by(correction.c.position)
+    return (await connection.execute(query)).all()
+
+
+async def assign(connection: AsyncConnection, position: int, place_id: str, pin: str) -> None:
+    """Say which place records it, and for which PIN."""
+    mine = correction.c.position == position
+    await connection.execute(update(correction).where(mine).values(place_id=place_id, pin=pin))
+
+
+async def unordered(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Approved regularisations of which no ledger was told: they are older than this table."""
+    told = exists().where(
+        correction.c.tenant_id == regularisation.c.tenant_id,
+        correction.c.regularisation_id == regularisation.c.regularisation_id,
+    )
+    query = select(regularisation).where(regularisation.c.status == "approved", ~told)
+    return (await connection.execute(query.order_by(regularisation.c.number))).all()
+
+
+async def stands(connection: AsyncConnection, position: int, sequence: int) -> None:
+    """It is an entry of its place's ledger."""
+    mine = (correction.c.position == position, correction.c.sequence.is_(None))
+    await connection.execute(update(correction).where(*mine).values(sequence=sequence))
