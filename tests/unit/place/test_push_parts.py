@@ -1,6 +1,7 @@
 """What the push port decides without a socket: who is let in, what is asked for again, where a file is cut."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -255,6 +256,17 @@ def test_what_gets_no_result_is_sent_three_times_and_what_may_not_be_done_twice_
     assert take(queue, timedelta(minutes=1)) == []
     assert [take(queue, timedelta(minutes=3 * n)) for n in (1, 2, 3)] == [["INFO"], ["INFO"], []]
     assert {state(queue, one) for one in numbers} == {"timed_out"}
+
+
+def test_a_result_that_was_lost_with_the_place_is_asked_for_anew_by_each_life_of_it(tmp_path: Path) -> None:
+    with closing(open_database(tmp_path / "place.sqlite3")) as connection:
+        CommandQueue(connection, HOUR).add("door", AskInfo(), PushProtocol.ATTENDANCE, NOW)
+        for life in range(5):
+            lived = CommandQueue(connection, HOUR)
+            assert lived.take("door", PushProtocol.ATTENDANCE, NOW + 2 * life * HOUR), f"given up in life {life}"
+        later = NOW + 10 * HOUR
+        taken = [lived.take("door", PushProtocol.ATTENDANCE, later + 2 * at * HOUR) for at in range(4)]
+    assert [len(lines) for lines in taken] == [1, 1, 0, 0]
 
 
 def test_what_waited_too_long_is_never_handed_over(queue: CommandQueue) -> None:

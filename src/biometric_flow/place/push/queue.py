@@ -75,8 +75,11 @@ class CommandQueue:
         self._connection = connection
         self._zone = zone
         self.answer_within = answer_within
-        query = "SELECT DISTINCT terminal FROM push_command WHERE state IN ('queued', 'sent')"
-        self._open = {terminal for (terminal,) in connection.execute(query)}
+        query = "SELECT id, terminal, attempts FROM push_command WHERE state IN ('queued', 'sent')"
+        left = connection.execute(query).fetchall()
+        self._open = {terminal for _, terminal, _ in left}
+        self._earlier = {number: attempts for number, _, attempts in left}
+        """Deliveries of earlier lives: whose result was lost with the place, not with the terminal, is not given up."""
         self._held: dict[int, SetTemplate] = {}
         """Templates by the number of their command, which is kept without them: they stand in no file (ADR 37)."""
 
@@ -241,7 +244,8 @@ class CommandQueue:
         )
         limit = (now - self.answer_within).isoformat()
         for one in list(self._found("terminal = ? AND state = 'sent' AND sent_at <= ?", (terminal, limit))):
-            if one.attempts >= ATTEMPTS_MAX or not is_repeatable(one.command):
+            of_this_life = one.attempts - self._earlier.get(one.id, 0)
+            if of_this_life >= ATTEMPTS_MAX or not is_repeatable(one.command):
                 self._close(one.id, "timed_out", f"no result after {one.attempts} deliveries", now)
             else:
                 self._close(one.id, "queued", "no result yet; sent again", now)
