@@ -28,6 +28,7 @@ from biometric_flow.api.gateway import (
 )
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.api.problems import Problem
+from biometric_flow.api.retention import PrivacyOrders
 
 TIMEOUT: Final = httpx2.Timeout(10.0, connect=3.0)
 STREAM_TIMEOUT: Final = httpx2.Timeout(10.0, connect=3.0, read=25.0)
@@ -282,6 +283,10 @@ class UplinkClient:
     async def corrections(self, after: int) -> list[CorrectionOrder]:
         """Approved corrections that this place has not recorded yet, behind a position."""
         return _read(CorrectionOrders, await self._send("GET", f"/corrections?after={after}")).items
+
+    async def privacy_orders(self) -> PrivacyOrders:
+        """The tenant's retention policies and holds, and whose employment has ended."""
+        return _read(PrivacyOrders, await self._send("GET", "/privacy"))
 
     async def report(self, report: PlaceReport) -> None:
         """Say how the place and its terminals are."""

@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field
 
 from biometric_flow.api.place import PunchView
-
-Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+from biometric_flow.api.retention import Stay, Words
 
 
 class ErasureWanted(BaseModel):
@@ -21,12 +20,14 @@ class ErasureWanted(BaseModel):
 
 
 class ErasureDone(BaseModel):
-    """What an erasure did; everything recorded still proves."""
+    """What an erasure did; everything recorded still proves. What stays makes it wait: it is done once nothing does."""
 
-    erasure: str = Field(description="Random id, the same in the ledger.")
+    erasure: str = Field(description="Random id, the same in the ledger; empty while it waits.")
     entries: int = Field(description="Entries of the ledger that nobody can open any more.")
     rows: int = Field(description="Rows deleted beside them.")
     uploads: int = Field(description="Archived uploads deleted because they named the person.")
+    templates: int = Field(0, description="Templates destroyed here although the rest stays: nothing holds these back.")
+    stays: list[Stay] = Field([], description="What stays, why, and until when; empty when the person is erased.")
 
 
 class TerminalCopy(BaseModel):

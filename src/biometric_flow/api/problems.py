@@ -62,6 +62,8 @@ STATUS: Final[dict[str, int]] = {
     "keys.root_unavailable": 503,
     "keys.rotation_running": 409,
     "privacy.erasure_waits": 409,
+    "privacy.hold_unknown": 404,
+    "privacy.retention_from_gateway": 409,
     "upload.unknown": 404,
     "release.unknown": 404,
     "release.exists": 409,

@@ -1,39 +1,32 @@
 """`biometric-flow privacy` and `biometric-flow keys`: ask a running place to erase, export, or replace a key."""
 
 import argparse
-import contextlib
-import os
 import time
-from pathlib import Path
 from typing import Any, Final
 
-import httpx2
-
+from biometric_flow.commands.asking import add_place, ask
 from biometric_flow.commands.register import register
+from biometric_flow.commands.retention import add_retention
 from biometric_flow.commands.screen import Screen
-from biometric_flow.place.settings import PlaceSettings
-from biometric_flow.runtime.errors import StartRefused
-from biometric_flow.runtime.places import find_place
-from biometric_flow.runtime.settings import load_settings
 
 LOOK_SECONDS: Final = 0.5
-ANSWER_SECONDS: Final = 120
 
 
 def add_privacy(parser: argparse.ArgumentParser) -> None:
     """The commands below `privacy`."""
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     erase = commands.add_parser("erase", help="destroy the keys and rows of a person; what was recorded still proves")
-    _place(erase)
+    add_place(erase)
     erase.add_argument("--pin", required=True)
     erase.add_argument("--reason", required=True, help="stands in the ledger, for ever: name nobody in it")
     erase.add_argument("--by", required=True, help="who decided it; stands in the ledger")
     erase.add_argument("--yes", action="store_true", required=True, help="there is no way back")
     erase.set_defaults(command=_erase)
     export = commands.add_parser("export", help="everything a place holds about a person, as one JSON document")
-    _place(export)
+    add_place(export)
     export.add_argument("--pin", required=True)
     export.set_defaults(command=_export)
+    add_retention(commands)
     show = commands.add_parser("register", help="register of processing (GDPR article 30) from the tags of all columns")
     show.add_argument("--json", action="store_true", help="one JSON document")
     show.set_defaults(command=_register)
@@ -43,29 +36,30 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     """The commands below `keys`."""
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     status = commands.add_parser("status", help="how many keys, in which states, and what is left of rotations")
-    _place(status)
+    add_place(status)
     status.set_defaults(command=_status)
     rotate = commands.add_parser("rotate", help="replace the root or the tenant key of a running place")
-    _place(rotate)
+    add_place(rotate)
     rotate.add_argument("--level", required=True, choices=("root", "tenant"))
     rotate.add_argument("--wait", type=float, default=600, metavar="S", help="seconds to wait for its end (600)")
     rotate.set_defaults(command=_rotate)
 
 
-def _place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--place", required=True, metavar="ID", help="which place of places.json; it has to run")
-    parser.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
-
-
 def _erase(given: argparse.Namespace) -> int:
     wanted = {"pin": given.pin, "reason": given.reason, "by": given.by}
-    done = _ask(given, "POST", "/v1/erasures", wanted)
-    Screen().facts({name: str(value) for name, value in done.items()})
-    return 0
+    screen, done = Screen(), ask(given, "POST", "/v1/erasures", wanted)
+    stays = done.pop("stays")
+    screen.facts({name: str(value) for name, value in done.items()})
+    if not stays:
+        return 0
+    rows = [(one["data"], one["why"], one["until"] or "the hold is ended") for one in stays]
+    screen.table(("what stays", "why", "until"), rows)
+    screen.note("note: the person is erased by itself once nothing of this is in the way")
+    return 1
 
 
 def _export(given: argparse.Namespace) -> int:
-    Screen().document(_ask(given, "GET", f"/v1/people/{given.pin}/export"))
+    Screen().document(ask(given, "GET", f"/v1/people/{given.pin}/export"))
     return 0
 
 
@@ -84,15 +78,15 @@ _REGISTER: Final = ("data", "about", "purpose", "kept", "protection", "columns")
 
 
 def _status(given: argparse.Namespace) -> int:
-    _show(_ask(given, "GET", "/v1/keys"))
+    _show(ask(given, "GET", "/v1/keys"))
     return 0
 
 
 def _rotate(given: argparse.Namespace) -> int:
-    _ask(given, "POST", "/v1/keys/rotations", {"level": given.level})
+    ask(given, "POST", "/v1/keys/rotations", {"level": given.level})
     until = time.monotonic() + given.wait
     while True:
-        found = _ask(given, "GET", "/v1/keys")
+        found = ask(given, "GET", "/v1/keys")
         if not any(one["is_running"] for one in found["rotations"] if one["level"] == given.level):
             _show(found)
             return 0
@@ -109,23 +103,3 @@ def _show(found: dict[str, Any]) -> None:
     for one in found["rotations"]:
         said = f"under way, {one['left']} left" if one["is_running"] else "none under way"
         screen.say(f"rotation of the {one['level']} key: {said}")
-
-
-def _ask(given: argparse.Namespace, method: str, path: str, body: object = None) -> dict[str, Any]:
-    name = f"place-{given.place}"
-    settings = load_settings(PlaceSettings, "place", given.config, os.environ, instance=name, id=given.place)
-    entry = find_place(given.config, settings.id)
-    url = f"http://{settings.host or entry.host}:{settings.port or entry.port}"
-    headers = {"Authorization": f"Bearer {settings.api_key.get_secret_value()}"}
-    try:
-        with httpx2.Client(base_url=url, headers=headers, timeout=ANSWER_SECONDS) as http:
-            answer = http.request(method, path, json=body)
-    except httpx2.HTTPError as error:
-        raise StartRefused(f"expected the place to run at {url}, got: {error}; start it first") from None
-    if not answer.is_success:
-        detail = answer.text[:200]
-        with contextlib.suppress(ValueError, AttributeError):
-            detail = str(answer.json().get("detail"))
-        raise StartRefused(f"the place refused ({answer.status_code}): {detail}")
-    found: dict[str, Any] = answer.json()
-    return found

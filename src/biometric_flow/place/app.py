@@ -50,6 +50,8 @@ from biometric_flow.place.push.server import listener as push_listener
 from biometric_flow.place.push.server import serve as serve_push
 from biometric_flow.place.push.tables import PushReader, WorkCodes, spoken_protocol
 from biometric_flow.place.reader import PlaceReader
+from biometric_flow.place.retention import Retention
+from biometric_flow.place.retention_keeper import RetentionKeeper
 from biometric_flow.place.rollout_runner import RolloutRunner
 from biometric_flow.place.rollouts import Rollouts
 from biometric_flow.place.roster import DevicesFile, Roster, read_devices
@@ -58,6 +60,7 @@ from biometric_flow.place.routes import enrolments as enrolment_routes
 from biometric_flow.place.routes import health as health_routes
 from biometric_flow.place.routes import jobs as job_routes
 from biometric_flow.place.routes import metrics as metrics_routes
+from biometric_flow.place.routes import retention as retention_routes
 from biometric_flow.place.routes import rollouts as rollout_routes
 from biometric_flow.place.routes.punches import punch_view
 from biometric_flow.place.schema import open_database, open_reader
@@ -202,6 +205,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         courier,
         queue_job,
         wake,
+        incidents,
         timedelta(seconds=settings.destruction_look_seconds),
     )
     rollouts = Rollouts(connection, jobs)
@@ -226,12 +230,23 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     if settings.push_port is not None:
         push_port = bind(settings.push_host, settings.push_port, "BIOMETRIC_FLOW_PLACE_PUSH_PORT")
         push_server = push_listener(pushes, settings.push_tls_certificate, settings.push_tls_key)
-    uplink = None
+    uplink, orders = None, None
     if settings.gateway_url is not None and settings.gateway_credential is not None:
         client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
+        orders = client.privacy_orders
         uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
         corrected = Corrections(connection, store)
         corrections = CorrectionsTask(client, corrected, writer, clock, settings.corrections_seconds)
+    retention = RetentionKeeper(
+        Retention(connection, subjects, has_gateway=orders is not None),
+        erasures,
+        archive,
+        caretaker,
+        writer,
+        clock,
+        orders,
+        timedelta(seconds=settings.retention_look_seconds),
+    )
     examiner = Examiner(file, place.id, signer.public, store, writer, clock, settings.examine_seconds)
     state = PlaceState(
         place,
@@ -258,7 +273,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         caretaker,
         courier,
         WorkCodes(connection),
-        erasures,
+        retention,
         rotation,
     )
 
@@ -277,6 +292,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             tasks.append(asyncio.create_task(pushes.watch(), name="push-watch"))
         tasks.append(asyncio.create_task(archive.forget_old(clock), name="archive"))
         tasks.append(asyncio.create_task(caretaker.run(), name="biometrics"))
+        tasks.append(asyncio.create_task(retention.run(), name="retention"))
         if plan := settings.backup_plan():
             backup = BackupTask(plan, "place", place.id, partial(back_up, Source(place.id, folder, keys_folder)), clock)
             tasks.append(asyncio.create_task(backup.run(), name="backup"))
@@ -318,6 +334,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         enrolment_routes,
         people,
         privacy,
+        retention_routes,
         biometrics,
         punches,
         ledger,

@@ -22,6 +22,7 @@ COLUMNS: Final[Tags] = tags("""
     cursor: technical terminal generation rows read_at received accepted quarantined duplicate mark_layout mark_rows
     cursor: attendance mark_tail
     enrolment: technical terminal is_wanted, pseudonym subject, identity sealed
+    erasure_wanted: pseudonym person, identity sealed, technical asked_at
     erased: pseudonym digest, technical until erasure
     erasing: pseudonym subject
     halt: technical reason since
@@ -29,6 +30,7 @@ COLUMNS: Final[Tags] = tags("""
     job: technical number terminal state created_at expires_at changed_at channel, identity body detail
     key: technical id kind version state wrapped_by reserved, pseudonym owner, secret wrapped
     ledger_entry: technical sequence, evidence leaf hash record
+    legal_hold: technical id origin, identity sealed
     ledger_node: technical level position hash
     outbox: technical sequence
     person: technical terminal uid privilege, pseudonym subject, identity sealed
@@ -38,6 +40,7 @@ COLUMNS: Final[Tags] = tags("""
     push_command: identity body detail told
     push_stamp: technical terminal name stamp
     quarantine: pseudonym known subject, technical terminal reason first_seen decision, attendance sealed
+    retention_policy: technical number, account body
     rollout: technical number state detail created_at changed_at, identity body
     rollout_step: technical rollout position terminal job state detail
     subject: pseudonym id, identity pin

@@ -130,6 +130,18 @@ class ErasureWaits(BiometricFlowError):
     retryable = True
 
 
+class HoldUnknown(BiometricFlowError):
+    """There is no such legal hold to be placed or ended here."""
+
+    code = "privacy.hold_unknown"
+
+
+class RetentionFromGateway(BiometricFlowError):
+    """The tenant's policy is kept at the gateway."""
+
+    code = "privacy.retention_from_gateway"
+
+
 class RotationRunning(BiometricFlowError):
     """A rotation of this key is under way already."""
 

@@ -30,6 +30,7 @@ INCIDENTS: Final[dict[str, Severity]] = {
     "clock_not_corrected": "warning",
     "door_held_open": "warning",
     "power_failure": "warning",
+    "templates_left": "warning",
 }
 """What happens once and stays until a person has seen it: code -> severity."""
 

@@ -14,6 +14,7 @@ from biometric_flow.place import (
     halt,
     identity,
     quarantine,
+    retention,
     rollouts,
     sealing,
     witnesses,
@@ -154,6 +155,7 @@ STEPS: Final = (
     "VACUUM",
     erasure.SCHEMA,
     corrections.SCHEMA,
+    retention.SCHEMA,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 

@@ -14,7 +14,6 @@ from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
-from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.examiner import Examined, Examiner
 from biometric_flow.place.feed import Feed
 from biometric_flow.place.halt import WHAT_TO_DO, Halt
@@ -25,6 +24,7 @@ from biometric_flow.place.key_rotation import KeyRotation
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push.tables import WorkCodes
 from biometric_flow.place.reader import PlaceReader
+from biometric_flow.place.retention_keeper import RetentionKeeper
 from biometric_flow.place.rollout_runner import RolloutRunner
 from biometric_flow.place.rollouts import Rollouts
 from biometric_flow.place.roster import Roster, RosterEntry
@@ -62,7 +62,7 @@ class PlaceState:
     biometrics: Caretaker
     courier: Courier
     work_codes: WorkCodes
-    erasures: Erasures
+    retention: RetentionKeeper
     rotation: KeyRotation
 
     @property

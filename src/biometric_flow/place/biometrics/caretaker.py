@@ -1,6 +1,6 @@
 """Sees to it that nothing stays longer than it may, on the server and on every terminal (security-design E4)."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -14,6 +14,8 @@ from biometric_flow.place.biometrics.courier import Courier, QueueJob
 from biometric_flow.place.biometrics.destruction import Destruction, Destructions, JobOutcome
 from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.errors import JobNotPossible, JobsFull, JobUnknown, TerminalNotPulled, TerminalUnknown
+from biometric_flow.place.findings import Incident
+from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.roster import Roster
 from biometric_flow.place.writer import Writer
@@ -24,6 +26,10 @@ log = structlog.get_logger()
 LOOK_EVERY: Final = timedelta(seconds=30)
 """Time between two looks at what terminals have confirmed."""
 
+
+LEFT: Final = "templates_left"
+"""The finding of a terminal that has not confirmed for longer than LATE that templates are gone from it."""
+LATE: Final = timedelta(days=1)
 
 FACES_AGAIN: Final = timedelta(days=1)
 """Time after which a terminal that is pulled and holds faces is asked again."""
@@ -43,9 +49,11 @@ class Caretaker:
         courier: Courier,
         queue: QueueJob,
         wake: Callable[[str], Awaitable[None]],
+        incidents: Incidents,
         look_every: timedelta = LOOK_EVERY,
     ) -> None:
         self.vault = vault
+        self._incidents = incidents
         self.destructions = destructions
         self._jobs = jobs
         self._roster = roster
@@ -88,9 +96,26 @@ class Caretaker:
             return number
 
         left = await self._writer.call(self.destructions.advance, self._clock.now(), order, self._outcome)
+        await self._writer.call(self._show, left)
         for key in woken:
             await self._wake(key)
         return left
+
+    def _show(self, left: Sequence[Destruction]) -> None:
+        """Make what a terminal has not destroyed for a day a finding of it, until it has."""
+        now = self._clock.now()
+        for key in (entry.key for entry in self._roster):
+            mine = [task for task in left if task.terminal == key]
+            is_shown = any(one.code == LEFT for one in self._incidents.of(key))
+            if is_shown and not mine:
+                self._incidents.dismiss(key, LEFT)
+            elif not is_shown and any(now - task.asked_at > LATE for task in mine):
+                since = min(task.asked_at for task in mine)
+                text = (
+                    f"It has not confirmed yet that templates of {len(mine)} people are gone from it; it is told again"
+                    " until it does. Connect it."
+                )
+                self._incidents.note(key, Incident(LEFT, text, since))
 
     def _order(self, task: Destruction) -> int | None:
         try:

@@ -1,8 +1,6 @@
 """Privacy: erase a person, give them what is held about them; and the state of the place's keys."""
 
-from typing import cast
-
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 
 from biometric_flow.api.privacy import (
     ErasureDone,
@@ -16,7 +14,6 @@ from biometric_flow.api.privacy import (
 )
 from biometric_flow.model.ids import Pin, canonical_pin
 from biometric_flow.place.errors import PersonUnknown, PinInvalid
-from biometric_flow.place.push.server import PushServer
 from biometric_flow.place.reader import PunchFilter
 from biometric_flow.place.routes.punches import BEFORE_ALL, punch_view
 from biometric_flow.place.state import PlaceState, State
@@ -29,17 +26,16 @@ EXPORT_MAX = 1_000_000
 
 
 @router.post("/erasures")
-async def erase_person(wanted: ErasureWanted, state: State, request: Request) -> ErasureDone:
-    """Erase a person: their keys, every row about them, and an entry that says so and names nobody."""
-    pin, archive = _pin(wanted.pin), cast("PushServer", request.app.state.push).desk.archive
-    await state.writer.call(state.erasures.check, pin)
-    uploads = await archive.forget_person(pin)
-    done = await state.writer.call(state.erasures.erase, pin, wanted.by, wanted.reason, state.clock.now())
+async def erase_person(wanted: ErasureWanted, state: State) -> ErasureDone:
+    """Erase a person: their keys, every row about them, and an entry that says so and names nobody.
+
+    Under a legal hold or a duty to keep, templates go at once, and `stays` says what does not; it follows by itself.
+    """
+    done = await state.retention.erase(_pin(wanted.pin), wanted.by, wanted.reason)
     action = acting()
-    if action is not None:
+    if action is not None and done.erasure:
         action.about("erasure", done.erasure)
-    await state.writer.call(state.erasures.finish)
-    return ErasureDone(erasure=done.erasure, entries=done.entries, rows=done.rows, uploads=uploads)
+    return done
 
 
 @router.get("/people/{pin}/export")
