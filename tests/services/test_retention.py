@@ -1,14 +1,19 @@
 """What must stay and what must go at a place: policies by kind of data, legal holds, erasures that wait (E3, E4)."""
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from biometric_flow.cli import main
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from tests.services.places import RunningPlace, configured, running_place, until
 from tests.services.pushes import PushPlace, push_place, pushing
 from tests.services.test_biometrics import agree
+from tests.services.test_push_commands import configured_place
 from tests.services.test_push_data import finger
 
 AMINA = "87654321"
@@ -168,3 +173,51 @@ async def test_a_terminal_that_does_not_confirm_for_a_day_stays_visible_until_it
 
 async def findings(place: RunningPlace) -> set[str]:
     return {one["code"] for one in (await place.terminal("gate"))["findings"]}
+
+
+async def test_holds_and_policies_are_placed_shown_and_ended_from_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_place(tmp_path / "data") as place:
+        config, environment = configured_place(tmp_path, place.url)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+
+        async def run(*words: str) -> tuple[int, str]:
+            code = await asyncio.to_thread(main, ["privacy", *words, "--place", "cairo", "--config", str(config)])
+            return code, capsys.readouterr().out
+
+        because = ("--because", "the law", "--by", "officer")
+        assert (await run("retention", "set", "attendance", "--at-least-days", "730", *because))[0] == 0
+        code, told = await run("retention", "set", "identity", "--at-most-days", "90", *because)
+        assert (code, "730 days" in told, "90 days" in told) == (0, True, True)
+        code, told = await run("hold", "add", "--everybody", "--reason", "claim 12/2026", "--by", "counsel")
+        assert (code, "everybody" in told) == (0, True)
+        [hold] = await place.get("/v1/holds")
+        assert (await run("hold", "end", hold["id"], "--by", "counsel"))[0] == 0
+        code, told = await run("hold", "list")
+        assert (code, hold["id"] in told, str(TODAY) in told) == (0, True, True)
+
+
+async def test_what_terminals_were_told_goes_after_its_time_unless_somebody_is_held(tmp_path: Path) -> None:
+    async with SimulatedTerminal() as machine:
+        async with running_place(tmp_path, [configured(machine)]) as place:
+            wanted = {"kind": "sync_time"}
+            assert (await place.http.post("/v1/terminals/gate/jobs", json=wanted)).status_code == 202
+
+            async def is_done() -> bool:
+                return [one["state"] for one in await place.get("/v1/terminals/gate/jobs")] == ["confirmed"]
+
+            await until(is_done)
+    changes: dict[str, Any] = {"clock": TwoDaysLater(), "retention_look_seconds": 0.1}
+    async with running_place(tmp_path, [configured(machine)], **changes) as place:
+        hold = (await place.http.post("/v1/holds", json=holding(scope="everybody", who=""))).json()
+        answer = await place.http.post("/v1/retention", json=rules(rule("identity", at_most_days=1)))
+        assert answer.status_code == 201
+
+        async def is_gone_now() -> bool:
+            return await place.get("/v1/terminals/gate/jobs") == []
+
+        assert not await is_gone_now()
+        await place.http.post(f"/v1/holds/{hold['id']}/end", json={"by": "counsel"})
+        await until(is_gone_now)

@@ -147,9 +147,11 @@ def stays(
     """What of a person must stay now, why and until when; nothing when they may be erased. `last` is the last punch."""
     found: list[Stay] = []
     for data in HELD:
-        for one in holds:
-            if one.covers(pin, now.date()):
-                found.append(Stay(data=data, why=one.hold.reason, until=one.hold.last_day))
+        found += [
+            Stay(data=data, why=one.hold.reason, until=one.hold.last_day)
+            for one in holds
+            if one.covers(pin, now.date())
+        ]
         rule = policy.rule(data) if policy else None
         if rule is not None and rule.at_least_days and last is not None:
             until = last.date() + timedelta(days=rule.at_least_days)

@@ -21,6 +21,7 @@ from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.registry import Registry
+from biometric_flow.gateway.retention import RetentionTask
 from biometric_flow.gateway.routes.accounts import accounts_router
 from biometric_flow.gateway.routes.audit import audit_router
 from biometric_flow.gateway.routes.directory import directory_router
@@ -33,6 +34,7 @@ from biometric_flow.gateway.routes.people import people_router
 from biometric_flow.gateway.routes.periods import periods_router
 from biometric_flow.gateway.routes.plans import plans_router
 from biometric_flow.gateway.routes.policies import policies_router
+from biometric_flow.gateway.routes.privacy import privacy_router
 from biometric_flow.gateway.routes.punches import punches_router
 from biometric_flow.gateway.routes.requests import leave_router, regularisations_router
 from biometric_flow.gateway.routes.stream import stream_router
@@ -101,6 +103,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     witness = Witness(database, witness_key, _configured_keys(places))
     trail = database.recorder = AuditTrail(database, witness_key)
 
+    retention = RetentionTask(database, registry, clock, settings.retention_look_seconds)
+
     backups = _backups(settings, places, server, database, clock)
 
     routers = (
@@ -121,6 +125,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         periods_router(database, registry, clock),
         regularisations_router(database, loader, clock),
         audit_router(trail),
+        privacy_router(database, retention, clock),
     )
 
     @asynccontextmanager
@@ -129,6 +134,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
             asyncio.create_task(keeper.run(), name="database"),
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(hours.run(), name="workdays"),
+            asyncio.create_task(retention.run(), name="retention"),
         ]
         tasks += [asyncio.create_task(task.run(), name=f"backup-{number}") for number, task in enumerate(backups)]
         try:

@@ -30,6 +30,7 @@ class GatewaySettings(BackupSettings):
         None, description="Tenant of the first account; the first one listed when left out."
     )
     report_limit_seconds: float = Field(15.0, gt=0, le=3600)
+    retention_look_seconds: float = Field(600.0, gt=0, description="How often is looked at what has to go.")
     issuer: str = Field("biometric-flow", min_length=1, max_length=200)
     access_seconds: int = Field(600, ge=30, le=600)
     refresh_days: int = Field(14, ge=1, le=90)

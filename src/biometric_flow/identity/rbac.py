@@ -36,6 +36,9 @@ class Permission(StrEnum):
     """Checkpoints, tiles and what was refused: they name nobody."""
     AUDIT_READ = "audit:read"
     """Who did what, and what was refused to whom."""
+    PRIVACY_READ = "privacy:read"
+    """Retention policies, legal holds, consent texts, archives: what stays, why, until when."""
+    PRIVACY_WRITE = "privacy:write"
     LEDGER_WRITE = "ledger:write"
     """Held by a place's own credential, for its own ledger; by no account."""
 
@@ -78,6 +81,8 @@ NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.PUNCH_READ: Narrowest.PLACE,
     Permission.LEDGER_READ: Narrowest.TENANT,
     Permission.AUDIT_READ: Narrowest.TENANT,
+    Permission.PRIVACY_READ: Narrowest.TENANT,
+    Permission.PRIVACY_WRITE: Narrowest.TENANT,
     Permission.LEDGER_WRITE: Narrowest.OWN_PLACE,
 }
 """Every permission and the finest scope in which it can be held; a test fails for one that is missing."""
@@ -106,12 +111,13 @@ _HOURS: Final = frozenset(
         Permission.CORRECTION_DECIDE,
     }
 )
+_PRIVACY: Final = frozenset({Permission.PRIVACY_READ, Permission.PRIVACY_WRITE})
 _PAY: Final = frozenset({Permission.PERIOD_CLOSE, Permission.PERIOD_APPROVE, Permission.PERIOD_EXPORT})
 
 ROLES: Final[Mapping[str, frozenset[Permission]]] = {
-    "tenant_admin": _READ_ALL | _HOURS | _PAY | {Permission.AUDIT_READ},
-    "auditor": _READ_ALL | {Permission.AUDIT_READ},
-    "hr_manager": _READ_ALL | _HOURS | {Permission.PERIOD_CLOSE},
+    "tenant_admin": _READ_ALL | _HOURS | _PAY | _PRIVACY | {Permission.AUDIT_READ},
+    "auditor": _READ_ALL | {Permission.AUDIT_READ, Permission.PRIVACY_READ},
+    "hr_manager": _READ_ALL | _HOURS | {Permission.PERIOD_CLOSE, Permission.PRIVACY_READ},
     "payroll": frozenset(
         {Permission.SELF_READ, Permission.PERSON_READ, Permission.PLAN_READ, Permission.WORKDAY_READ}
         | {Permission.PERIOD_READ}

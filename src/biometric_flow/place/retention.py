@@ -46,9 +46,11 @@ CREATE TABLE erasure_wanted (              -- was asked for and waits until noth
 ) STRICT, WITHOUT ROWID;
 """
 _OLD_TEXTS: Final = (
-    "DELETE FROM job WHERE state IN ('confirmed', 'failed', 'timed_out') AND changed_at < ?"
-    " AND number NOT IN (SELECT job FROM rollout_step WHERE job IS NOT NULL)"
-    " AND number NOT IN (SELECT job FROM biometric_destruction WHERE job IS NOT NULL AND confirmed_at IS NULL)",
+    (
+        "DELETE FROM job WHERE state IN ('confirmed', 'failed', 'timed_out') AND changed_at < ?"
+        " AND number NOT IN (SELECT job FROM rollout_step WHERE job IS NOT NULL)"
+        " AND number NOT IN (SELECT job FROM biometric_destruction WHERE job IS NOT NULL AND confirmed_at IS NULL)"
+    ),
     "DELETE FROM push_command WHERE state IN ('confirmed', 'failed', 'timed_out') AND changed_at < ?",
 )
 """Orders that were carried out: names and cards stand in them."""

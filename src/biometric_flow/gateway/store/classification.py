@@ -27,6 +27,7 @@ COLUMNS: Final[Tags] = tags("""
     ledger_node: technical tenant_id log level position hash
     leave_request: technical tenant_id leave_id, pseudonym person_id, attendance first_day last_day kind minutes status
     leave_request: attendance reason, account requested_by requested_at decided_by decided_at
+    legal_hold: technical tenant_id hold_id, identity body
     pay_period: technical tenant_id period_id first_day last_day status locked_at version, account approvers approved_by
     pay_period_event: technical tenant_id period_id number at, account account action reason
     person: technical tenant_id place_id, identity pin name, attendance last_punch
@@ -43,6 +44,7 @@ COLUMNS: Final[Tags] = tags("""
     regularisation: technical tenant_id regularisation_id number, pseudonym person_id, attendance day operation target
     regularisation: attendance instant state minutes reason status, account requested_by requested_at decided_by
     regularisation: account decided_at decision_reason
+    retention_policy: technical tenant_id number, account body
     tenant: technical tenant_id name feed_position
     terminal_status: technical tenant_id place_id key serial name state body as_of
     workday: technical tenant_id digest, pseudonym person_id, attendance day status irregularities body

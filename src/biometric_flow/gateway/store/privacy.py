@@ -1,0 +1,136 @@
+"""Queries of retention policies and legal holds: who is held, what is older than it may be, what places must know."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import bindparam, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.dialects.postgresql import UUID as PG_UUID
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from biometric_flow.api.retention import Hold, PlaceHold, PrivacyOrders, RetentionPolicy, in_force, too_old
+from biometric_flow.gateway.store import register
+from biometric_flow.gateway.store.hours_tables import employee
+from biometric_flow.gateway.store.privacy_tables import legal_hold, retention_policy
+from biometric_flow.model.ids import PlaceId, TenantId
+
+_IDS: Final = bindparam("held", type_=ARRAY(PG_UUID))
+_ATTENDANCE: Final = tuple(
+    text(f"DELETE FROM {table} WHERE {day} < :day AND person_id <> ALL (:held)").bindparams(_IDS)  # noqa: S608
+    for table, day in (
+        ("workday", "day"), ("adjustment", "day"), ("regularisation", "day"), ("leave_request", "last_day"),
+    )
+)  # fmt: skip
+_PUNCHES: Final = text("SELECT purge_punches(:limit, :held)").bindparams(_IDS)
+_NO_HOURS: Final = " AND ".join(
+    f"NOT EXISTS (SELECT FROM {table} r WHERE r.person_id = e.person_id)"
+    for table in ("workday", "adjustment", "regularisation", "leave_request")
+)
+_FORGOTTEN: Final = (
+    "p.last_punch < :limit AND NOT EXISTS (SELECT FROM pin_holding h WHERE h.place_id = p.place_id AND h.pin = p.pin)"
+)
+_PEOPLE: Final = (
+    text(f"DELETE FROM employee e WHERE employed_to < :day AND person_id <> ALL (:held) AND {_NO_HOURS}").bindparams(  # noqa: S608
+        _IDS
+    ),
+    text(f"DELETE FROM enrolment n USING person p WHERE {_FORGOTTEN} AND n.place_id = p.place_id AND n.pin = p.pin"),  # noqa: S608
+    text(f"DELETE FROM person p WHERE {_FORGOTTEN}"),  # noqa: S608
+)
+_TOKENS: Final = text("DELETE FROM refresh_token WHERE expires_at < :limit")
+_PINS: Final = text(
+    "SELECT DISTINCT pin FROM pin_holding WHERE place_id = :place AND person_id = ANY (:held)"
+).bindparams(_IDS)
+_LEFT: Final = text(
+    """
+    SELECT h.pin FROM pin_holding h JOIN employee e USING (tenant_id, person_id) WHERE h.place_id = :place
+    GROUP BY h.pin HAVING max(least(coalesce(e.employed_to, 'infinity'), coalesce(h.valid_to, 'infinity'))) < :today
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Whom holds of a day are about."""
+
+    everybody: bool
+    people: tuple[UUID, ...]
+
+
+async def policies(connection: AsyncConnection) -> list[RetentionPolicy]:
+    """All there ever were, oldest first."""
+    rows = await connection.execute(select(retention_policy.c.body).order_by(retention_policy.c.number))
+    return [RetentionPolicy.model_validate(row.body) for row in rows]
+
+
+async def add_policy(connection: AsyncConnection, tenant: TenantId, policy: RetentionPolicy) -> None:
+    """Keep the next policy."""
+    row = {"tenant_id": tenant, "number": policy.number, "body": policy.model_dump(mode="json")}
+    await connection.execute(insert(retention_policy).values(row))
+
+
+async def holds(connection: AsyncConnection) -> list[Hold]:
+    """All there ever were, newest first."""
+    rows = await connection.execute(select(legal_hold.c.body))
+    return sorted((Hold.model_validate(row.body) for row in rows), key=lambda one: one.placed_at, reverse=True)
+
+
+async def put_hold(connection: AsyncConnection, tenant: TenantId, hold: Hold) -> None:
+    """Keep a hold as it is now."""
+    body = hold.model_dump(mode="json")
+    row = insert(legal_hold).values(tenant_id=tenant, hold_id=hold.id, body=body)
+    await connection.execute(row.on_conflict_do_update(index_elements=["tenant_id", "hold_id"], set_={"body": body}))
+
+
+async def people_of(connection: AsyncConnection, hold: Hold) -> tuple[UUID, ...]:
+    """Whom a hold for a person or a department is about; whoever joins the department is in it."""
+    query = select(employee.c.person_id)
+    if hold.scope == "person":
+        query = query.where(employee.c.number == hold.who)
+    else:
+        query = query.where(employee.c.department_id.in_(await register.below(connection, hold.who)))
+    return tuple((await connection.execute(query)).scalars())
+
+
+async def held(connection: AsyncConnection, day: date) -> Held:
+    """Who is held on a day."""
+    active = [one for one in await holds(connection) if one.is_in_force(day)]
+    people: set[UUID] = set()
+    for one in active:
+        if one.scope != "everybody":
+            people |= set(await people_of(connection, one))
+    return Held(any(one.scope == "everybody" for one in active), tuple(people))
+
+
+async def purge(connection: AsyncConnection, now: datetime) -> int:
+    """Delete what is older than the policy of today lets it be, holds excepted; how many rows."""
+    policy, held_now = in_force(await policies(connection), now.date()), await held(connection, now.date())
+    if policy is None or held_now.everybody:
+        return 0
+    people, gone = list(held_now.people), 0
+    if (limit := too_old(policy, "attendance", now)) is not None:
+        for statement in _ATTENDANCE:
+            gone += (await connection.execute(statement, {"day": limit.date(), "held": people})).rowcount
+        gone += (await connection.execute(_PUNCHES, {"limit": limit, "held": people})).scalar_one()
+    if (limit := too_old(policy, "identity", now)) is not None:
+        for statement in _PEOPLE:
+            given = {"day": limit.date(), "limit": limit, "held": people}
+            wanted = {name: value for name, value in given.items() if f":{name}" in str(statement)}
+            gone += (await connection.execute(statement, wanted)).rowcount
+    if (limit := too_old(policy, "account", now)) is not None:
+        gone += (await connection.execute(_TOKENS, {"limit": limit})).rowcount
+    return gone
+
+
+async def orders(connection: AsyncConnection, place: PlaceId, today: date) -> PrivacyOrders:
+    """What a place has to know of all this."""
+    told = []
+    for one in await holds(connection):
+        if one.ended_at is None:
+            people = await people_of(connection, one) if one.scope != "everybody" else ()
+            rows = await connection.execute(_PINS, {"place": place, "held": list(people)})
+            told.append(PlaceHold(hold=one, pins=None if one.scope == "everybody" else sorted(rows.scalars())))
+    left: Sequence[str] = (await connection.execute(_LEFT, {"place": place, "today": today})).scalars().all()
+    return PrivacyOrders(policies=await policies(connection), holds=told, left=sorted(left))
