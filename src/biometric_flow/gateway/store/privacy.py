@@ -19,15 +19,22 @@ from biometric_flow.model.ids import PlaceId, TenantId
 
 _IDS: Final = bindparam("held", type_=ARRAY(PG_UUID))
 _ATTENDANCE: Final = tuple(
-    text(f"DELETE FROM {table} WHERE {day} < :day AND person_id <> ALL (:held)").bindparams(_IDS)  # noqa: S608
-    for table, day in (
-        ("workday", "day"), ("adjustment", "day"), ("regularisation", "day"), ("leave_request", "last_day"),
+    text(f"DELETE FROM {table} t WHERE {day} < :day AND person_id <> ALL (:held){more}").bindparams(_IDS)  # noqa: S608
+    for table, day, more in (
+        ("workday", "day", ""),
+        ("adjustment", "day", ""),
+        ("correction", "day", " AND sequence IS NOT NULL"),
+        (
+            *("regularisation", "day"),
+            " AND NOT EXISTS (SELECT FROM correction c WHERE c.regularisation_id = t.regularisation_id)",
+        ),
+        ("leave_request", "last_day", ""),
     )
-)  # fmt: skip
+)
 _PUNCHES: Final = text("SELECT purge_punches(:limit, :held)").bindparams(_IDS)
 _NO_HOURS: Final = " AND ".join(
     f"NOT EXISTS (SELECT FROM {table} r WHERE r.person_id = e.person_id)"
-    for table in ("workday", "adjustment", "regularisation", "leave_request")
+    for table in ("workday", "adjustment", "correction", "regularisation", "leave_request")
 )
 _FORGOTTEN: Final = (
     "p.last_punch < :limit AND NOT EXISTS (SELECT FROM pin_holding h WHERE h.place_id = p.place_id AND h.pin = p.pin)"

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0006"
-down_revision = "0005"
+revision = "0007"
+down_revision = "0006"
 
 TABLES = ("retention_policy", "legal_hold")
 
@@ -22,7 +22,7 @@ CREATE TABLE legal_hold (
 );
 GRANT SELECT, INSERT ON retention_policy TO biometric_flow_app;
 GRANT SELECT, INSERT, UPDATE ON legal_hold TO biometric_flow_app;
-GRANT DELETE ON workday, leave_request, regularisation, adjustment, employee, person, enrolment
+GRANT DELETE ON correction, workday, leave_request, regularisation, adjustment, employee, person, enrolment
     TO biometric_flow_app;
 """
 
