@@ -4,7 +4,7 @@ import argparse
 from contextlib import closing
 from pathlib import Path
 
-from biometric_flow.commands.replica import add_replica
+from biometric_flow.commands.replica import add_replica, kept_checkpoints
 from biometric_flow.commands.screen import Screen
 from biometric_flow.ledger import verify_receipt
 from biometric_flow.ledger.errors import LedgerError
@@ -36,6 +36,14 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("--keys", type=Path, help="the place's key store (default: keys in its folder)")
     verify.add_argument("--place-key", type=_key, help="public key that signed it (default: the one in its folder)")
     verify.add_argument("--gateway-key", type=_key, help="checks the cosignatures too")
+    verify.add_argument(
+        "--earlier",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoint that was fetched before, which must still be there with its cosignature; again for more",
+    )
     verify.add_argument("--json", action="store_true", help="one JSON document")
     verify.set_defaults(command=_verify)
     change = commands.add_parser("change-key", help="give a place that is down a new signing key")
@@ -71,7 +79,9 @@ def _verify(given: argparse.Namespace) -> int:
     keys = given.keys or folder / KEYS_FOLDER
     store = read_keys(keys, place.tenant, root_keys(keys))
     try:
-        found = audit(file, PlaceId(place.id), Keys(own, given.gateway_key), store)
+        found = audit(
+            file, PlaceId(place.id), Keys(own, given.gateway_key, tuple(kept_checkpoints(given.earlier))), store
+        )
     except LedgerError as error:
         if screen.as_json:
             screen.document({"place": place.id, "is_whole": False, "first": str(error)})

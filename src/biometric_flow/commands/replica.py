@@ -2,13 +2,15 @@
 
 import argparse
 import os
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 import httpx2
 
 from biometric_flow.commands.screen import Screen
 from biometric_flow.ledger.errors import LedgerError
-from biometric_flow.ledger.note import PublicKey
+from biometric_flow.ledger.note import Note, PublicKey
 from biometric_flow.ledger.replica import Checked, check_replica
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.runtime.errors import StartRefused
@@ -30,6 +32,14 @@ def add_replica(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--own", metavar="ID", help="the URL is this place itself (default: a gateway's audit trail)")
     parser.add_argument("--key", required=True, help="public key that signs the log: <name>+<id>+<base64>")
     parser.add_argument("--gateway-key", help="checks the gateway's cosignature too")
+    parser.add_argument(
+        "--earlier",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a checkpoint of this log that was fetched before, which must still hold; may be given again",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.set_defaults(command=verify_url)
 
@@ -41,6 +51,7 @@ def verify_url(given: argparse.Namespace) -> int:
     try:
         key = PublicKey.parse(given.key)
         witness = PublicKey.parse(given.gateway_key) if given.gateway_key else None
+        earlier = kept_checkpoints(given.earlier)
     except LedgerError as error:
         raise StartRefused(str(error)) from None
     headers = {"Authorization": f"Bearer {os.environ[TOKEN_VARIABLE]}"} if os.environ.get(TOKEN_VARIABLE) else {}
@@ -59,7 +70,7 @@ def verify_url(given: argparse.Namespace) -> int:
             return answer.content
 
         try:
-            found = check_replica(fetch, key, witness, chained)
+            found = check_replica(fetch, key, witness, chained, earlier)
         except LedgerError as error:
             if screen.as_json:
                 screen.document({"is_whole": False, "first": str(error)})
@@ -71,6 +82,14 @@ def verify_url(given: argparse.Namespace) -> int:
     else:
         screen.facts({name: str(value) for name, value in facts.items()})
     return WHOLE
+
+
+def kept_checkpoints(files: Sequence[Path]) -> list[Note]:
+    """Checkpoints that somebody kept in files. Raises NoteRefused or StartRefused."""
+    try:
+        return [Note.parse(file.read_text(encoding="utf-8")) for file in files]
+    except (OSError, UnicodeDecodeError) as error:
+        raise StartRefused(f"expected a checkpoint as it was fetched, it cannot be read: {error}") from None
 
 
 def _log(given: argparse.Namespace) -> tuple[str, PlaceId | None]:

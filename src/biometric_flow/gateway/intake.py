@@ -15,6 +15,7 @@ from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.people import corrections
 from biometric_flow.gateway.store import checkpoints, ledger, people, places, punches, terminals
+from biometric_flow.ledger.aside import RowPutAside
 from biometric_flow.ledger.chain import Head, SealedEntry, check
 from biometric_flow.ledger.decisions import CorrectionMade, KeyChanged, OperationDone, PersonErased, QuarantineDecided
 from biometric_flow.ledger.errors import ChainBroken, LedgerError
@@ -121,7 +122,7 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
             case PersonEnrolled():
                 _check_person(head.sequence, event)
                 found.enrolments.append(event)
-            case GenerationStarted() | ClockCorrected() | QuarantineDecided():
+            case GenerationStarted() | ClockCorrected() | RowPutAside() | QuarantineDecided():
                 _check_serial(head.sequence, event.terminal)
             case CorrectionMade():
                 if event.entry >= head.sequence:

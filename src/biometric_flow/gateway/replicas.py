@@ -1,14 +1,15 @@
 """Checks all that the gateway holds of its places' ledgers: chains, trees, checkpoints, its own log of them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import text
 
-from biometric_flow.gateway.store import ledger
-from biometric_flow.ledger.chain import EMPTY, check, leaf_hash
+from biometric_flow.gateway.store import ledger, punches
+from biometric_flow.ledger.chain import EMPTY, SealedEntry, check, leaf_hash
 from biometric_flow.ledger.errors import LedgerError
+from biometric_flow.ledger.events import PunchRecorded, decode
 from biometric_flow.ledger.merkle import Frontier
 from biometric_flow.ledger.note import Checkpoint, Note
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -109,10 +110,31 @@ async def _read_replica(database: Database, tenant: TenantId, place: PlaceId, lo
             if head.hash != entry.hash:
                 raise ReplicaAltered(f"{log.name}: entry {head.sequence}: the stored hash is not the leaf's own")
             log.append(head.hash)
+        await _same_punches(database, tenant, place, log.name, entries)
         if len(entries) < STEP:
             if claimed is None or head.sequence < claimed.sequence:
                 raise ReplicaAltered(f"{log.name}: entry {head.sequence + 1} is missing")
             return
+
+
+async def _same_punches(
+    database: Database, tenant: TenantId, place: PlaceId, name: str, entries: Sequence[SealedEntry]
+) -> None:
+    """What people see follows from the entries: each row from its own, each punch in a row of some place."""
+    if not entries:
+        return
+    after, until = entries[0].sequence - 1, entries[-1].sequence
+    said = {
+        entry.sequence: event.punch for entry in entries if isinstance(event := decode(entry.record), PunchRecorded)
+    }
+    async with database.tenant(tenant) as connection:
+        shown = await punches.derived(connection, place, after, until)
+        elsewhere = await punches.known(connection, [said[at].id for at in said.keys() - shown.keys()])
+    for at in sorted(said.keys() | shown.keys()):
+        punch = said.get(at)
+        is_elsewhere = at not in shown and punch is not None and punch.id in elsewhere
+        if not is_elsewhere and (punch is None or shown.get(at) != punches.shown_as(punch)):
+            raise ReplicaAltered(f"{name}: entry {at}: the punch that people see is not what the entry says")
 
 
 async def _read_own(database: Database, tenant: TenantId, log: _Log) -> None:

@@ -54,3 +54,9 @@ class CheckpointInconsistent(LedgerError):
     """A ledger is not the continuation of what was signed before."""
 
     code = "ledger.checkpoint_inconsistent"
+
+
+class LedgerAltered(LedgerError):
+    """Something in a ledger is not what was written; the message names the first such place."""
+
+    code = "ledger.altered"

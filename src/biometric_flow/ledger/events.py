@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import cbor2
 
+from biometric_flow.ledger.aside import RowPutAside, row_put_aside
 from biometric_flow.ledger.decisions import (
     CorrectionMade,
     Decision,
@@ -103,7 +104,7 @@ class ClockCorrected:
         return None
 
 
-Event = PunchRecorded | PersonEnrolled | GenerationStarted | ClockCorrected | Decision
+Event = PunchRecorded | PersonEnrolled | GenerationStarted | ClockCorrected | RowPutAside | Decision
 
 
 def encode(event: Event) -> bytes:
@@ -226,6 +227,7 @@ _DECODERS: Mapping[tuple[str, int], Callable[[Mapping[str, Any]], Event]] = {
     (PersonEnrolled.kind, 1): _person_enrolled,
     (GenerationStarted.kind, 1): _generation_started,
     (ClockCorrected.kind, 1): _clock_corrected,
+    (RowPutAside.kind, 1): row_put_aside,
     (CorrectionMade.kind, 1): correction_made,
     (QuarantineDecided.kind, 1): quarantine_decided,
     (PersonErased.kind, 1): person_erased,

@@ -1,6 +1,6 @@
 """Checks a log as it is served: checkpoint, tiles and leaves (C2SP tlog-tiles), from nothing but what was fetched."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,10 +33,17 @@ class Checked:
     """When the witness saw it, in seconds since 1970; None when nobody asked for a witness."""
 
 
-def check_replica(fetch: Fetch, key: PublicKey, witness: PublicKey | None, chained: PlaceId | None) -> Checked:
+def check_replica(
+    fetch: Fetch,
+    key: PublicKey,
+    witness: PublicKey | None,
+    chained: PlaceId | None,
+    earlier: Sequence[Note] = (),
+) -> Checked:
     """Fetch and check all of a log. Raises ReplicaAltered or NoteRefused.
 
     `chained` names the place of leaves that hold the hash of the leaf before; None for a log whose leaves do not.
+    `earlier` are checkpoints of this log that were fetched before, from here or from elsewhere: they must still hold.
     """
     note = Note.parse(fetch("checkpoint").decode("utf-8", "replace"))
     note.verified_by(key)
@@ -44,6 +51,7 @@ def check_replica(fetch: Fetch, key: PublicKey, witness: PublicKey | None, chain
     said = Checkpoint.parse(note.text)
     if said.origin != key.name:
         raise ReplicaAltered(f"expected a checkpoint of {key.name}, got one of {said.origin[:120]}")
+    before = _earlier(earlier, key, said.size)
     tree, head = Frontier(), EMPTY
     uppers: dict[tuple[int, int], bytes] = {}
     for index in range((said.size + TILE_WIDTH - 1) // TILE_WIDTH):
@@ -63,10 +71,29 @@ def check_replica(fetch: Fetch, key: PublicKey, witness: PublicKey | None, chain
                 level, rest = divmod(height, TILE_HEIGHT)
                 if rest == 0:
                     uppers[level, (tree.size >> height) - 1] = root
+            if tree.size in before and before[tree.size] != tree.root():
+                raise ReplicaAltered(
+                    f"the checkpoint over {tree.size} entries that was seen before is of another history than is served"
+                )
     _check_uppers(fetch, said.size, uppers)
     if tree.root() != said.root:
         raise ReplicaAltered(f"the checkpoint over {said.size} leaves was signed over others than are served")
     return Checked(said.origin, said.size, said.root, cosigned_at)
+
+
+def _earlier(notes: Sequence[Note], key: PublicKey, size: int) -> dict[int, bytes]:
+    """Size and root of checkpoints that were seen before. Raises ReplicaAltered when less is served than they cover."""
+    found: dict[int, bytes] = {}
+    for note in notes:
+        note.verified_by(key)
+        said = Checkpoint.parse(note.text)
+        if said.size > size:
+            raise ReplicaAltered(
+                f"a checkpoint over {said.size} entries was seen before, the one that is served covers {size}: entries"
+                " were taken away, or an older copy was put back"
+            )
+        found[said.size] = said.root
+    return found
 
 
 def _leaves(content: bytes, tile: Tile) -> Iterator[bytes]:

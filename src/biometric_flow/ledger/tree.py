@@ -102,6 +102,12 @@ class SqliteTree:
         """The last checkpoint, None before the first."""
         return self._checkpoint("SELECT size, note, is_cosigned FROM checkpoint ORDER BY size DESC LIMIT 1")
 
+    def newest_cosigned(self) -> Signed | None:
+        """The last checkpoint that a witness cosigned, None before the first."""
+        return self._checkpoint(
+            "SELECT size, note, is_cosigned FROM checkpoint WHERE is_cosigned ORDER BY size DESC LIMIT 1"
+        )
+
     def covering(self, sequence: int) -> Signed | None:
         """The first cosigned checkpoint over an entry, else the first signed one; None when there is none yet."""
         query = "SELECT size, note, is_cosigned FROM checkpoint WHERE size >= ? ORDER BY is_cosigned DESC, size LIMIT 1"

@@ -1,6 +1,7 @@
 """Checks a place's whole ledger offline: chain, tree, checkpoints, keys, and the rows that follow from entries (L8)."""
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -8,25 +9,20 @@ from typing import Any, Final
 from biometric_flow.identity.errors import IdentityError
 from biometric_flow.ledger.chain import EMPTY, Head, check, link
 from biometric_flow.ledger.decisions import KeyChanged, PersonErased
-from biometric_flow.ledger.errors import LedgerError
+from biometric_flow.ledger.errors import LedgerAltered, LedgerError
 from biometric_flow.ledger.events import Event, PunchRecorded, decode
 from biometric_flow.ledger.merkle import TILE_HEIGHT, Frontier, Tile, tile_path
 from biometric_flow.ledger.note import Checkpoint, Note, PublicKey
 from biometric_flow.ledger.rotation import next_key
 from biometric_flow.ledger.sqlite import COLUMNS, SqliteLedgerStore
 from biometric_flow.model.ids import PlaceId
+from biometric_flow.place.aside import Aside
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.schema import open_reader
 from biometric_flow.place.store import punch_row
 from biometric_flow.place.subjects import Subjects
 
 STEP: Final = 2048
-
-
-class LedgerAltered(LedgerError):
-    """Something in a ledger is not what was written; the message names the first such place."""
-
-    code = "ledger.altered"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +44,8 @@ class Keys:
 
     place: PublicKey
     gateway: PublicKey | None = None
+    earlier: tuple[Note, ...] = ()
+    """Checkpoints of this ledger that were fetched before."""
 
 
 def audit(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys) -> Audited:
@@ -60,11 +58,27 @@ def audit(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys) -> Audited:
     try:
         connection.execute("BEGIN")
         _file_is_whole(connection)
-        return _Audit(connection, place, keys, store).run()
+        found = _Audit(connection, place, keys, store).run()
+        _still_there(connection, keys.earlier)
+        return found
     except (sqlite3.DatabaseError, UnicodeDecodeError, IdentityError) as error:
         raise LedgerAltered(f"{file.name} cannot be read: {error}") from error
     finally:
         connection.close()
+
+
+def _still_there(connection: sqlite3.Connection, earlier: Sequence[Note]) -> None:
+    """A place never throws a checkpoint away, nor the signature of who vouched for it."""
+    for note in earlier:
+        size = Checkpoint.parse(note.text).size
+        query = "SELECT note FROM checkpoint WHERE substr(note, 1, ?) = ?"
+        row = connection.execute(query, (len(note.text), note.text)).fetchone()
+        if row is None:
+            raise LedgerAltered(f"the checkpoint over {size} entries was signed when it was fetched, and is not here")
+        if not set(note.signatures) <= set(Note.parse(row[0]).signatures):
+            raise LedgerAltered(
+                f"the checkpoint over {size} entries was cosigned when it was fetched, and is not in this file"
+            )
 
 
 def _file_is_whole(connection: sqlite3.Connection) -> None:
@@ -104,6 +118,7 @@ class _Audit:
         self._subjects = Subjects(connection, store)
         self._entries = SqliteLedgerStore(connection, self._subjects)
         self._tree = Frontier()
+        self._aside = Aside(connection, self._subjects)
         self._punches = 0
         self._nodes = {(level, at): node for level, at, node in connection.execute("SELECT * FROM ledger_node")}
         self._checkpoints = {row[0]: row[1:] for row in connection.execute("SELECT * FROM checkpoint")}
@@ -149,6 +164,7 @@ class _Audit:
         self._erased += event is None
         self._accounted += event.entries if isinstance(event, PersonErased) else 0
         self._derived(where, event, entry.sequence, row)
+        self._aside.check(where, event)
         self._grown(entry.hash)
         return expected
 
@@ -191,6 +207,7 @@ class _Audit:
         return [key for sequence, key in self._succession if sequence <= size][-1]
 
     def _nothing_left(self, entries: int) -> None:
+        self._aside.finish()
         if self._signed > entries:
             raise LedgerAltered(f"entry {entries + 1}: it is missing, {self._signed} entries were signed")
         if self._erased != self._accounted:

@@ -106,6 +106,11 @@ class PlaceState:
             return "not_configured", self.started_at, 0
         return self.uplink.state, self.uplink.since, self.uplink.acknowledged
 
+    @property
+    def gateway_reason(self) -> str:
+        """Why the gateway refuses this place, or what it has forgotten of it."""
+        return "" if self.uplink is None else self.uplink.refusal or self.uplink.forgotten
+
 
 def _of_request(request: Request) -> PlaceState:
     return cast("PlaceState", request.app.state.place)

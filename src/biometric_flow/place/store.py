@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from biometric_flow.identity.keyring import PLACE, subject
+from biometric_flow.ledger.aside import RowPutAside, digest_of
 from biometric_flow.ledger.decisions import KeyChanged, QuarantineDecided
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.ledger.events import ClockCorrected, Event, GenerationStarted, PersonEnrolled, PunchRecorded
@@ -271,8 +272,9 @@ class PlaceStore:
         news: list[Event] = [event for event in (batch.generation, batch.corrected) if event is not None]
         people = self._with_uids(batch.people)
         news += self._changed(people)
-        sealed = self.ledger.append([*news, *map(PunchRecorded, fresh)], batch.received_at.date().isoformat())
-        recorded.accepted = [(entry.sequence, punch) for entry, punch in zip(sealed[len(news) :], fresh, strict=True)]
+        told = [_put_aside(row, batch.received_at) for row in aside]
+        sealed = self.ledger.append([*news, *map(PunchRecorded, fresh), *told], batch.received_at.date().isoformat())
+        recorded.accepted = [(entry.sequence, punch) for entry, punch in zip(sealed[len(news) :], fresh, strict=False)]
         if batch.action is not None and not batch.action.is_recorded:
             self._add(batch.action, None)
         self._insert_punches(recorded.accepted)
@@ -423,6 +425,10 @@ class PlaceStore:
 
 def _instant_of(row: Punch | Quarantined) -> datetime | None:
     return row.instant if isinstance(row, Punch) else None
+
+
+def _put_aside(row: Quarantined, now: datetime) -> RowPutAside:
+    return RowPutAside(row.id, row.terminal, str(row.reason), digest_of(row.detail, row.raw), row.pin, now)
 
 
 def _as_bytes(result: object) -> bytes:

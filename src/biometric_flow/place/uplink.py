@@ -54,6 +54,10 @@ class Uplink:
         self.state: LinkState = "unreachable"
         self.since: datetime = clock.now()
         self.acknowledged = 0
+        self.refusal = ""
+        """Why the gateway refuses this place, in its own words or in ours; empty while it does not."""
+        self.forgotten = ""
+        """What the gateway cosigned once and did not hold any more, empty when that never was."""
         self._has_sent = False
 
     def entries_waiting(self) -> None:
@@ -73,6 +77,7 @@ class Uplink:
             except (GatewayUnreachable, GatewayProblem, RestoredFromOlderCopy, LedgerError) as error:
                 is_refusal = not error.retryable
                 self._turn("refused" if is_refusal else "unreachable")
+                self.refusal = str(error) if is_refusal else ""
                 if isinstance(error, RestoredFromOlderCopy) or getattr(error, "code", "") in CONTRADICTIONS:
                     await self._halt(str(error))
                 log.warning("upload_failed", state=self.state, reason=str(error))
@@ -139,9 +144,22 @@ class Uplink:
                 f"the gateway holds {position} entries of this place, the place only {head}: "
                 "it was restored from an older copy; nothing is uploaded until an operator decides"
             )
+        self._doubt(position)
         self._turn("connected")
+        self.refusal = ""
         self.acknowledged = position
         await self._writer.call(self._store.acknowledge, position)
+
+    def _doubt(self, position: int) -> None:
+        """A gateway that holds less than it has vouched for was put back from an older copy; it gets the rest again."""
+        newest = self._reader.tree.newest_cosigned()
+        if newest is None or position >= newest.size or self.forgotten:
+            return
+        self.forgotten = (
+            f"the gateway cosigned {newest.size} entries of this place and holds only {position}: it was put back from"
+            " an older copy, and gets the rest again; see whether somebody wanted that"
+        )
+        log.error("gateway_forgot", cosigned=newest.size, held=position)
 
     async def _halt(self, reason: str) -> None:
         """Two histories of this ledger exist: nothing may be added to this one until an operator has decided."""

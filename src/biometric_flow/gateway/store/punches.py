@@ -96,6 +96,28 @@ async def insert(
     return stored
 
 
+async def derived(connection: AsyncConnection, place_id: PlaceId, after: int, until: int) -> dict[int, tuple[Any, ...]]:
+    """What people see of entries behind a position: by sequence, each as `shown_as` makes it."""
+    query = text(
+        f"SELECT {_NAMES} FROM punch WHERE place_id = :place AND sequence > :after AND sequence <= :until"  # noqa: S608
+    )
+    rows = await connection.execute(query, {"place": place_id, "after": after, "until": until})
+    return {row.sequence: (bytes(row.punch_id), *row[1:-1]) for row in rows}
+
+
+async def known(connection: AsyncConnection, ids: Sequence[bytes]) -> set[bytes]:
+    """Which of these punches the tenant has, from whichever place they came first."""
+    query = select(punch.c.punch_id).where(punch.c.punch_id.in_(ids))
+    return {bytes(row.punch_id) for row in await connection.execute(query)}
+
+
+def shown_as(one: Punch) -> tuple[Any, ...]:
+    """The values of a punch as its row has them."""
+    drift = None if one.drift is None else round(one.drift.total_seconds() * 1000)
+    where = (one.id, one.terminal, one.pin, one.local_time, one.instant, one.state, one.verify, one.work_code)
+    return (*where, drift, one.received_at, str(one.channel))
+
+
 async def page(
     connection: AsyncConnection, wanted: PunchFilter, after: After | None, limit: int, *, newest_first: bool
 ) -> Sequence[Row[Any]]:

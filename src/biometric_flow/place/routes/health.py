@@ -24,6 +24,7 @@ async def health(state: State) -> PlaceHealth:
         and not state.writer.is_failing
         and online == len(views)
         and link in ("connected", "not_configured")
+        and not state.gateway_reason
     )
     return PlaceHealth(
         status="ok" if is_well else "degraded",
@@ -35,6 +36,7 @@ async def health(state: State) -> PlaceHealth:
         backlog=state.reader.backlog(),
         gateway=link,
         gateway_since=since,
+        gateway_reason=state.gateway_reason,
         read_only=halted,
         examined_at=examined.at if examined else None,
         altered=altered,

@@ -1,0 +1,1 @@
+"""Who has the disk of one side, and what they do with it."""
