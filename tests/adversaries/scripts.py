@@ -222,7 +222,10 @@ def swap_two_places(world: World) -> None:
 # --- the place's disk and all of its keys: it verifies, and the gateway finds it ------------------------------------
 
 
-@found(worlds.by_the_next_checkpoint, "cosigned, this one over .* goes back|two histories of this place exist")
+@found(
+    worlds.by_the_next_checkpoint,
+    "cosigned, this one over .* goes back|two histories of this place exist|entry 316: the previous leaf hash differs",
+)
 def edit_a_row_and_rebuild_chain_and_tree(world: World) -> None:
     """With every key in hand: one punch an hour earlier, everything behind it sealed and signed anew."""
 
