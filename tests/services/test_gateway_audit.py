@@ -62,7 +62,8 @@ async def test_every_operation_that_writes_leaves_exactly_one_leaf_or_names_wher
         for operation in methods.values()
         if "x-trail" in operation
     }
-    assert set(recorded_elsewhere) == {f"/v1/places/{{place}}/{one}" for one in ("entries", "report", "checkpoint")}
+    carried = ("entries", "report", "checkpoint", "consent")
+    assert set(recorded_elsewhere) == {f"/v1/places/{{place}}/{one}" for one in carried}
 
 
 async def test_reading_leaves_no_leaf(gateway: RunningGateway, database: TestDatabase) -> None:

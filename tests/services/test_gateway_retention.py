@@ -1,5 +1,6 @@
 """The gateway keeps hours as long as the tenant's policy says, never what is held, and tells its places (E3, E4)."""
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from tests.services.gateways import SECRETS, RunningGateway
 from tests.services.hours import Desk, touch
 from tests.services.places import until
 from tests.services.pushes import push_place, pushing
-from tests.services.test_biometrics import agree
+from tests.services.test_biometrics import agree, end, signed
 
 TODAY = datetime.now(UTC).date()
 OLD = TODAY - timedelta(days=400)
@@ -115,3 +116,45 @@ async def test_a_place_hears_of_holds_policies_and_ended_employment_from_its_gat
         assert {one["why"] for one in erased.json()["stays"]} == {"claim 12"}
         refused = await place.http.post("/v1/retention", json=policy("attendance", 1))
         assert (refused.status_code, refused.json()["code"]) == (409, "privacy.retention_from_gateway")
+
+
+async def test_what_was_signed_is_known_by_its_words_in_the_export_and_through_the_gateway(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    desk = Desk(gateway)
+    link = {"gateway_url": gateway.url, "gateway_credential": SECRETS["cairo"], "retention_look_seconds": 0.2}
+    words = {"en": "I agree that my fingerprint is kept ...", "ar": "أوافق على حفظ بصمتي ..."}
+    async with push_place(tmp_path, [pushing()], biometrics_are_kept=True, **link) as place:
+        await place.upload("ATTLOG", f"7\t{TODAY} 08:00:00\t0\t1\n".encode())
+        path = "/v1/consent/texts/2026-01"
+        for language, body in words.items():
+            saved = await place.http.put(f"{path}/{language}", json={"body": body, "by": "counsel"})
+            assert saved.json()["sha256"] == hashlib.sha256(body.encode()).hexdigest()
+        again = await place.http.put(f"{path}/ar", json={"body": words["ar"], "by": "somebody else"})
+        assert again.json()["by"] == "counsel"
+        other = await place.http.put(f"{path}/ar", json={"body": "something else", "by": "counsel"})
+        assert (other.status_code, other.json()["code"]) == (409, "consent.text_exists")
+        missing = signed(text_version="2026-01", text_language="fr")
+        refused = await place.http.put("/v1/people/7/release", json=missing)
+        assert (refused.status_code, refused.json()["code"]) == (404, "consent.text_unknown")
+        await agree(place, text_version="2026-01", text_language="ar")
+        [copy] = (await place.get("/v1/people/7/export"))["releases"]
+        digest = hashlib.sha256(words["ar"].encode()).hexdigest()
+        assert (copy["text"], copy["text_sha256"], copy["is_in_force"]) == (words["ar"], digest, True)
+        assert (copy["purpose"], copy["recorded_by"], copy["ended_at"]) == ("attendance", "Mona, HR", None)
+
+        async def is_known(in_force: bool) -> bool:
+            found = await desk.ask("GET", "/v1/privacy/consents", params={"pin": "7"})
+            return [(one["place"], one["text_sha256"], one["is_in_force"]) for one in found] == [
+                ("cairo", digest, in_force)
+            ]
+
+        await until(lambda: is_known(True))
+        told = await desk.ask("GET", "/v1/privacy/consent-texts")
+        assert {one["language"]: one["body"] for one in told} == words
+        await end(place)
+        await until(lambda: is_known(False))
+        [ended] = await desk.ask("GET", "/v1/privacy/consents", params={"pin": "7"})
+        assert ended["end_reason"] == "withdrawn, recorded by Mona, HR"
+    other_tenant = Desk(gateway, token=await gateway.sign_in_of_other_tenant())
+    assert await other_tenant.ask("GET", "/v1/privacy/consents") == []

@@ -8,13 +8,40 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
+TextVersion = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,40}$")]
+Language = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,2}$")]
+"""As BCP 47 writes it: `ar`, `pt-BR`."""
+
+
+class ConsentTextWanted(BaseModel):
+    """A wording that people are to sign."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    body: str = Field(min_length=1, max_length=50_000)
+    by: Words = Field(description="Who approved it.")
+
+
+class ConsentText(ConsentTextWanted):
+    """A wording in one language as it is kept; never changed."""
+
+    version: TextVersion
+    language: Language
+    sha256: str = Field(description="Of the text in UTF-8, hexadecimal digits; stands in each release that was given.")
+    saved_at: datetime
+
+
 class ReleaseGiven(BaseModel):
     """A written release as it is recorded: purpose, wording, time, period, and who recorded it."""
 
     model_config = ConfigDict(extra="forbid")
 
     purpose: Words = Field(examples=["attendance at the Cairo plant"])
-    text_version: Words = Field(description="Which wording was signed.", examples=["2026-01 ar/en"])
+    text_version: Words = Field(description="Which wording was signed.", examples=["2026-01"])
+    text_language: Language | None = Field(
+        None,
+        description="In which language; then the text must be saved here. None for a paper that is kept elsewhere.",
+    )
     given_at: AwareDatetime = Field(description="When it was signed.")
     until: AwareDatetime = Field(description="The end of the period, three years after the signature at the latest.")
     recorded_by: Words
@@ -36,6 +63,8 @@ class ReleaseView(BaseModel):
     number: int
     purpose: str
     text_version: str
+    text_language: str = Field(description="Empty for a paper that is kept elsewhere, as is the hash.")
+    text_sha256: str
     given_at: datetime
     until: datetime
     recorded_by: str
@@ -109,3 +138,26 @@ class TransferView(BaseModel):
     jobs: dict[str, int] = Field(description="Terminal -> the job that gives or takes; targets follow the source.")
     waits_for: list[str] = Field(description="Targets that have not confirmed yet.")
     ends_at: datetime = Field(description="What is not taken by then is forgotten.")
+
+
+class ReleaseCopy(ReleaseView):
+    """A release as the person gets it: with the words they signed."""
+
+    text: str = Field(description="Empty for a paper that is kept elsewhere.")
+
+
+class Consent(ReleaseView):
+    """A release as a gateway shows it."""
+
+    place: str
+    pin: str
+
+
+class ConsentReport(BaseModel):
+    """What a place tells of consent: some releases, some texts, and which releases there are at all."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    releases: list[Consent] = Field(max_length=500)
+    texts: list[ConsentText] = Field(max_length=20)
+    numbers: list[int] | None = Field(None, max_length=200_000, description="All there are; None: not told now.")

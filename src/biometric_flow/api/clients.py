@@ -8,6 +8,7 @@ from typing import Any, Final, NoReturn, Self, TypeVar
 import httpx2
 from pydantic import TypeAdapter, ValidationError
 
+from biometric_flow.api.biometrics import ConsentReport
 from biometric_flow.api.corrections import CorrectionOrder, CorrectionOrders
 from biometric_flow.api.gateway import (
     Acknowledged,
@@ -287,6 +288,10 @@ class UplinkClient:
     async def privacy_orders(self) -> PrivacyOrders:
         """The tenant's retention policies and holds, and whose employment has ended."""
         return _read(PrivacyOrders, await self._send("GET", "/privacy"))
+
+    async def tell_consent(self, report: ConsentReport) -> None:
+        """Say what people signed at this place, and in which words."""
+        await self._send("PUT", "/consent", report.model_dump_json())
 
     async def report(self, report: PlaceReport) -> None:
         """Say how the place and its terminals are."""

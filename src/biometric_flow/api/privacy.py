@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from biometric_flow.api.biometrics import ReleaseCopy
 from biometric_flow.api.place import PunchView
 from biometric_flow.api.retention import Stay, Words
 
@@ -60,7 +61,7 @@ class PersonExport(BaseModel):
     punches: list[PunchView]
     put_aside: int = Field(description="Rows in quarantine; see /v1/quarantine.")
     events: list[EventCopy]
-    releases: list[str] = Field(description="Purpose, wording and period of what was signed.")
+    releases: list[ReleaseCopy] = Field(description="What was signed, with its words, until when, and how it ended.")
     templates: list[str] = Field(description="Which templates are kept; what they hold is never given away.")
 
 

@@ -69,6 +69,8 @@ STATUS: Final[dict[str, int]] = {
     "release.exists": 409,
     "release.invalid": 422,
     "templates.not_there": 409,
+    "consent.text_unknown": 404,
+    "consent.text_exists": 409,
     "upload.archive_unreadable": 503,
     "place.unknown": 404,
     "person.unknown": 404,

@@ -26,6 +26,8 @@ from biometric_flow.place.backup import Source, back_up
 from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.biometrics.destruction import Destructions
+from biometric_flow.place.biometrics.teller import ConsentTeller
+from biometric_flow.place.biometrics.texts import ConsentTexts
 from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.channels import channel_for
@@ -230,10 +232,11 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     if settings.push_port is not None:
         push_port = bind(settings.push_host, settings.push_port, "BIOMETRIC_FLOW_PLACE_PUSH_PORT")
         push_server = push_listener(pushes, settings.push_tls_certificate, settings.push_tls_key)
-    uplink, orders = None, None
+    uplink, orders, tell_consent = None, None, None
+    texts = ConsentTexts(connection)
     if settings.gateway_url is not None and settings.gateway_credential is not None:
         client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
-        orders = client.privacy_orders
+        orders, tell_consent = client.privacy_orders, client.tell_consent
         uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
         corrected = Corrections(connection, store)
         corrections = CorrectionsTask(client, corrected, writer, clock, settings.corrections_seconds)
@@ -245,6 +248,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         writer,
         clock,
         orders,
+        None if tell_consent is None else ConsentTeller(place.id, vault, texts, writer, clock, tell_consent),
         timedelta(seconds=settings.retention_look_seconds),
     )
     examiner = Examiner(file, place.id, signer.public, store, writer, clock, settings.examine_seconds)
@@ -274,6 +278,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         courier,
         WorkCodes(connection),
         retention,
+        texts,
         rotation,
     )
 

@@ -18,6 +18,7 @@ COLUMNS: Final[Tags] = tags("""
     blob: technical id title size sha256 is_whole registered_at
     blob_piece: technical blob position body
     checkpoint: technical size note signed_at is_cosigned
+    consent_text: technical version language digest body, account saved_by, technical saved_at
     correction: technical sequence, pseudonym known subject
     cursor: technical terminal generation rows read_at received accepted quarantined duplicate mark_layout mark_rows
     cursor: attendance mark_tail

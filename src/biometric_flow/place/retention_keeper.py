@@ -13,6 +13,7 @@ from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.model.ids import Pin
 from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.biometrics.errors import ReleaseUnknown
+from biometric_flow.place.biometrics.teller import ConsentTeller
 from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.errors import ErasureWaits, PersonUnknown
 from biometric_flow.place.push.archive import UploadArchive
@@ -38,12 +39,13 @@ class RetentionKeeper:
         writer: Writer,
         clock: Clock,
         orders: Callable[[], Awaitable[PrivacyOrders]] | None,
+        teller: ConsentTeller | None,
         look_every: timedelta,
     ) -> None:
         self.retention = retention
         self._erasures, self._archive, self._caretaker = erasures, archive, caretaker
         self._writer, self._clock = writer, clock
-        self._orders, self._look_every = orders, look_every
+        self._orders, self._teller, self._look_every = orders, teller, look_every
 
     async def erase(self, pin: Pin, by: str, reason: str) -> ErasureDone:
         """Erase a person, or say what stays, why and until when, and do it then. Templates go in any case.
@@ -94,6 +96,8 @@ class RetentionKeeper:
                     log.info("person_erased", erasure=done.erasure, asked=pin in wanted)
         if gone := await self._writer.call(self.retention.purge, now):
             log.info("rows_purged", rows=gone)
+        if self._teller is not None:
+            await self._teller.tell()
 
     async def _let_go(self, pin: Pin) -> ErasureDone | None:
         """Erase whom the policy does not keep any longer, unless something holds them."""

@@ -19,7 +19,7 @@ from biometric_flow.place import (
     sealing,
     witnesses,
 )
-from biometric_flow.place.biometrics import destruction, vault
+from biometric_flow.place.biometrics import destruction, texts, vault
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push import queue as push_queue
 from biometric_flow.place.push import tables as push_tables
@@ -156,6 +156,7 @@ STEPS: Final = (
     erasure.SCHEMA,
     corrections.SCHEMA,
     retention.SCHEMA,
+    texts.SCHEMA,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 

@@ -11,6 +11,7 @@ from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.place import Place
 from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.biometrics.courier import Courier
+from biometric_flow.place.biometrics.texts import ConsentTexts
 from biometric_flow.place.blobs import Blobs
 from biometric_flow.place.collector import Collectors
 from biometric_flow.place.enrolments import Enrolments
@@ -63,6 +64,7 @@ class PlaceState:
     courier: Courier
     work_codes: WorkCodes
     retention: RetentionKeeper
+    texts: ConsentTexts
     rotation: KeyRotation
 
     @property

@@ -1,9 +1,12 @@
 """`/v1/privacy/...`: how long which data of the tenant stay, and legal holds; and what a place has to know of them."""
 
 import secrets
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
 
+from biometric_flow.api.biometrics import Consent, ConsentReport, ConsentText
 from biometric_flow.api.place import Slug
 from biometric_flow.api.retention import (
     Hold,
@@ -16,11 +19,22 @@ from biometric_flow.api.retention import (
 from biometric_flow.gateway.access import account_of, needs, place_of
 from biometric_flow.gateway.retention import HoldUnknown, RetentionTask
 from biometric_flow.gateway.routes.documents import problems
-from biometric_flow.gateway.store import privacy, register
+from biometric_flow.gateway.store import consents, privacy, register
 from biometric_flow.identity.rbac import Permission
+from biometric_flow.model.ids import PIN_MAX
 from biometric_flow.runtime.acting import becomes, replaces
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
+
+
+class ConsentQuery(BaseModel):
+    """Whose releases."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    place: Slug | None = None
+    pin: str | None = Field(None, min_length=1, max_length=PIN_MAX, pattern="^[^\\x00]*$")
+    limit: int = Field(100, ge=1, le=1000)
 
 
 def privacy_router(database: Database, task: RetentionTask, clock: Clock) -> APIRouter:
@@ -93,5 +107,29 @@ def privacy_router(database: Database, task: RetentionTask, clock: Clock) -> API
         caller = place_of(request)
         async with database.tenant(caller.tenant) as connection:
             return await privacy.orders(connection, caller.place, clock.now().date())
+
+    @router.put(
+        "/v1/places/{place}/consent",
+        openapi_extra=needs(Permission.LEDGER_WRITE, trail="a copy of what the place keeps and records itself"),
+        responses=problems(400, 401, 403, 404, 413),
+        status_code=204,
+    )
+    async def told(place: Slug, report: ConsentReport, request: Request) -> None:
+        """What people signed at a place, and in which words; the copy that the gateway shows."""
+        caller = place_of(request)
+        async with database.tenant(caller.tenant) as connection:
+            await consents.take(connection, caller.tenant, caller.place, report)
+
+    @router.get("/v1/privacy/consents", openapi_extra=reads, responses=problems(400, 401, 403))
+    async def list_consents(query: Annotated[ConsentQuery, Query()], request: Request) -> list[Consent]:
+        """Releases for templates at all places: who signed what, when, for how long, and how it ended. Newest first."""
+        async with database.tenant(account_of(request).tenant) as connection:
+            return await consents.page(connection, query.place, query.pin, query.limit, clock.now())
+
+    @router.get("/v1/privacy/consent-texts", openapi_extra=reads, responses=problems(401, 403))
+    async def list_texts(request: Request, place: Slug | None = None) -> list[ConsentText]:
+        """The wordings that people signed, by version and language."""
+        async with database.tenant(account_of(request).tenant) as connection:
+            return await consents.texts(connection, place)
 
     return router

@@ -25,3 +25,15 @@ class TemplatesNotThere(BiometricFlowError):
     """Nobody holds the templates that were asked for, or they may not be handled."""
 
     code = "templates.not_there"
+
+
+class TextUnknown(BiometricFlowError):
+    """No wording has this version and language."""
+
+    code = "consent.text_unknown"
+
+
+class TextExists(BiometricFlowError):
+    """Another wording has this version and language."""
+
+    code = "consent.text_exists"

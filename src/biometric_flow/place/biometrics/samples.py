@@ -130,6 +130,9 @@ class Release:
     """False: templates may travel from one terminal to another, and nothing may stay at the place."""
     ended_at: datetime | None = None
     end_reason: str = ""
+    text_language: str = ""
+    text_sha256: str = ""
+    """Of the wording, where that is kept here: what was signed cannot be exchanged later."""
 
     def is_in_force(self, now: datetime) -> bool:
         """Whether it allows anything now."""

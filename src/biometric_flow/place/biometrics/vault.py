@@ -99,6 +99,7 @@ class Vault:
             raise ReleaseExists("expected nobody's release to be in force twice; end the one that is, then record this")
         known, at = self.digest(release.pin), _text(release.recorded_at)
         told = [release.pin, release.purpose, release.text_version, release.recorded_by]
+        told += [release.text_language, release.text_sha256]
         with self._written():
             cursor = self._connection.execute(
                 "INSERT INTO biometric_release (person, sealed, given_at, until, recorded_at, allows_keeping)"
@@ -114,6 +115,10 @@ class Vault:
         """Everything a person ever signed here, newest first."""
         rows = self._connection.execute(f"{_RELEASE} WHERE person = ? ORDER BY number DESC", (self.digest(pin),))
         return [self._release(row) for row in rows.fetchall()]
+
+    def every_release(self) -> list[Release]:
+        """Everything anybody ever signed here, in the order it was recorded."""
+        return [self._release(row) for row in self._connection.execute(f"{_RELEASE} ORDER BY number").fetchall()]
 
     def release_of(self, pin: str) -> Release | None:
         """The release that has not ended."""
@@ -249,11 +254,13 @@ class Vault:
 
     def _release(self, row: tuple[Any, ...]) -> Release:
         number, known, sealed, given, until, at, keeping, ended, why = row
-        pin, purpose, version, by = self.unseal("biometric_release", known, at, sealed)
+        pin, purpose, version, by, *text = self.unseal("biometric_release", known, at, sealed)
+        language, digest = text or ("", "")  # releases of before texts were kept have none
         reason = self.unseal("biometric_release", known, ended, why)[0] if why else ""
         return Release(
             number, Pin(pin), purpose, version, datetime.fromisoformat(given), datetime.fromisoformat(until), by,
             datetime.fromisoformat(at), bool(keeping), ended and datetime.fromisoformat(ended), reason,
+            language, digest,
         )  # fmt: skip
 
     @contextmanager

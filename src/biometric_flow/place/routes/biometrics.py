@@ -8,13 +8,17 @@ from fastapi import APIRouter, Path, Query
 from biometric_flow.api.biometrics import (
     BiometricCount,
     BiometricsView,
+    ConsentText,
+    ConsentTextWanted,
     Destroyed,
     DestructionView,
     KeptSampleView,
+    Language,
     ReleaseEnded,
     ReleaseGiven,
     ReleaseView,
     TemplatesCopy,
+    TextVersion,
     TransferView,
 )
 from biometric_flow.model.ids import Pin, canonical_pin
@@ -49,10 +53,31 @@ async def list_destructions(
     return [DestructionView.model_validate(one, from_attributes=True) for one in found]
 
 
+@router.put("/consent/texts/{version}/{language}", status_code=201)
+async def save_text(version: TextVersion, language: Language, wanted: ConsentTextWanted, state: State) -> ConsentText:
+    """Keep a wording that people are to sign, in one language. It is never changed; a change is the next version."""
+    return await state.writer.call(state.texts.save, version, language, wanted, state.clock.now().isoformat())
+
+
+@router.get("/consent/texts")
+async def list_texts(state: State) -> list[ConsentText]:
+    """Every wording there ever was, by version and language."""
+    return await state.writer.call(state.texts.all)
+
+
+@router.get("/consent/texts/{version}/{language}")
+async def read_text(version: TextVersion, language: Language, state: State) -> ConsentText:
+    """One wording."""
+    return await state.writer.call(state.texts.get, version, language)
+
+
 @router.put("/people/{pin}/release", status_code=201)
 async def record_release(pin: PersonPin, given: ReleaseGiven, state: State) -> ReleaseView:
     """Record that a person agreed in writing; only then are their templates kept, where the place keeps any."""
     now = state.clock.now()
+    digest = ""
+    if given.text_language is not None:
+        digest = (await state.writer.call(state.texts.get, given.text_version, given.text_language)).sha256
     release = Release(
         0,
         _pin(pin),
@@ -63,15 +88,17 @@ async def record_release(pin: PersonPin, given: ReleaseGiven, state: State) -> R
         given.recorded_by,
         now,
         given.allows_keeping,
+        text_language=given.text_language or "",
+        text_sha256=digest,
     )
-    return _view(await state.writer.call(state.biometrics.vault.agree, release), now)
+    return release_view(await state.writer.call(state.biometrics.vault.agree, release), now)
 
 
 @router.get("/people/{pin}/release")
 async def list_releases(pin: PersonPin, state: State) -> list[ReleaseView]:
     """Everything a person signed here, newest first; ended ones stay as evidence."""
     releases = await state.writer.call(state.biometrics.vault.releases, _pin(pin))
-    return [_view(one, state.clock.now()) for one in releases]
+    return [release_view(one, state.clock.now()) for one in releases]
 
 
 @router.post("/people/{pin}/release/end", status_code=202)
@@ -121,6 +148,7 @@ def _transfer_view(transfer: Transfer) -> TransferView:
     )
 
 
-def _view(release: Release, now: datetime) -> ReleaseView:
+def release_view(release: Release, now: datetime) -> ReleaseView:
+    """A release as it is told."""
     told = {name: getattr(release, name) for name in ReleaseView.model_fields if name != "is_in_force"}
     return ReleaseView(**told, is_in_force=release.is_in_force(now))

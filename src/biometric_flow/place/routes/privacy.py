@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter
 
+from biometric_flow.api.biometrics import ReleaseCopy
 from biometric_flow.api.privacy import (
     ErasureDone,
     ErasureWanted,
@@ -13,8 +14,10 @@ from biometric_flow.api.privacy import (
     TerminalCopy,
 )
 from biometric_flow.model.ids import Pin, canonical_pin
+from biometric_flow.place.biometrics.samples import Release
 from biometric_flow.place.errors import PersonUnknown, PinInvalid
 from biometric_flow.place.reader import PunchFilter
+from biometric_flow.place.routes.biometrics import release_view
 from biometric_flow.place.routes.punches import BEFORE_ALL, punch_view
 from biometric_flow.place.state import PlaceState, State
 from biometric_flow.runtime.acting import acting
@@ -72,9 +75,15 @@ def _export(state: PlaceState, pin: Pin) -> PersonExport:
         punches=[punch_view(punch) for _, punch in reader.punches(PunchFilter(pin=pin), BEFORE_ALL, EXPORT_MAX)],
         put_aside=reader.put_aside(pin),
         events=[EventCopy(**event) for event in reader.events_about(pin)],
-        releases=[f"{one.purpose}, {one.text_version}, {one.given_at} to {one.until}" for one in vault.releases(pin)],
+        releases=[_signed(state, one) for one in vault.releases(pin)],
         templates=[one.slot for one in vault.listed(pin)],
     )
+
+
+def _signed(state: PlaceState, release: Release) -> ReleaseCopy:
+    text = state.texts.find(release.text_version, release.text_language)
+    told = release_view(release, state.clock.now()).model_dump()
+    return ReleaseCopy(**told, text=text.body if text else "")
 
 
 def _pin(text: str) -> Pin:
