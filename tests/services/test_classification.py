@@ -2,10 +2,14 @@
 
 import importlib
 import pkgutil
+import re
 import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
+from biometric_flow.cli import main
 from biometric_flow.commands.register import register
 from biometric_flow.gateway import store as gateway_store
 from biometric_flow.gateway.store import classification as of_gateway
@@ -52,3 +56,17 @@ def test_the_register_has_every_kind_of_data_about_people_and_names_each_column_
     assert "subject (pin)" in text
     assert "password_hash" not in text
     assert all(kind in PROCESSING or kind in (Data.TECHNICAL, Data.SECRET) for kind in Data)
+
+
+def test_the_impact_assessment_speaks_of_every_kind_of_data_and_of_commands_that_exist(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = (Path(__file__).parents[2] / "docs" / "dpia.md").read_text()
+    assert all(f"| {kind} |" in told for kind in PROCESSING)
+    for command in set(
+        re.findall(r"`(?:biometric-flow )?((?:privacy|ledger|receipt|backup|keys|access) [a-z]+)", told)
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main([*command.split(), "--help"])
+        assert ended.value.code == 0, command
+    assert capsys.readouterr().out
