@@ -49,7 +49,7 @@ async def test_every_operation_but_the_public_ones_asks_for_a_credential(gateway
             assert (answer.status_code, answer.json()["code"]) == (401, "access.unauthenticated"), path
             assert answer.headers["www-authenticate"] == "Bearer"
     assert public == {"/health", "/v1/auth/token"}
-    assert len(document["paths"]) == 72
+    assert len(document["paths"]) == 80
 
 
 async def test_a_strangers_malformed_json_is_refused_as_a_strangers(gateway: RunningGateway) -> None:

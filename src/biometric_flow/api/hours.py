@@ -149,6 +149,24 @@ class PlanDocumentPage(BaseModel):
     next_cursor: str | None = None
 
 
+class Drift(BaseModel):
+    """A terminal's clock that was measured to be off on a day, in the words of a correction of it."""
+
+    place: str
+    device: str
+    date: date
+    first: datetime = Field(alias="from", description="The first punch that it was measured with.")
+    last: datetime = Field(alias="to", description="Just behind the last one.")
+    offset_s: int = Field(description="Median, in seconds; positive: the clock was ahead.")
+    punches: int
+
+
+class DriftPage(BaseModel):
+    """By terminal and day, a thousand at most."""
+
+    items: list[Drift]
+
+
 class PackView(BaseModel):
     """One version of a policy pack."""
 

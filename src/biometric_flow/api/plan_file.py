@@ -17,9 +17,9 @@ class _Part(BaseModel):
 
 
 class PlanPart(_Part):
-    """A shift, schedule or calendar."""
+    """A shift, schedule, calendar or correction of a clock."""
 
-    kind: Literal["shift", "schedule", "calendar"]
+    kind: Literal["shift", "schedule", "calendar", "clock"]
     document_id: str
     body: dict[str, Any]
 

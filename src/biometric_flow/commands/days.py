@@ -130,7 +130,12 @@ def _punches(
             after = int(rows[-1][1].instant.timestamp()), rows[-1][0]
     ordered = sorted(found.values(), key=lambda one: (one.instant, one.state, one.id))
     return [
-        GivenPunch(one.id.hex(), int(one.instant.timestamp()), code=one.state if 0 <= one.state <= 255 else 255)
+        GivenPunch(
+            one.id.hex(),
+            int(one.instant.timestamp()),
+            code=one.state if 0 <= one.state <= 255 else 255,
+            terminal=one.terminal,
+        )
         for one in ordered
     ]
 

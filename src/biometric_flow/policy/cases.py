@@ -87,7 +87,7 @@ def read_case(fields: Fields) -> Case:
         else {},
         leaves=tuple(_leaves(calendar)) if calendar else (),
         terminals=_terminals(fields.child("devices"), zone),
-        clock_corrections=tuple(map(_clock_correction, fields.children("clock_corrections"))),
+        clock_corrections=tuple(map(read_clock_correction, fields.children("clock_corrections"))),
         corrections=tuple(map(_correction, fields.children("corrections"))),
         approved_minutes=_approvals(fields),
         periods=tuple(period for period in map(_period, fields.children("periods")) if period),
@@ -254,7 +254,8 @@ def _terminals(fields: Fields | None, home: HomeZone) -> dict[str, TerminalFacts
     return terminals
 
 
-def _clock_correction(fields: Fields) -> ClockCorrection:
+def read_clock_correction(fields: Fields) -> ClockCorrection:
+    """For how long which terminal's clock was wrong, and by how much. Raises PolicyInvalid."""
     return ClockCorrection(
         fields.text("device"),
         fields.instant("from"),

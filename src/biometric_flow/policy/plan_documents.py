@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, Protocol
 
-from biometric_flow.policy.cases import read_schedule, read_shift
+from biometric_flow.policy.cases import read_clock_correction, read_schedule, read_shift
 from biometric_flow.policy.fields import EPOCH, Fields, day_number
 from biometric_flow.policy.inputs import Assignment, Correction, Leave, Schedule, Shift
 from biometric_flow.policy.packs import read_pack
@@ -13,11 +13,11 @@ from biometric_flow.policy.zones import home_zone
 
 
 class Document(Protocol):
-    """A shift, schedule or calendar."""
+    """A shift, schedule, calendar or correction of a clock."""
 
     @property
     def kind(self) -> str:
-        """`shift`, `schedule` or `calendar`."""
+        """`shift`, `schedule`, `calendar` or `clock`."""
 
     @property
     def document_id(self) -> str:
@@ -58,7 +58,8 @@ def parse(documents: Iterable[Document], packs: Iterable[Any]) -> Catalogue:
         for row in rows
         if row.kind == "calendar"
     }
-    return Catalogue(shifts, schedules, calendars, tuple(read_pack(body) for body in packs))
+    clocks = tuple(read_clock_correction(_fields(row.body)) for row in rows if row.kind == "clock")
+    return Catalogue(shifts, schedules, calendars, tuple(read_pack(body) for body in packs), clocks)
 
 
 def make_plan(
@@ -100,6 +101,7 @@ def make_plan(
         ),
         corrections=tuple(_correction(row) for row in rows if row.operation != "overtime"),
         approved_minutes=overtime,
+        clocks=known.clocks,
     )
 
 

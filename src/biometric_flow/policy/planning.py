@@ -8,6 +8,7 @@ from typing import Final
 from biometric_flow.policy.engine import evaluate
 from biometric_flow.policy.inputs import (
     Assignment,
+    ClockCorrection,
     Correction,
     GivenPunch,
     Inputs,
@@ -64,6 +65,8 @@ class Catalogue:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     calendars: Mapping[str, dict[int, str]] = field(default_factory=dict)
     packs: Sequence[PolicyPack] = ()
+    clocks: tuple[ClockCorrection, ...] = ()
+    """What terminals' clocks were off; of two for one moment the first holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,7 @@ class Plan:
     leaves: tuple[Leave, ...] = ()
     corrections: tuple[Correction, ...] = ()
     approved_minutes: dict[int, int] = field(default_factory=dict)
+    clocks: tuple[ClockCorrection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,7 @@ def workdays(plan: Plan, unit: Unit, punches: Iterable[GivenPunch], as_of: int) 
             schedule=_schedule(unit, around),
             holidays=plan.holidays,
             leaves=plan.leaves,
+            clock_corrections=plan.clocks,
             corrections=corrections,
             approved_minutes=plan.approved_minutes,
             as_of=as_of,

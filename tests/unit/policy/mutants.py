@@ -1,54 +1,55 @@
-"""Mutation testing of `policy/`: change one thing in one module, and see whether anything notices.
+"""Mutation testing of `policy/`: change one thing in one module, and see whether any test notices.
 
-    python -m tests.unit.policy.mutants 25 overtime breaks     # 25 mutants of each; of all modules without a name
+    python -m tests.unit.policy.mutants [--most 25] [--seed 1] [--json FILE] [overtime columns.pay ...]
 
-Every mutant lives in a fork of this process, so that only the policy has to be imported again. What notices are the
-worked cases, the columns on random crowds, and the facts of the other test files, in this order.
+All modules and all mutants without arguments. Every mutant lives in a fork of one session of pytest that has collected
+and run every test of the policy. It knows which tests pass a line and how long each takes: a mutant meets only those,
+quickest first. A change inside a function is a change of its code; one outside of functions (a constant, a default)
+is a module that is imported again, with all that import it.
 """
 
+import argparse
 import ast
+import functools
+import gc
 import importlib.abc
 import importlib.util
+import json
 import os
 import random
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import CodeType, FrameType, FunctionType
 from typing import Any, Final
 
-import hypothesis  # noqa: F401 - imported once, before the forks
-import numpy  # noqa: F401
+import numpy  # noqa: F401 - imported once, before the forks
 import pytest
+from _pytest.runner import runtestprotocol
 
 POLICY: Final = Path(__file__).parents[3] / "src" / "biometric_flow" / "policy"
 HERE: Final = Path(__file__).parent
-MODULES: Final = (
-    *("assembly", "attribution", "breaks", "cases", "duplicates", "engine", "explain", "fields", "inputs", "instants"),
-    *("irregularities", "locks", "many", "missing", "overtime", "packs", "pairing", "reach", "reading", "rounding"),
-    *("rules", "schedules", "sentences", "sessions", "workdays", "zones"),
-    *(
-        "columns.arrays",
-        "columns.days",
-        "columns.groups",
-        "columns.hours",
-        "columns.pay",
-        "columns.plans",
-        "columns.table",
-    ),
+PACKAGE: Final = "biometric_flow.policy"
+MODULES: Final = tuple(
+    sorted(
+        ".".join(path.relative_to(POLICY).with_suffix("").parts)
+        for path in POLICY.rglob("*.py")
+        if path.name != "__init__.py"
+    )
 )
-FACTS: Final = (
-    "test_packs",
-    "test_bad_cases",
-    "test_explain",
-    "test_changes",
-    "test_reach",
-    "test_many",
-    "test_told",
-    "test_properties",
-)
-SECONDS: Final = 60
-"""A mutant that runs longer does not end, and is noticed."""
+"""Everything that has statements."""
+
+TESTS: Final = (str(HERE), str(HERE.parent / "commands" / "test_policy.py"))
+LEFT_OUT: Final = ("test_mutants", "test_most_people_are_evaluated_in_columns")
+"""Tests of this module itself, and one that repeats what others do."""
+
+ALIVE, NOTICED, BROKEN = 0, 1, 9
+WORKERS: Final = os.cpu_count() or 1
+PATIENCE: Final = 20.0
+"""A test that takes so much longer than it did, in seconds of work and times ten, does not end: that is noticed."""
 _COMPARED: Final[dict[type[ast.cmpop], type[ast.cmpop]]] = {
     ast.Lt: ast.LtE,
     ast.LtE: ast.Lt,
@@ -124,79 +125,243 @@ def change(node: Any, index: int) -> str:
     return f"line {node.lineno}: {before}  ->  {ast.unparse(node)}"
 
 
+@dataclass(frozen=True)
+class Mutant:
+    """Change number `number` of a module."""
+
+    module: str
+    number: int
+    lines: range
+    function: int | None
+    """First line of the outermost function around it; None outside of functions."""
+    told: str
+
+
+def path_of(module: str) -> Path:
+    """The file of a module."""
+    return POLICY / f"{module.replace('.', '/')}.py"
+
+
+def tree_of(module: str) -> ast.Module:
+    """A module as it is."""
+    return ast.parse(path_of(module).read_text(encoding="utf-8"))
+
+
+def mutants_of(module: str) -> list[Mutant]:
+    """All mutants of a module."""
+    functions = list(_functions(tree_of(module)))
+    found = []
+    for number in range(len(list(sites(tree_of(module))))):
+        node, index = list(sites(tree_of(module)))[number]
+        lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)  # type: ignore[attr-defined]
+        body = [first for first, body in functions if lines.start in body]
+        found.append(Mutant(module, number, lines, body[0] if body else None, change(node, index)))
+    return found
+
+
+def _functions(node: ast.AST) -> Iterator[tuple[int, range]]:
+    """First line, as code objects have it, and lines of the body of each function outside of functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            first = min([child.lineno, *(one.lineno for one in child.decorator_list)])
+            yield first, range(child.body[0].lineno, (child.end_lineno or child.lineno) + 1)
+        elif isinstance(child, ast.ClassDef):
+            yield from _functions(child)
+
+
+def mutated(mutant: Mutant) -> CodeType:
+    """The code of its module."""
+    tree = tree_of(mutant.module)
+    change(*list(sites(tree))[mutant.number])
+    return compile(tree, str(path_of(mutant.module)), "exec")
+
+
+@dataclass
+class Judge:
+    """A test: what it passes, and how long it takes."""
+
+    item: pytest.Item
+    seconds: float = 0.0
+    lines: set[tuple[str, int]] = field(default_factory=set)
+
+
+class Session:
+    """A plugin of pytest: runs every test once under a tracer, then lets mutants meet them."""
+
+    def __init__(self, chosen: Sequence[Mutant], report: Callable[[Mutant, bool], None]) -> None:
+        self.chosen, self.report = chosen, report
+        self.judges: list[Judge] = []
+        self.functions: list[FunctionType] = []
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        items = [one for one in session.items if not any(name in one.nodeid for name in LEFT_OUT)]
+        for number, item in enumerate(items):
+            following = items[number + 1] if number + 1 < len(items) else None
+            self.judges.append(self._traced(item, following))
+        self.judges.sort(key=lambda one: one.seconds)
+        running: dict[int, Mutant] = {}
+        waiting = list(self.chosen)
+        forget()
+        self.functions = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
+        gc.freeze()
+        while waiting or running:
+            while waiting and len(running) < WORKERS:
+                mutant = waiting.pop(0)
+                running[self._life(mutant)] = mutant
+            child, status = os.wait()
+            assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) in (ALIVE, NOTICED), running[child]
+            self.report(running.pop(child), os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == NOTICED)
+        return True
+
+    def _traced(self, item: pytest.Item, following: pytest.Item | None) -> Judge:
+        judge, root = Judge(item), str(POLICY)
+
+        def line(frame: FrameType, event: str, _argument: object) -> Any:
+            if event == "line":
+                judge.lines.add((frame.f_code.co_filename, frame.f_lineno))
+            return line
+
+        def call(frame: FrameType, _event: str, _argument: object) -> Any:
+            return line if frame.f_code.co_filename.startswith(root) else None
+
+        began = time.process_time()
+        sys.settrace(call)
+        reports = runtestprotocol(item, log=False, nextitem=following)
+        sys.settrace(None)
+        judge.seconds = time.process_time() - began
+        assert not any(one.failed for one in reports), f"{item.nodeid} fails without a mutant"
+        return judge
+
+    def _life(self, mutant: Mutant) -> int:
+        child = os.fork()
+        if child:
+            return child
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 1)
+        os.dup2(null, 2)
+        try:
+            os._exit(ALIVE if self._survives(mutant) else NOTICED)
+        finally:
+            os._exit(BROKEN)
+
+    def _survives(self, mutant: Mutant) -> bool:
+        if mutant.function is None:
+            return _survives_anew(mutant)
+        swap(mutant, mutant.function, self.functions)
+        file = str(path_of(mutant.module))
+        passing = [one for one in self.judges if any((file, line) in one.lines for line in mutant.lines)]
+        for judge in passing:
+            signal.setitimer(signal.ITIMER_PROF, PATIENCE + judge.seconds * 10)
+            if any(one.failed for one in runtestprotocol(judge.item, log=False, nextitem=None)):
+                return False
+        return True
+
+
+def swap(mutant: Mutant, first: int, functions: Sequence[FunctionType]) -> None:
+    """Give the function that begins at line `first` its mutant's code, wherever somebody holds the function."""
+    wanted = next(one for one in _codes(mutated(mutant)) if one.co_firstlineno == first)
+    here = (str(path_of(mutant.module)), first, wanted.co_name)
+    mine = [one for one in functions if _place(one.__code__) == here]
+    assert mine, mutant
+    for one in mine:
+        one.__code__ = wanted
+
+
+def _place(code: CodeType) -> tuple[str, int, str]:
+    return code.co_filename, code.co_firstlineno, code.co_name
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for one in code.co_consts:
+        if isinstance(one, CodeType):
+            if one.co_flags & 0x2:  # a function, not the body of a class
+                yield one
+            else:
+                yield from _codes(one)
+
+
+def forget() -> None:
+    """What was computed without the mutant must not stand in for it."""
+    from biometric_flow.policy.zones import HomeZone
+
+    for one in gc.get_objects():
+        if isinstance(one, functools._lru_cache_wrapper) and one.__module__.startswith(PACKAGE):
+            one.cache_clear()
+        elif isinstance(one, HomeZone):
+            one._offsets.clear()
+
+
 class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Gives one module as its mutant."""
 
-    def __init__(self, module: str, tree: ast.Module) -> None:
-        self._name, self._tree = f"biometric_flow.policy.{module}", tree
+    def __init__(self, module: str, code: CodeType) -> None:
+        self._name, self._code = f"{PACKAGE}.{module}", code
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         return importlib.util.spec_from_loader(fullname, self) if fullname == self._name else None
 
     def exec_module(self, module: Any) -> None:
-        exec(compile(self._tree, self._name, "exec"), module.__dict__)
+        exec(self._code, module.__dict__)
 
 
-def is_noticed(module: str, number: int | None) -> bool:
-    """Whether anything notices mutant `number` of a module; None is the module as it is."""
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        return status != 0
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)  # of work, however busy the machine is
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 1)
-    os.dup2(null, 2)
-    try:
-        tree = ast.parse((POLICY / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8"))
-        if number is not None:
-            change(*list(sites(tree))[number])
-        sys.meta_path.insert(0, _Mutated(module, tree))
-        if _all_is_well():
-            os._exit(0)
-    finally:
-        os._exit(1)  # whatever went wrong: somebody noticed
+def _survives_anew(mutant: Mutant) -> bool:
+    """Import everything that knows the policy again, and run all tests: the worked cases first."""
+    code = mutated(mutant)
+    for name in [name for name in sys.modules if name.startswith((PACKAGE, "biometric_flow.commands", "tests"))]:
+        del sys.modules[name]
+    sys.meta_path.insert(0, _Mutated(mutant.module, code))
+    options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not drill"]
+    files = [str(HERE / "test_cases.py"), *TESTS, f"--deselect={HERE / LEFT_OUT[0]}.py"]
+    signal.setitimer(signal.ITIMER_PROF, 300)
+    return pytest.main([*options, *files, f"--ignore={HERE / 'test_mutants.py'}", "-k", f"not {LEFT_OUT[1]}"]) == 0
 
 
-def _all_is_well() -> bool:
-    from tests.unit.policy.crowds import crowd
-    from tests.unit.policy.payroll_clerk import VECTORS, cases_of, differences
-    from tests.unit.policy.test_many import conserved, judged
+def survivors(chosen: Sequence[Mutant], told: Callable[[Mutant, bool], None] = lambda *_: None) -> list[Mutant]:
+    """Those of the mutants that no test notices. Raises AssertionError when a test fails without any mutant."""
+    alive: list[Mutant] = []
 
-    for path in sorted(VECTORS.glob("*.json")):
-        if any(differences(case) for case in cases_of(path.name)):
-            return False
-    for seed in range(10):
-        people = crowd(random.Random(seed), 12)
-        conserved(people)
-        judged(people)
-    files = [str(HERE / f"{name}.py") for name in FACTS]
-    commands = str(HERE.parent / "commands" / "test_policy.py")
-    return (
-        pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-m", "not hypothesis and not drill", *files, commands]) == 0
-    )
+    def report(mutant: Mutant, is_noticed: bool) -> None:
+        if not is_noticed:
+            alive.append(mutant)
+        told(mutant, is_noticed)
+
+    session = Session(chosen, report)
+    code = pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not drill", *TESTS], plugins=[session])
+    assert code == 0, f"pytest ended with {code}"
+    return alive
 
 
-def survivors(module: str, most: int) -> tuple[int, list[str]]:
-    """How many mutants were made, `most` at most, and those that nothing noticed."""
-    text = (POLICY / f"{module.replace('.', '/')}.py").read_text(encoding="utf-8")
-    every = range(len(list(sites(ast.parse(text)))))
-    if is_noticed(module, None):
-        raise AssertionError(f"{module}: the facts do not hold without a mutant either")
-    chosen = sorted(random.Random(module).sample(every, min(most, len(every))))
-    alive = [number for number in chosen if not is_noticed(module, number)]
-    return len(chosen), [change(*list(sites(ast.parse(text)))[number]) for number in alive]
+def sample(names: Sequence[str], most: int | None, seed: int) -> list[Mutant]:
+    """`most` mutants of these modules together, always the same for a seed; all of them without."""
+    every = [mutant for name in names for mutant in mutants_of(name)]
+    return every if most is None else random.Random(seed).sample(every, min(most, len(every)))
 
 
-def main(most: int, names: Sequence[str]) -> None:
+def main() -> None:
     """Score and survivors, module by module."""
-    killed = total = 0
-    for name in names or MODULES:
-        count, alive = survivors(name, most)
-        killed, total = killed + count - len(alive), total + count
-        print(f"{name}: {count - len(alive)} of {count} noticed", *alive, sep="\n  ", flush=True)
-    print(f"all: {killed} of {total} noticed, {killed / max(1, total):.1%}")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--most", type=int)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("modules", nargs="*")
+    given = parser.parse_args()
+    chosen = sample(given.modules or MODULES, given.most, given.seed)
+
+    def told(mutant: Mutant, is_noticed: bool) -> None:
+        if not is_noticed:
+            sys.__stderr__.write(f"{mutant.module} {mutant.told}\n")  # type: ignore[union-attr]
+            sys.__stderr__.flush()  # type: ignore[union-attr]
+
+    alive = survivors(chosen, told)
+    for name in MODULES:
+        count, left = (sum(one.module == name for one in some) for some in (chosen, alive))
+        if count:
+            print(f"{name}: {count - left} of {count} noticed")
+    print(f"all: {len(chosen) - len(alive)} of {len(chosen)} noticed, {1 - len(alive) / max(1, len(chosen)):.1%}")
+    if given.json:
+        given.json.write_text(json.dumps([[one.module, one.told] for one in alive], indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])
+    main()

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -12,18 +12,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.problems import FieldProblem
 from biometric_flow.gateway.people.errors import PlanInvalid
-from biometric_flow.gateway.store import plans
+from biometric_flow.gateway.store import holdings, plans
 from biometric_flow.gateway.workdays.records import to_date
-from biometric_flow.policy.cases import read_schedule, read_shift
+from biometric_flow.policy.cases import read_clock_correction, read_schedule, read_shift
 from biometric_flow.policy.errors import PolicyInvalid
 from biometric_flow.policy.fields import Fields
 from biometric_flow.policy.packs import PolicyPack, read_pack
 from biometric_flow.policy.planning import Catalogue
 
-Kind = Literal["shift", "schedule", "calendar", "payroll"]
+Kind = Literal["shift", "schedule", "calendar", "clock", "payroll"]
 HOLIDAYS_MAX: Final = 5000
 BODY_MAX: Final = 512 * 1024
 _CODES_MAX: Final = 200
+CLOCK_MAX: Final = 12 * 3600
+"""Seconds that a terminal's clock may have been off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ def check_document(kind: Kind, name: str, body: Mapping[str, Any], known: Catalo
                     holiday.date("date")
                     holiday.text("name")
                     holiday.rest()
+            case "clock":
+                _check_clock(fields)
             case "payroll":
                 _check_payroll(fields)
         fields.rest()
@@ -79,7 +83,7 @@ def uses(kind: Kind, name: str, documents: Iterable[Row[Any]]) -> list[str]:
 
 async def touched(connection: AsyncConnection, kind: str, name: str, now: datetime) -> list[Touched]:
     """Whose workdays change with a document or a pack, and on which days until tomorrow."""
-    if kind == "payroll":
+    if kind in ("payroll", "clock"):
         return []
     schedules = uses("shift", name, await plans.documents(connection)) if kind == "shift" else []
     found: dict[UUID, Touched] = {}
@@ -97,6 +101,18 @@ async def touched(connection: AsyncConnection, kind: str, name: str, now: dateti
     return list(found.values())
 
 
+async def touched_by_clock(connection: AsyncConnection, bodies: Iterable[Mapping[str, Any]]) -> list[Touched]:
+    """Who punched at these terminals while their clocks are said to have been off."""
+    found: dict[UUID, Touched] = {}
+    for body in bodies:
+        row = read_clock_correction(Fields(body, "", []))
+        since, until = (datetime.fromtimestamp(second, UTC) for second in (row.since, row.until))
+        for person, first, last in await holdings.people_at(connection, row.terminal, since, until):
+            before = found.get(person, Touched(person, first, last))
+            found[person] = Touched(person, min(first, before.first), max(last, before.last))
+    return list(found.values())
+
+
 def _touched(row: Row[Any], spans: list[tuple[str, str | None]], now: datetime) -> Touched:
     tomorrow = now.date() + timedelta(days=1)
     first = max(row.employed_from, min(date.fromisoformat(first) for first, _ in spans))
@@ -109,6 +125,17 @@ def in_force(touched_by_pack: Iterable[Touched], pack: PolicyPack) -> list[Touch
     opens, closes = to_date(pack.valid_from), date.max if pack.valid_to is None else to_date(pack.valid_to)
     cut = [Touched(one.person, max(one.first, opens), min(one.last, closes)) for one in touched_by_pack]
     return [one for one in cut if one.first <= one.last]
+
+
+def _check_clock(fields: Fields) -> None:
+    """What a unit sees around itself is more than a clock may be off."""
+    found = read_clock_correction(fields)
+    if not found.since < found.until:
+        raise PolicyInvalid("to", "a moment after `from`", "")
+    if not 0 < abs(found.offset) <= CLOCK_MAX:
+        raise PolicyInvalid("offset_s", f"seconds that the clock was ahead, up to {CLOCK_MAX} or less than none", "")
+    if len(fields.text("reason").strip()) < 3:
+        raise PolicyInvalid("reason", "why, in words", is_missing=True)
 
 
 def _check_payroll(fields: Fields) -> None:

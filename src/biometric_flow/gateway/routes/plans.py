@@ -1,21 +1,22 @@
-"""`/v1/shifts`, `/v1/schedules`, `/v1/calendars` and `/v1/payroll-mappings`: documents by id, each with its version."""
+"""`/v1/shifts`, `/v1/schedules`, `/v1/calendars` and others like them: documents by id, each with its version."""
 
-from datetime import datetime
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.api.hours import PlanDocument, PlanDocumentPage
+from biometric_flow.api.hours import Drift, DriftPage, PlanDocument, PlanDocumentPage
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.people.errors import PlanInUse, PlanUnknown
-from biometric_flow.gateway.people.plans import Kind, check_document, touched, uses
+from biometric_flow.gateway.people.plans import Kind, Touched, check_document, touched, touched_by_clock, uses
 from biometric_flow.gateway.routes.cursors import read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.versions import expect, is_known, tag
-from biometric_flow.gateway.store import plans, workdays
+from biometric_flow.gateway.store import holdings, plans, workdays
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.model.ids import TenantId
@@ -27,8 +28,10 @@ KINDS: Final[dict[Kind, str]] = {
     "shift": "shifts",
     "schedule": "schedules",
     "calendar": "calendars",
+    "clock": "clock-corrections",
     "payroll": "payroll-mappings",
 }
+DRIFTS_MAX: Final = 1000
 Document = Annotated[dict[str, Any], Body()]
 
 
@@ -39,6 +42,16 @@ class PageQuery(BaseModel):
 
     limit: int = Field(100, ge=1, le=1000)
     cursor: str | None = Field(None, min_length=1, max_length=400)
+
+
+class DriftQuery(BaseModel):
+    """Which days, in UTC, both included; and from how many seconds on it is told."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    first: date = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    last: date = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    above_seconds: int = Field(30, ge=1, le=86_400)
 
 
 class DocumentOrders(BaseModel):
@@ -54,7 +67,39 @@ def plans_router(database: Database, loader: Loader, clock: Clock) -> APIRouter:
     router = APIRouter(tags=["plans"])
     for kind, path in KINDS.items():
         _add_kind(router, kind, f"/v1/{path}", database, loader, clock)
+    _add_drift(router, database)
     return router
+
+
+def _add_drift(router: APIRouter, database: Database) -> None:
+    @router.get("/v1/clock-drift", openapi_extra=needs(Permission.PLAN_READ), responses=problems(400, 401, 403))
+    async def drift(query: Annotated[DriftQuery, Query()], request: Request) -> DriftPage:
+        """Clocks that were measured to be off while people punched, by terminal and day. Nothing is corrected.
+
+        `PUT /v1/clock-corrections/{id}` with `device`, `from`, `to`, `offset_s` and a reason corrects workdays, and
+        `DELETE` takes it back.
+        """
+        since = datetime.combine(query.first, time(), UTC)
+        until = datetime.combine(query.last, time(), UTC) + timedelta(days=1)
+        above = timedelta(seconds=query.above_seconds)
+        async with database.tenant(account_of(request).tenant) as connection:
+            rows = await holdings.drifts(connection, since, until, above, DRIFTS_MAX)
+        return DriftPage(
+            items=[
+                Drift.model_validate(
+                    {
+                        "place": row.place_id,
+                        "device": row.terminal,
+                        "date": row.day,
+                        "from": row.first,
+                        "to": row.last + timedelta(seconds=1),
+                        "offset_s": round(row.drift_ms / 1000),
+                        "punches": row.punches,
+                    }
+                )
+                for row in rows
+            ]
+        )
 
 
 def _add_kind(router: APIRouter, kind: Kind, path: str, database: Database, loader: Loader, clock: Clock) -> None:
@@ -137,6 +182,12 @@ def _add_kind(router: APIRouter, kind: Kind, path: str, database: Database, load
                 users = f"schedules {', '.join(named)}" if named else f"{len(people)} people"
                 raise PlanInUse(f"{kind} {name} is used by {users}; change these first")
             await plans.remove(connection, kind, name)
+            if kind == "clock":
+                await _mark(connection, tenant, await touched_by_clock(connection, [row.body]), clock.now())
+
+
+async def _mark(connection: AsyncConnection, tenant: TenantId, people: Iterable[Touched], now: datetime) -> None:
+    await workdays.mark(connection, tenant, {one.person: (one.first, one.last) for one in people}, now)
 
 
 async def store_documents(
@@ -158,7 +209,9 @@ async def store_documents(
             continue
         version = row.version + 1 if row else 1
         await plans.put(connection, tenant, kind, name, body, version)
-        due = {one.person: (one.first, one.last) for one in await touched(connection, kind, name, now)}
-        await workdays.mark(connection, tenant, due, now)
+        people = await touched(connection, kind, name, now)
+        if kind == "clock":
+            people = await touched_by_clock(connection, [body, *([row.body] if row else [])])
+        await _mark(connection, tenant, people, now)
         stored.append(PlanDocument(id=name, version=version, body=body))
     return stored

@@ -1,7 +1,7 @@
 """Whose punches these are: the only queries that match PINs of punches with PINs that people hold."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -66,6 +66,42 @@ async def punches(connection: AsyncConnection, person_id: UUID, since: datetime,
     """A person's punches by all the PINs they held, by instant; nothing of it depends on the order of arrival."""
     given = {"person": person_id, "since": since, "until": until}
     return (await connection.execute(_PUNCHES, given)).all()
+
+
+async def people_at(
+    connection: AsyncConnection, terminal: str, since: datetime, until: datetime
+) -> list[tuple[UUID, date, date]]:
+    """Who punched at a terminal in that time, with the days of their first and last punch there."""
+    query = text(
+        """
+        SELECT h.person_id, min(p.local_time)::date AS first, max(p.local_time)::date AS last
+        FROM punch p JOIN pin_holding h ON h.tenant_id = p.tenant_id AND h.place_id = p.place_id AND h.pin = p.pin
+            AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
+            AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
+        WHERE p.terminal = :terminal AND p.instant >= :since AND p.instant < :until
+        GROUP BY h.person_id
+        """
+    )
+    given = {"terminal": terminal, "since": since, "until": until}
+    return [(row.person_id, row.first, row.last) for row in await connection.execute(query, given)]
+
+
+async def drifts(
+    connection: AsyncConnection, since: datetime, until: datetime, above: timedelta, limit: int
+) -> Sequence[Row[Any]]:
+    """By terminal and day, punches told as they happened while the clock was measured to be off by more than that."""
+    query = text(
+        """
+        SELECT place_id, terminal, local_time::date AS day, count(*) AS punches, min(instant) AS first,
+            max(instant) AS last, percentile_disc(0.5) WITHIN GROUP (ORDER BY drift_ms) AS drift_ms
+        FROM punch WHERE instant >= :since AND instant < :until AND channel IN ('live', 'push')
+            AND abs(drift_ms) > :above
+        GROUP BY place_id, terminal, day ORDER BY terminal, day LIMIT :limit
+        """
+    )
+    above_ms = above // timedelta(milliseconds=1)
+    given = {"since": since, "until": until, "above": above_ms, "limit": limit}
+    return (await connection.execute(query, given)).all()
 
 
 async def punch_of(connection: AsyncConnection, person_id: UUID, punch_id: bytes) -> Row[Any] | None:
