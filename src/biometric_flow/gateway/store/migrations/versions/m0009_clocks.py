@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 _CHECK = "ALTER TABLE plan_document DROP CONSTRAINT plan_document_kind_check, ADD CONSTRAINT plan_document_kind_check "
 
