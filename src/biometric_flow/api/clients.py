@@ -98,6 +98,15 @@ class GatewayClient:
         """The next pair of tokens; the given refresh token is used up."""
         return await self.ask(Token, "POST", "/v1/auth/token", json=_refresh_grant(refresh_token))
 
+    async def sign_out(self, token: str) -> None:
+        """End the sign-in that this token descends from, with its refresh tokens."""
+        try:
+            response = await self._http.post("/v1/auth/sign-out", headers=_bearer(token))
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        if not response.is_success:
+            _refuse(response)
+
     async def me(self, token: str) -> Me:
         """Who is signed in."""
         return await self.ask(Me, "GET", "/v1/me", token)

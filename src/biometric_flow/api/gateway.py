@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from biometric_flow.api.place import LedgerEntry, PunchView, TerminalView
 
-Role = Literal["tenant_admin", "auditor", "hr_manager", "payroll", "place_manager", "device_technician", "employee"]
-
 
 class PasswordGrant(BaseModel):
     """Sign in with e-mail and password."""
@@ -57,7 +55,8 @@ class Me(BaseModel):
     name: str
     tenant: str
     tenant_name: str
-    role: Role
+    role: str = Field(description="The first of the roles that count now, empty without one.")
+    roles: list[str] = []
     pages: list[str] = Field(
         description="Dashboard pages that this account may open.", examples=[["overview", "live", "devices"]]
     )

@@ -1,11 +1,16 @@
 """`biometric-flow access`: what each operation of the gateway asks for, and who may do what."""
 
 import argparse
+import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from biometric_flow.api.access import AccountView, Why
+from biometric_flow.api.clients import BlockingGatewayClient, GatewayError
 from biometric_flow.commands.screen import Screen
 from biometric_flow.gateway.access import Operation
+from biometric_flow.identity.rbac import Permission
+from biometric_flow.runtime.errors import StartRefused
 
 
 def add_access(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +19,14 @@ def add_access(parser: argparse.ArgumentParser) -> None:
     table = commands.add_parser("table", help="every operation with the permission and the scope that it asks for")
     table.add_argument("--json", action="store_true", help="one JSON document")
     table.set_defaults(command=_table)
+    why = commands.add_parser("why", help="may an account do something, and which of its grants decides that")
+    why.add_argument("--account", required=True, metavar="EMAIL")
+    why.add_argument("--permission", required=True, choices=sorted(Permission), metavar="PERMISSION")
+    where = why.add_mutually_exclusive_group()
+    where.add_argument("--place", metavar="ID", help="in one place; in the whole tenant when neither is named")
+    where.add_argument("--department", metavar="ID", help="in a department with all below it")
+    why.add_argument("--gateway", default="http://127.0.0.1:9000", metavar="URL", help="default: %(default)s")
+    why.set_defaults(command=_why)
 
 
 def served() -> list[Operation]:
@@ -28,6 +41,33 @@ def served() -> list[Operation]:
     with TemporaryDirectory(prefix="biometric-flow-") as folder:
         settings = GatewaySettings.model_validate({"data": Path(folder)})
         return create_app(settings, places, SystemClock()).operations.listed
+
+
+def _why(given: argparse.Namespace) -> int:
+    """0 when the account may, 1 when it may not."""
+    email, password = (os.environ.get(name, "") for name in ("BIOMETRIC_FLOW_EMAIL", "BIOMETRIC_FLOW_PASSWORD"))
+    if not email or not password:
+        raise StartRefused("expected the account to ask with in BIOMETRIC_FLOW_EMAIL and BIOMETRIC_FLOW_PASSWORD")
+    try:
+        with BlockingGatewayClient(given.gateway) as gateway:
+            gateway.sign_in(email, password)
+            known = gateway.ask(list[AccountView], "GET", "/v1/accounts")
+            named = [one for one in known if one.email == given.account.lower()]
+            if not named:
+                raise StartRefused(f"expected an account of this tenant, got {given.account!r}")
+            query = {"permission": given.permission, "place": given.place, "department": given.department}
+            answer = gateway.ask(Why, "GET", f"/v1/accounts/{named[0].id}/why", query)
+    except GatewayError as error:
+        raise StartRefused(str(error)) from None
+    screen, asked = Screen(), f"{answer.permission} in {answer.scope.kind} {answer.scope.id or ''}".strip()
+    screen.say(f"{given.account} {'may' if answer.allowed else 'may not'} use {asked}")
+    if not named[0].is_enabled:
+        screen.say("  no   the account is disabled")
+    for reason in answer.reasons:
+        screen.say(f"  {'yes' if reason.counts else 'no '}  {reason.text}")
+    if not answer.reasons:
+        screen.say("  no   nothing was granted to this account")
+    return 0 if answer.allowed else 1
 
 
 def _table(given: argparse.Namespace) -> int:

@@ -8,9 +8,13 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final, TypeVar
 
-from biometric_flow.api.clients import GatewayClient, GatewayProblem
+import structlog
+
+from biometric_flow.api.clients import GatewayClient, GatewayProblem, GatewayUnreachable
 from biometric_flow.api.gateway import Me, Token
 from biometric_flow.runtime.clock import Clock
+
+log = structlog.get_logger()
 
 T = TypeVar("T")
 
@@ -101,6 +105,18 @@ class Logins:
         for key, other in list(self._logins.items()):
             if other is login:
                 self._end(key)
+
+    async def leave(self, login: Login) -> None:
+        """End a login here and at the gateway, whose tokens are worth nothing from then on."""
+        access = login.access
+        self.close(login)
+        try:
+            await self.client.sign_out(access)
+        except GatewayProblem as error:
+            # 401: its access token was over; the refresh token dies unused with this process's memory.
+            log.info("sign_out_refused", code=error.code)
+        except GatewayUnreachable as error:
+            log.warning("sign_out_not_told", reason=str(error))
 
     def sweep(self) -> None:
         """End the logins whose time is over."""

@@ -56,7 +56,7 @@ class SignIn:
             )
             return form(target, email, text, 503)
         if request.state.login is not None:
-            self._logins.close(request.state.login)
+            await self._logins.leave(request.state.login)
         response = RedirectResponse(target, 303)
         response.set_cookie(self._cookie_name, cookie, path="/", secure=self._is_secure, httponly=True, samesite="lax")
         return response
@@ -64,7 +64,7 @@ class SignIn:
     async def leave(self, request: Request) -> Response:
         """POST /sign-out; the gate has checked that the form is ours."""
         if request.state.login is not None:
-            self._logins.close(request.state.login)
+            await self._logins.leave(request.state.login)
         response = RedirectResponse("/sign-in", 303, headers={"Clear-Site-Data": '"cache", "storage"'})
         response.delete_cookie(self._cookie_name, path="/", secure=self._is_secure, httponly=True, samesite="lax")
         return response

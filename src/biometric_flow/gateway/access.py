@@ -9,6 +9,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 
+from biometric_flow.gateway.standing import Standing
 from biometric_flow.identity.rbac import NARROWEST, Permission
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.acting import TRAIL
@@ -25,8 +26,9 @@ class AccountPrincipal:
 
     account: str
     tenant: TenantId
-    role: str
+    session: str
     expires_at: datetime
+    standing: Standing
 
 
 @dataclass(frozen=True, slots=True)

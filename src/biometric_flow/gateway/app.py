@@ -37,10 +37,12 @@ from biometric_flow.gateway.routes.policies import policies_router
 from biometric_flow.gateway.routes.privacy import privacy_router
 from biometric_flow.gateway.routes.punches import punches_router
 from biometric_flow.gateway.routes.requests import leave_router, regularisations_router
+from biometric_flow.gateway.routes.rights import rights_router
 from biometric_flow.gateway.routes.stream import stream_router
 from biometric_flow.gateway.routes.workdays import workdays_router
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.sign_in import SignIn
+from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.trail import AuditTrail
 from biometric_flow.gateway.wal import WalShipper
@@ -93,6 +95,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     passwords = Passwords()
     keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock)
     tokens = _access_tokens(settings)
+    standings = Standings(database, clock)
     sign_in = SignIn(database, passwords, tokens, clock, timedelta(days=settings.refresh_days))
     overviews = Overviews(database, registry, clock)
     hub = Hub(database, registry, overviews, clock)
@@ -109,13 +112,14 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
 
     routers = (
         health_router(database),
-        accounts_router(database, sign_in),
+        accounts_router(database, sign_in, standings, clock),
+        rights_router(database, standings, clock),
         intake_router(Intake(database), database, clock),
         ledger_router(database, witness, clock),
         directory_router(database, registry, clock),
         punches_router(database),
         overview_router(overviews),
-        stream_router(hub, clock),
+        stream_router(hub, standings, clock),
         people_router(database, loader, clock),
         imports_router(database, loader, clock),
         plans_router(database, loader, clock),
@@ -165,7 +169,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     limits = Limits(
         settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
     )
-    guarded = Baseline(app, AccessGuard(operations, credentials, tokens, limits, clock))
+    guarded = Baseline(app, AccessGuard(operations, credentials, tokens, standings, limits, clock))
     return Gateway(Door(guarded, routers, trail, clock), operations)
 
 

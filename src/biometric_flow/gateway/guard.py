@@ -5,19 +5,22 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Final
+from uuid import UUID
 
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from biometric_flow.gateway.access import AccountPrincipal, Operations, PlacePrincipal
+from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.traffic.addresses import Network, client_address
 from biometric_flow.gateway.traffic.rates import RateLimiter
-from biometric_flow.identity.rbac import Permission, allows
+from biometric_flow.identity.rbac import Permission
 from biometric_flow.identity.tokens import AccessTokens, Claims
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.places import PlaceConfig
+from biometric_flow.runtime.reach import limit
 from biometric_flow.runtime.web import Forbidden, Unauthenticated, bearer
 
 PLACE_PREFIX: Final = "bfp_"
@@ -96,14 +99,21 @@ class AccessGuard:
     """
 
     def __init__(
-        self, operations: Operations, credentials: PlaceCredentials, tokens: AccessTokens, limits: Limits, clock: Clock
+        self,
+        operations: Operations,
+        credentials: PlaceCredentials,
+        tokens: AccessTokens,
+        standings: Standings,
+        limits: Limits,
+        clock: Clock,
     ) -> None:
         self._operations, self._credentials, self._tokens = operations, credentials, tokens
-        self._limits, self._clock = limits, clock
+        self._standings, self._limits, self._clock = standings, limits, clock
         self._verified: OrderedDict[str, Claims] = OrderedDict()
 
     async def __call__(self, scope: Scope) -> None:
         """Decide about one request from its head."""
+        limit(None)
         permission = self._operations.permission(scope["method"], scope["path"])
         self._limits.of_address(scope)
         if permission is None or permission is Permission.PUBLIC:
@@ -112,7 +122,7 @@ class AccessGuard:
         if token.startswith(PLACE_PREFIX):
             self._let_place_in(scope, token, permission)
         else:
-            self._let_account_in(scope, token, permission)
+            await self._let_account_in(scope, token, permission)
 
     def _let_place_in(self, scope: Scope, token: str, permission: Permission) -> None:
         place = self._credentials.find(token)
@@ -122,16 +132,24 @@ class AccessGuard:
             raise Forbidden("a place's credential opens only that place's ledger")
         scope["state"]["principal"] = place
 
-    def _let_account_in(self, scope: Scope, token: str, permission: Permission) -> None:
-        claims = self._claims(token)
+    async def _let_account_in(self, scope: Scope, token: str, permission: Permission) -> None:
+        claims, now = self._claims(token), self._clock.now()
         tenant = TenantId(claims.tenant)
         scope["state"] |= {"actor": f"account:{claims.account}", "tenant": tenant}
         self._limits.of_identity(tenant, f"account:{claims.account}")
         if permission is Permission.LEDGER_WRITE:
             raise Forbidden("expected a place's own credential")
-        if not allows(claims.role, permission):
-            raise Forbidden(f"expected a role with {permission}, this account is {claims.role}")
-        scope["state"]["principal"] = AccountPrincipal(claims.account, tenant, claims.role, claims.expires_at)
+        standing = await self._standings.of(tenant, _uuid(claims.account))
+        if not standing.lets_in(claims.session):
+            raise Unauthenticated("this sign-in was ended; sign in again")
+        reach = standing.reach(permission, now)
+        if reach is None:
+            held = ", ".join(standing.role_names(now)) or "nothing"
+            raise Forbidden(f"expected a grant with {permission} that is wide enough, this account holds {held}")
+        limit(reach)
+        scope["state"]["principal"] = AccountPrincipal(
+            claims.account, tenant, claims.session, claims.expires_at, standing
+        )
 
     def _claims(self, token: str) -> Claims:
         """Verified claims; a signature costs 0.4 ms, so tokens that passed are remembered until they end."""
@@ -146,3 +164,10 @@ class AccessGuard:
             del self._verified[token]
             raise Unauthenticated("the access token is over; get the next one with the refresh token")
         return claims
+
+
+def _uuid(account: str) -> UUID:
+    try:
+        return UUID(account)
+    except ValueError:
+        raise Unauthenticated("the access token is not valid here; sign in again") from None

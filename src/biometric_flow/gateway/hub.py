@@ -17,10 +17,12 @@ from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.store import places, punches, terminals
 from biometric_flow.gateway.views import punch_view, terminal_view
+from biometric_flow.identity.grants import Reach
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.acting import unattended
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database, DatabaseUnavailable
+from biometric_flow.runtime.reach import limit, reached
 
 log = structlog.get_logger()
 
@@ -67,9 +69,10 @@ class Listener:
 
 @dataclass(eq=False)
 class Topic:
-    """One tenant's listeners, and how far they have been told."""
+    """The listeners of one tenant who reach the same, and how far they have been told."""
 
     tenant: TenantId
+    reach: Reach | None
     position: int
     listeners: set[Listener] = field(default_factory=set)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,7 +104,7 @@ class Hub:
 
     def __init__(self, database: Database, registry: Registry, overviews: Overviews, clock: Clock) -> None:
         self._database, self._registry, self._overviews, self._clock = database, registry, overviews, clock
-        self._topics: dict[TenantId, Topic] = {}
+        self._topics: dict[tuple[TenantId, Reach | None], Topic] = {}
         self._opening = asyncio.Lock()
 
     async def run(self) -> None:
@@ -166,23 +169,26 @@ class Hub:
     async def _join(self, tenant: TenantId, listener: Listener) -> Topic:
         """A listener joins before it learns where the feed ends, so nothing falls between the two."""
         async with self._opening:
-            topic = self._topics.get(tenant)
+            key = tenant, reached()
+            topic = self._topics.get(key)
             if topic is None:
                 async with self._database.tenant(tenant) as connection:
-                    topic = Topic(tenant, await punches.feed_end(connection, tenant))
-                self._topics[tenant] = topic
+                    topic = Topic(*key, await punches.feed_end(connection, tenant))
+                self._topics[key] = topic
                 topic.task = unattended(self._pump(topic), f"pump {tenant}")
             topic.listeners.add(listener)
             return topic
 
     def _leave(self, topic: Topic, listener: Listener) -> None:
         topic.listeners.discard(listener)
-        if not topic.listeners and self._topics.get(topic.tenant) is topic:
-            del self._topics[topic.tenant]
+        key = topic.tenant, topic.reach
+        if not topic.listeners and self._topics.get(key) is topic:
+            del self._topics[key]
             if topic.task is not None:
                 topic.task.cancel()
 
     async def _pump(self, topic: Topic) -> None:
+        limit(topic.reach)
         while True:
             try:
                 await self._publish_punches(topic)
@@ -255,10 +261,10 @@ class Hub:
         except (ValueError, TypeError, KeyError):
             log.warning("notification_unreadable")
             return
-        topic = self._topics.get(tenant)
-        if topic is not None:
-            topic.terminals_due |= kind == "terminal"
-            topic.wake.set()
+        for topic in self._topics.values():
+            if topic.tenant == tenant:
+                topic.terminals_due |= kind == "terminal"
+                topic.wake.set()
 
 
 def encode(event: str, data: BaseModel | str, position: int | None = None) -> Encoded:

@@ -58,7 +58,7 @@ class SignIn:
         self._failures.succeeded(key)
         tenant = TenantId(account.tenant_id)
         async with self._database.tenant(tenant) as connection:
-            return await self._issue(connection, tenant, account.account_id, account.role, uuid4())
+            return await self._issue(connection, tenant, account.account_id, uuid4())
 
     async def with_refresh_token(self, grant: RefreshGrant) -> Token:
         """The next pair. A token that comes back a second time was stolen or leaked: its whole family ends."""
@@ -73,7 +73,7 @@ class SignIn:
             used = await accounts.use_token(connection, stored, now)
             account = None if used is None else await accounts.get(connection, used.account_id)
             if used is not None and account is not None and account.is_enabled:
-                return await self._issue(connection, tenant, account.account_id, account.role, used.family)
+                return await self._issue(connection, tenant, account.account_id, used.family)
             await accounts.revoke_family(connection, stored, now)
             if (action := acting()) is not None:
                 action.refusal, action.tenant = refused, tenant
@@ -92,9 +92,7 @@ class SignIn:
                 return account
         return None
 
-    async def _issue(
-        self, connection: AsyncConnection, tenant: TenantId, account: UUID, role: str, family: UUID
-    ) -> Token:
+    async def _issue(self, connection: AsyncConnection, tenant: TenantId, account: UUID, family: UUID) -> Token:
         now: datetime = self._clock.now()
         refresh = new_secret("bfr")
         if (action := acting()) is not None:
@@ -109,7 +107,7 @@ class SignIn:
             expires_at=now + self._refresh,
         )
         return Token(
-            access_token=self._tokens.issue(str(account), tenant, role, now),
+            access_token=self._tokens.issue(str(account), tenant, str(family), now),
             expires_in=int(self._tokens.lifetime.total_seconds()),
             refresh_token=refresh,
         )

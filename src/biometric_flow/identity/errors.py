@@ -19,6 +19,18 @@ class BadCredentials(IdentityError):
     code = "access.bad_credentials"
 
 
+class RoleInvalid(IdentityError):
+    """A role that cannot be: a taken name, a circle, too deep, or permissions that exclude each other."""
+
+    code = "role.invalid"
+
+
+class GrantRefused(IdentityError):
+    """A grant that its giver does not hold, that conflicts with another, or that names what does not exist."""
+
+    code = "grant.refused"
+
+
 class TooBusy(IdentityError):
     """More passwords wait to be checked than can be answered in time."""
 

@@ -1,4 +1,4 @@
-"""Roles and what they may do: pure."""
+"""The vocabulary of access: every permission, and how far it can be narrowed. Pure."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -11,6 +11,8 @@ class Permission(StrEnum):
     PUBLIC = "public"
     """Declared by the few operations that anyone may call."""
     SELF_READ = "self:read"
+    SELF_WRITE = "self:write"
+    """Sign out, change one's own password and second factor."""
     OVERVIEW_READ = "overview:read"
     PLACE_READ = "place:read"
     TERMINAL_READ = "terminal:read"
@@ -39,6 +41,10 @@ class Permission(StrEnum):
     PRIVACY_READ = "privacy:read"
     """Retention policies, legal holds, consent texts, archives: what stays, why, until when."""
     PRIVACY_WRITE = "privacy:write"
+    ACCESS_READ = "access:read"
+    """Accounts, roles, grants, and why somebody may do something."""
+    ACCESS_WRITE = "access:write"
+    """Invite, disable, grant and revoke, and define roles, never beyond what one holds."""
     LEDGER_WRITE = "ledger:write"
     """Held by a place's own credential, for its own ledger; by no account."""
 
@@ -63,6 +69,7 @@ class Narrowest(StrEnum):
 NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.PUBLIC: Narrowest.EVERYONE,
     Permission.SELF_READ: Narrowest.SELF,
+    Permission.SELF_WRITE: Narrowest.SELF,
     Permission.OVERVIEW_READ: Narrowest.PLACE,
     Permission.PLACE_READ: Narrowest.PLACE,
     Permission.TERMINAL_READ: Narrowest.PLACE,
@@ -83,66 +90,8 @@ NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.AUDIT_READ: Narrowest.TENANT,
     Permission.PRIVACY_READ: Narrowest.TENANT,
     Permission.PRIVACY_WRITE: Narrowest.TENANT,
+    Permission.ACCESS_READ: Narrowest.TENANT,
+    Permission.ACCESS_WRITE: Narrowest.TENANT,
     Permission.LEDGER_WRITE: Narrowest.OWN_PLACE,
 }
 """Every permission and the finest scope in which it can be held; a test fails for one that is missing."""
-
-_READ_ALL: Final = frozenset(
-    {
-        Permission.SELF_READ,
-        Permission.OVERVIEW_READ,
-        Permission.PLACE_READ,
-        Permission.TERMINAL_READ,
-        Permission.PERSON_READ,
-        Permission.PUNCH_READ,
-        Permission.LEDGER_READ,
-        Permission.PLAN_READ,
-        Permission.WORKDAY_READ,
-        Permission.PERIOD_READ,
-    }
-)
-
-_HOURS: Final = frozenset(
-    {
-        Permission.PERSON_WRITE,
-        Permission.PLAN_WRITE,
-        Permission.WORKDAY_ORDER,
-        Permission.CORRECTION_REQUEST,
-        Permission.CORRECTION_DECIDE,
-    }
-)
-_PRIVACY: Final = frozenset({Permission.PRIVACY_READ, Permission.PRIVACY_WRITE})
-_PAY: Final = frozenset({Permission.PERIOD_CLOSE, Permission.PERIOD_APPROVE, Permission.PERIOD_EXPORT})
-
-ROLES: Final[Mapping[str, frozenset[Permission]]] = {
-    "tenant_admin": _READ_ALL | _HOURS | _PAY | _PRIVACY | {Permission.AUDIT_READ},
-    "auditor": _READ_ALL | {Permission.AUDIT_READ, Permission.PRIVACY_READ},
-    "hr_manager": _READ_ALL | _HOURS | {Permission.PERIOD_CLOSE, Permission.PRIVACY_READ},
-    "payroll": frozenset(
-        {Permission.SELF_READ, Permission.PERSON_READ, Permission.PLAN_READ, Permission.WORKDAY_READ}
-        | {Permission.PERIOD_READ}
-        | _PAY
-    ),
-    "device_technician": frozenset({Permission.SELF_READ, Permission.PLACE_READ, Permission.TERMINAL_READ}),
-    # Roles of a narrower scope than the tenant hold nothing of it until grants carry a scope (security-design A9).
-    "place_manager": frozenset({Permission.SELF_READ}),
-    "employee": frozenset({Permission.SELF_READ}),
-}
-
-_PAGES: Final = (
-    ("overview", Permission.OVERVIEW_READ),
-    ("live", Permission.PUNCH_READ),
-    ("devices", Permission.TERMINAL_READ),
-    ("exceptions", Permission.WORKDAY_READ),
-    ("people", Permission.WORKDAY_READ),
-)
-
-
-def allows(role: str, permission: Permission) -> bool:
-    """May this role do that? An unknown role may do nothing that is not public."""
-    return permission is Permission.PUBLIC or permission in ROLES.get(role, frozenset())
-
-
-def pages(role: str) -> list[str]:
-    """The dashboard pages that this role may open, in the order of the menu."""
-    return [page for page, permission in _PAGES if allows(role, permission)]

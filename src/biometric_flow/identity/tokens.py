@@ -27,7 +27,8 @@ class Claims:
 
     account: str
     tenant: str
-    role: str
+    session: str
+    """The sign-in that it descends from."""
     expires_at: datetime
     token_id: str
 
@@ -39,7 +40,7 @@ class AccessTokens:
         self._key, self._issuer, self._audience, self.lifetime = key, issuer, audience, lifetime
         self._key_id = key.thumbprint()
 
-    def issue(self, account: str, tenant: str, role: str, now: datetime) -> str:
+    def issue(self, account: str, tenant: str, session: str, now: datetime) -> str:
         """A signed token that ends after the lifetime."""
         header = {"alg": ALGORITHM, "typ": TYPE, "kid": self._key_id}
         issued = int(now.timestamp())
@@ -48,7 +49,7 @@ class AccessTokens:
             "aud": self._audience,
             "sub": account,
             "tenant": tenant,
-            "role": role,
+            "sid": session,
             "iat": issued,
             "exp": issued + int(self.lifetime.total_seconds()),
             "jti": str(uuid4()),
@@ -73,7 +74,7 @@ class AccessTokens:
         return self._accept(claims, now)
 
     def _accept(self, claims: dict[str, Any], now: datetime) -> Claims:
-        names = ("sub", "tenant", "role", "jti")
+        names = ("sub", "tenant", "sid", "jti")
         texts = [claims.get(name) for name in names]
         expires, issued = claims.get("exp"), claims.get("iat")
         if (
@@ -85,8 +86,8 @@ class AccessTokens:
             or not issued - 60 <= now.timestamp() < expires <= issued + self.lifetime.total_seconds()
         ):
             raise TokenRefused(_SPOKEN)
-        account, tenant, role, token_id = map(str, texts)
-        return Claims(account, tenant, role, datetime.fromtimestamp(expires, now.tzinfo), token_id)
+        account, tenant, session, token_id = map(str, texts)
+        return Claims(account, tenant, session, datetime.fromtimestamp(expires, now.tzinfo), token_id)
 
 
 def new_secret(prefix: str) -> str:

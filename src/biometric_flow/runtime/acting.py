@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from biometric_flow.ledger.decisions import OperationDone
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.reach import limit
 from biometric_flow.runtime.web import status_of
 
 log = structlog.get_logger()
@@ -136,6 +137,7 @@ def unattended(work: Coroutine[Any, Any, ResultT], name: str) -> Task[ResultT]:
 
 def _leave_request() -> None:
     _ACTING.set(None)
+    limit(None)
     structlog.contextvars.unbind_contextvars("request_id")
 
 

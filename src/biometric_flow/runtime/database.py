@@ -14,10 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.reach import as_settings, reached
 
 CONNECT_SECONDS: Final = 3
 DEADLINE_SECONDS: Final = 10.0
-_SET_TENANT: Final = text("SELECT set_config('app.tenant', :tenant, true)")
+_SET_TENANT: Final = text(
+    "SELECT set_config('app.tenant', :tenant, true), set_config('app.places', :places, true),"
+    " set_config('app.departments', :departments, true)"
+)
 
 
 class DatabaseUnavailable(BiometricFlowError):
@@ -73,9 +77,12 @@ class Database:
 
     @asynccontextmanager
     async def tenant(self, tenant: TenantId) -> AsyncIterator[AsyncConnection]:
-        """A transaction that sees and writes rows of one tenant only. Raises DatabaseUnavailable."""
+        """A transaction that sees and writes rows of one tenant only, within the reach of the request under way.
+
+        Raises DatabaseUnavailable.
+        """
         async with self.anyone() as connection:
-            await connection.execute(_SET_TENANT, {"tenant": tenant})
+            await connection.execute(_SET_TENANT, {"tenant": tenant, **as_settings(reached())})
             yield connection
             if self.recorder is not None:
                 await self.recorder.before_commit(connection, tenant)

@@ -17,7 +17,7 @@ TOKEN = TOKENS.issue("account", "demo", "auditor", NOW)
 
 def test_a_token_says_what_was_put_in() -> None:
     claims = TOKENS.verify(TOKEN, NOW + timedelta(minutes=9, seconds=59))
-    assert (claims.account, claims.tenant, claims.role) == ("account", "demo", "auditor")
+    assert (claims.account, claims.tenant, claims.session) == ("account", "demo", "auditor")
     assert claims.expires_at == NOW + timedelta(minutes=10)
 
 

@@ -9,13 +9,15 @@ from biometric_flow.api.gateway import Me, PasswordGrant, Token, TokenRequest
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.sign_in import SignIn
-from biometric_flow.gateway.store import accounts, places
-from biometric_flow.identity.rbac import Permission, pages
+from biometric_flow.gateway.standing import Standings
+from biometric_flow.gateway.store import accounts, grants, places
+from biometric_flow.identity.rbac import Permission
+from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.web import Unauthenticated
 
 
-def accounts_router(database: Database, sign_in: SignIn) -> APIRouter:
+def accounts_router(database: Database, sign_in: SignIn, standings: Standings, clock: Clock) -> APIRouter:
     """Operations of accounts."""
     router = APIRouter(tags=["accounts"])
 
@@ -35,14 +37,28 @@ def accounts_router(database: Database, sign_in: SignIn) -> APIRouter:
             tenant_name = await places.tenant_name(connection, principal.tenant)
         if account is None:
             raise Unauthenticated("this account is gone")
+        now = clock.now()
+        roles = principal.standing.role_names(now)
         return Me(
             account=principal.account,
             email=account.email,
             name=account.name,
             tenant=principal.tenant,
             tenant_name=tenant_name,
-            role=account.role,
-            pages=pages(account.role),
+            role=next(iter(roles), ""),
+            roles=roles,
+            pages=principal.standing.pages(now),
         )
+
+    @router.post(
+        "/v1/auth/sign-out", openapi_extra=needs(Permission.SELF_WRITE), responses=problems(401), status_code=204
+    )
+    async def sign_out(request: Request) -> None:
+        """End this sign-in: its refresh tokens at once, its access tokens within five seconds everywhere."""
+        principal = account_of(request)
+        account = UUID(principal.account)
+        async with database.tenant(principal.tenant) as connection:
+            await grants.revoke_session(connection, account, UUID(principal.session), clock.now())
+        standings.forget(principal.tenant, account)
 
     return router

@@ -29,6 +29,7 @@ from biometric_flow.gateway.people.decisions import ask, check_decision, row_of,
 from biometric_flow.gateway.people.errors import (
     FieldsInvalid,
     LeaveUnknown,
+    RegularisationInvalid,
     RegularisationUnknown,
 )
 from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, write_cursor
@@ -38,9 +39,11 @@ from biometric_flow.gateway.store import register, requests, workdays
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.gateway.workdays.trials import try_out
 from biometric_flow.identity.rbac import Permission
+from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.acting import becomes
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.reach import limit, reached
 
 
 class RequestQuery(BaseModel):
@@ -170,6 +173,8 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
     async def order(orders: RegularisationOrders, request: Request) -> Preview:
         """Ask for corrections with exact times, all or none; with `preview` only say what they would change."""
         principal, now = account_of(request), clock.now()
+        await _reach_people(database, principal.tenant, orders)
+        limit(None)
         async with database.tenant(principal.tenant) as connection:
             await register.lock(connection, principal.tenant)
             asked = await ask(connection, orders.items)
@@ -201,6 +206,10 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
             rows = await requests.regularisations_by_id(connection, decisions.ids)
             if len(rows) < len(set(decisions.ids)):
                 raise RegularisationUnknown("one of these regularisations is not there")
+        # Whose they are was checked; what they change depends on punches at every place.
+        limit(None)
+        async with database.tenant(principal.tenant) as connection:
+            rows = await requests.regularisations_by_id(connection, decisions.ids)
             people = await touched(connection, rows)
             if not decisions.preview:
                 check_decision(rows, principal.account, decisions.decision, is_revocable=True)
@@ -222,6 +231,21 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
         return await try_out(database, loader, clock, principal.tenant, people, corrections=_by_person(rows))
 
     return router
+
+
+async def _reach_people(database: Database, tenant: TenantId, orders: RegularisationOrders) -> None:
+    """Whoever is not within the caller's reach is not here; what is asked for them depends on all their punches."""
+    if reached() is None:
+        return
+    async with database.tenant(tenant) as connection:
+        known = await register.get(connection, [one.person for one in orders.items])
+    wrong = [
+        FieldProblem(field=f"items.{index}.person", expected="a person who is here")
+        for index, one in enumerate(orders.items)
+        if one.person not in known
+    ]
+    if wrong:
+        raise RegularisationInvalid(f"{wrong[0].field}: expected {wrong[0].expected}; see `errors`", wrong)
 
 
 def leave_view(row: Row[Any]) -> LeaveView:

@@ -1,8 +1,10 @@
 """`/v1/stream`: punches, terminals and tiles as they change, as server-sent events."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Annotated, Final
+from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Header, Query, Request
@@ -13,12 +15,16 @@ from starlette.types import Receive, Scope, Send
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.hub import Hub, OpenStream
 from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.gateway.standing import Standings
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.database import DatabaseUnavailable
 
 log = structlog.get_logger()
 
 LAST_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 2.5
+"""How often an open stream asks whether its account may still listen; with what is remembered, within 5 s."""
 _EXAMPLE: Final = 'id: 4711\nevent: punch\ndata: {"place":"cairo","pin":"42","position":4711}\n\n'
 
 
@@ -33,9 +39,9 @@ class StreamQuery(BaseModel):
 class EventStream(Response):
     """Sends chunks until the source ends, the caller leaves or is too slow, or the time is over."""
 
-    def __init__(self, stream: OpenStream, seconds: float) -> None:
+    def __init__(self, stream: OpenStream, seconds: float, ended: Callable[[], Awaitable[None]]) -> None:
         super().__init__(headers={"X-Accel-Buffering": "no", "Content-Type": "text/event-stream; charset=utf-8"})
-        self._stream, self._seconds = stream, seconds
+        self._stream, self._seconds, self._ended = stream, seconds, ended
         del self.headers["Content-Length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,16 +49,17 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send_all(send))
         ends = (asyncio.create_task(_left(receive)), asyncio.create_task(self._stream.dropped.wait()))
+        ended = asyncio.ensure_future(self._ended())
         try:
-            await asyncio.wait((sending, *ends), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((sending, ended, *ends), timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             # The server stops and waits for nobody: the listener gets a clean end and comes back with its last id.
             log.debug("stream_cut")
         finally:
             is_cut = any(end.done() for end in ends)
-            for task in (sending, *ends):
+            for task in (sending, ended, *ends):
                 task.cancel()
-            await asyncio.gather(sending, *ends, return_exceptions=True)
+            await asyncio.gather(sending, ended, *ends, return_exceptions=True)
             await self._stream.chunks.aclose()
         if not is_cut:
             with suppress(TimeoutError):
@@ -68,7 +75,7 @@ async def _left(receive: Receive) -> None:
         pass
 
 
-def stream_router(hub: Hub, clock: Clock) -> APIRouter:
+def stream_router(hub: Hub, standings: Standings, clock: Clock) -> APIRouter:
     """The operation of live events."""
     router = APIRouter(tags=["stream"])
     answers = {
@@ -95,6 +102,17 @@ def stream_router(hub: Hub, clock: Clock) -> APIRouter:
         principal = account_of(request)
         last = query.last_event_id if last_event_id is None else last_event_id
         opened = await hub.open(principal.tenant, last)
-        return EventStream(opened, (principal.expires_at - clock.now()).total_seconds())
+        held = principal.standing.reach(Permission.PUNCH_READ, clock.now())
+
+        async def ended() -> None:
+            """Until the sign-in is ended or reaches something else than when the stream began."""
+            is_same = True
+            while is_same:
+                await clock.sleep(CHECK_SECONDS)
+                with suppress(DatabaseUnavailable):
+                    now = await standings.of(principal.tenant, UUID(principal.account))
+                    is_same = now.lets_in(principal.session) and now.reach(Permission.PUNCH_READ, clock.now()) == held
+
+        return EventStream(opened, (principal.expires_at - clock.now()).total_seconds(), ended)
 
     return router

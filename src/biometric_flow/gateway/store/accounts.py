@@ -3,13 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Row, delete, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.gateway.store import grants
 from biometric_flow.gateway.store.tables import account, refresh_token
+from biometric_flow.identity.grants import TENANT, Grant
 from biometric_flow.model.ids import TenantId
 
 _BY_EMAIL = text("SELECT * FROM accounts_by_email(:email)")
@@ -27,9 +29,10 @@ async def tenant_of_token(connection: AsyncConnection, digest: bytes) -> TenantI
     return None if found is None else TenantId(found)
 
 
-async def get(connection: AsyncConnection, account_id: UUID) -> Row[Any] | None:
-    """One account of the tenant."""
-    return (await connection.execute(select(account).where(account.c.account_id == account_id))).one_or_none()
+async def get(connection: AsyncConnection, account_id: UUID, *, is_locked: bool = False) -> Row[Any] | None:
+    """One account of the tenant; locked, nobody else changes what it holds until the commit."""
+    query = select(account).where(account.c.account_id == account_id)
+    return (await connection.execute(query.with_for_update() if is_locked else query)).one_or_none()
 
 
 async def has_email(connection: AsyncConnection, email: str) -> bool:
@@ -38,9 +41,13 @@ async def has_email(connection: AsyncConnection, email: str) -> bool:
     return bool((await connection.execute(query)).scalar_one())
 
 
-async def add(connection: AsyncConnection, **values: object) -> None:
-    """Add an account unless the tenant has one with this address."""
-    await connection.execute(insert(account).values(**values).on_conflict_do_nothing())
+async def add(connection: AsyncConnection, **values: Any) -> None:
+    """Add an account with its role in the whole tenant, unless the tenant has one with this address."""
+    added = insert(account).values(**values).on_conflict_do_nothing().returning(account.c.account_id)
+    if (await connection.execute(added)).one_or_none() is not None:
+        since = values["created_at"]
+        grant = Grant(str(uuid4()), values["role"], TENANT, since)
+        await grants.add(connection, values["tenant_id"], values["account_id"], grant, "installation", since)
 
 
 async def keep_token(connection: AsyncConnection, now: datetime, **values: object) -> None:

@@ -8,6 +8,9 @@ PROTECTED: Final = "row-level security by tenant, encryption of the disk"
 """How the gateway protects what it keeps about people."""
 
 COLUMNS: Final[Tags] = tags("""
+    access_grant: technical tenant_id grant_id account_id role scope scope_id valid_from valid_to granted_at
+    access_grant: account granted_by
+    access_role: technical tenant_id role about permissions inherits
     account: technical tenant_id account_id role is_enabled created_at, account email name, secret password_hash
     adjustment: technical tenant_id, pseudonym person_id, attendance day paid_in delta
     audit_entry: technical tenant_id sequence, evidence leaf hash record opening

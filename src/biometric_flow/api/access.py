@@ -1,0 +1,112 @@
+"""Accounts, roles and grants, as the gateway says and takes them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from biometric_flow.api.place import Slug
+
+RoleName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{2,39}$")]
+
+
+def _example(**fields: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [fields]})
+
+
+class ScopeBody(BaseModel):
+    """The whole tenant, one place, or a department with all below it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Literal["tenant", "place", "department"] = "tenant"
+    id: Slug | None = Field(None, description="Which place or department; none for the tenant.")
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        if (self.kind == "tenant") != (self.id is None):
+            raise ValueError("an id for a place or a department, and none for the tenant")
+        return self
+
+
+class GrantBody(BaseModel):
+    """A role, where, and from when until when."""
+
+    model_config = _example(role="place_manager", scope={"kind": "place", "id": "cairo"})
+
+    role: RoleName
+    scope: ScopeBody = Field(default_factory=lambda: ScopeBody(kind="tenant", id=None))
+    valid_from: AwareDatetime | None = Field(None, description="From now on when left out.")
+    valid_to: AwareDatetime | None = Field(None, description="The first moment when it is over.")
+
+
+class GrantView(BaseModel):
+    """One grant of an account."""
+
+    id: UUID
+    role: str
+    scope: ScopeBody
+    valid_from: datetime
+    valid_to: datetime | None
+    granted_by: str
+    granted_at: datetime
+
+
+class AccountView(BaseModel):
+    """One account with what it was granted."""
+
+    id: UUID
+    email: str
+    name: str
+    is_enabled: bool
+    created_at: datetime
+    grants: list[GrantView]
+
+
+class AccountState(BaseModel):
+    """Is the account let in?"""
+
+    model_config = _example(is_enabled=False)
+
+    is_enabled: bool
+
+
+class RoleBody(BaseModel):
+    """A role of the tenant's own."""
+
+    model_config = _example(about="Reads terminals and the overview", permissions=["terminal:read", "overview:read"])
+
+    about: str = Field("", max_length=200)
+    permissions: list[Annotated[str, StringConstraints(pattern="^[a-z]+:[a-z]+$")]] = Field(
+        default_factory=list, max_length=100
+    )
+    inherits: list[RoleName] = Field(default_factory=list, max_length=10)
+
+
+class RoleView(BaseModel):
+    """A role, and everything that it gives."""
+
+    name: str
+    about: str
+    is_built_in: bool
+    permissions: list[str] = Field(description="Its own.")
+    inherits: list[str]
+    gives: list[str] = Field(description="Its own and all that it inherits.")
+
+
+class GrantReason(BaseModel):
+    """What one grant has to do with a question."""
+
+    grant: UUID
+    counts: bool
+    text: str
+
+
+class Why(BaseModel):
+    """May an account do something, and what decides it."""
+
+    allowed: bool
+    permission: str
+    scope: ScopeBody
+    reasons: list[GrantReason]
