@@ -202,13 +202,13 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
         """
         principal, now = account_of(request), clock.now()
         async with database.tenant(principal.tenant) as connection:
-            await register.lock(connection, principal.tenant)
             rows = await requests.regularisations_by_id(connection, decisions.ids)
             if len(rows) < len(set(decisions.ids)):
                 raise RegularisationUnknown("one of these regularisations is not there")
         # Whose they are was checked; what they change depends on punches at every place.
         limit(None)
         async with database.tenant(principal.tenant) as connection:
+            await register.lock(connection, principal.tenant)
             rows = await requests.regularisations_by_id(connection, decisions.ids)
             people = await touched(connection, rows)
             if not decisions.preview:
