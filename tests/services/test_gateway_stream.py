@@ -189,10 +189,11 @@ async def test_a_listener_that_never_reads_is_dropped_and_others_hear_all(
 
 async def test_a_stream_ends_with_its_token(database: TestDatabase, tmp_path: Path) -> None:
     async with running_gateway(tmp_path, database) as gateway:
-        now = int(time.time())
         key = load_or_create_key(tmp_path / "token-key.pem")
-        claims = {"iss": "biometric-flow", "aud": "biometric-flow-gateway", "sub": "a", "tenant": "demo"}
-        claims |= {"role": "tenant_admin", "iat": now, "exp": now + 2, "jti": "1"}
+        claims = {"iss": "biometric-flow", "aud": "biometric-flow-gateway", "tenant": "demo"}
+        account = (await gateway.client.me(gateway.token)).account
+        now = int(time.time())
+        claims |= {"sub": account, "sid": "any", "iat": now, "exp": now + 2, "jti": "1"}
         token = jwt.encode({"alg": "Ed25519", "typ": "at+jwt", "kid": key.thumbprint()}, claims, key, ["Ed25519"])
         heard = [event.event async for event in gateway.client.stream(token)]
         assert heard[0] == "kpi"

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 
 TABLES = ("access_role", "access_grant")
 
@@ -53,6 +53,8 @@ OF_PLACES = (
     "checkpoint_refused",
     "place_key",
     "place_key_change",
+    "consent",
+    "consent_text",
 )
 OF_PEOPLE = (
     "pin_holding",
