@@ -39,7 +39,7 @@ def test_every_table_is_bound_to_tenants(database: TestDatabase) -> None:
 
 
 def test_what_belongs_to_a_place_or_a_person_is_limited_to_the_reach_of_a_request(database: TestDatabase) -> None:
-    """A new table with such a column needs a policy `reach` as in `m0009_grants`."""
+    """A new table with such a column needs a policy `reach` as in `m0010_grants`."""
     with psycopg.connect(database.owner_dsn) as connection:
         tables = connection.execute(
             "SELECT DISTINCT c.relname, EXISTS (SELECT 1 FROM pg_policy p WHERE p.polrelid = c.oid"
