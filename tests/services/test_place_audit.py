@@ -26,7 +26,7 @@ WITNESS = Cosigner("biometric-flow-gateway", Ed25519PrivateKey.from_private_byte
 KEYS = Keys(SIGNER.public, WITNESS.public)
 EVIDENCE = {
     "ledger_entry": ("sequence", "leaf", "hash", "record"),
-    "ledger_node": ("level", "position", "hash"),
+    "ledger_node": ("log", "level", "position", "hash"),
     "checkpoint": ("size", "note", "is_cosigned"),
     "subject": ("id", "pin"),
     "punch": (
@@ -56,7 +56,7 @@ class Cell:
     row: int
 
     def where(self) -> str:
-        key = {"ledger_node": "level, position", "subject": "id"}.get(self.table, "rowid")
+        key = {"ledger_node": "log, level, position", "subject": "id"}.get(self.table, "rowid")
         return f"({key}) = (SELECT {key} FROM {self.table} ORDER BY {key} LIMIT 1 OFFSET {self.row})"
 
 
@@ -171,7 +171,8 @@ def test_a_flipped_bit_in_three_thousand_values_of_a_thousand_punches_is_found_a
         ("INSERT INTO punch SELECT 2, zeroblob(16), 'CAI0001', '9', '', 0, 0, 0, 0, 0, '', 'live'", "entry 2"),
         ("UPDATE ledger_entry SET sequence = 999 WHERE sequence = 303", "entry 303"),
         ("DELETE FROM ledger_node", "tile 0/000"),
-        ("INSERT INTO ledger_node VALUES (1, 7, zeroblob(32))", "ledger_node"),
+        ("INSERT INTO ledger_node VALUES (1, 1, 7, zeroblob(32))", "ledger_node"),
+        ("INSERT INTO ledger_node VALUES (0, 1, 7, zeroblob(32))", "ledger_node of log 0"),
         ("UPDATE checkpoint SET size = 289 WHERE size = 288", "checkpoint over 289 entries"),
         ("UPDATE checkpoint SET note = (SELECT note FROM checkpoint LIMIT 1) WHERE size = 288", "over 288 entries"),
         ("DELETE FROM subject", "entry 1: the person it is about"),

@@ -14,6 +14,7 @@ from biometric_flow.api.gateway import (
     Acknowledged,
     CheckpointUpload,
     CosignedCheckpoint,
+    DecidedLog,
     EntriesUpload,
     GatewayHealth,
     GatewayPunch,
@@ -110,6 +111,11 @@ class GatewayClient:
     async def me(self, token: str) -> Me:
         """Who is signed in."""
         return await self.ask(Me, "GET", "/v1/me", token)
+
+    async def end_log(self, token: str, place: str, key: str, reason: str) -> DecidedLog:
+        """Have it decided that a place may begin another log, which `key` will sign."""
+        order = {"key": key, "reason": reason}
+        return await self.ask(DecidedLog, "POST", f"/v1/places/{place}/logs", token, json=order)
 
     async def overview(self, token: str) -> Overview:
         """Everything the overview page shows."""
@@ -265,7 +271,8 @@ class BlockingGatewayClient:
 class UplinkClient:
     """The gateway for one place: upload its ledger, say how it is. Raises GatewayProblem or GatewayUnreachable."""
 
-    def __init__(self, base_url: str, place: str, credential: str) -> None:
+    def __init__(self, base_url: str, place: str, credential: str, log: int = 1) -> None:
+        self._log = log
         secret = credential if credential.startswith("bfp_") else f"bfp_{credential}"
         self._http = httpx2.AsyncClient(
             base_url=base_url, timeout=UPLOAD_TIMEOUT, trust_env=False, headers=_bearer(secret)
@@ -277,12 +284,12 @@ class UplinkClient:
         await self._http.aclose()
 
     async def position(self) -> int:
-        """How far the gateway holds this place's ledger."""
-        return _read(Acknowledged, await self._send("GET", "/position")).position
+        """How far the gateway holds this log of the place."""
+        return _read(Acknowledged, await self._send("GET", f"/position?log={self._log}")).position
 
     async def upload(self, after: int, entries: Sequence[LedgerEntry]) -> int:
         """Send entries that follow a position, as many of them as one request takes; returns the position then held."""
-        upload = EntriesUpload.model_construct(after=after, entries=list(within(entries, MAX_UPLOAD)))
+        upload = EntriesUpload.model_construct(after=after, entries=list(within(entries, MAX_UPLOAD)), log=self._log)
         return _read(Acknowledged, await self._send("POST", "/entries", upload.model_dump_json())).position
 
     async def checkpoint(self, note: str, key: str) -> CosignedCheckpoint:

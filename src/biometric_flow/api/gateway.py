@@ -238,6 +238,7 @@ class EntriesUpload(BaseModel):
 
     after: int = Field(ge=0, description="The position that the first entry follows.")
     entries: list[LedgerEntry] = Field(max_length=1000)
+    log: int = Field(1, ge=1, le=10_000, description="Which of the place's logs they are of.")
 
 
 class Acknowledged(BaseModel):
@@ -262,6 +263,32 @@ class CosignedCheckpoint(BaseModel):
     key: str = Field("", description="What verifies the cosignature, as a C2SP vkey.")
 
 
+class NewLogOrder(BaseModel):
+    """The log of a place is to end, and another one to follow it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field(max_length=400, description="The key of the next log, as a C2SP vkey.")
+    reason: str = Field(min_length=3, max_length=200, description="Stands in the ledger for ever; never name anybody.")
+
+
+class DecidedLog(BaseModel):
+    """The gateway's signed word that a place may begin another log."""
+
+    note: str
+
+
+class PlaceLog(BaseModel):
+    """One log of a place, as the gateway holds it."""
+
+    number: int
+    origin: str
+    entries: int
+    goes_on: bool
+    decision: str = Field("", description="The signed note that ended the log before; empty for the first.")
+    begun_at: datetime | None = None
+
+
 class RefusedCheckpoint(BaseModel):
     """A checkpoint that the gateway did not cosign: evidence."""
 
@@ -276,7 +303,8 @@ class PlaceReport(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     sent_at: datetime
-    head: int = Field(ge=0, lt=2**63)
+    head: int = Field(ge=0, lt=2**62)
+    log: int = Field(1, ge=1, le=10_000, description="Which of the place's logs the head is of.")
     version: str = Field(max_length=40)
     terminals: list[TerminalView] = Field(max_length=1000)
 

@@ -97,6 +97,8 @@ STATUS: Final[dict[str, int]] = {
     "ledger.altered": 500,
     "ledger.replica_altered": 500,
     "ledger.checkpoint_refused": 409,
+    "ledger.log_ended": 409,
+    "ledger.log_refused": 409,
     "policy.invalid": 422,
     "policy.case_invalid": 422,
     "punch.unknown": 404,

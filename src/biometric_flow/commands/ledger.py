@@ -1,25 +1,24 @@
 """`biometric-flow ledger verify` and `biometric-flow receipt verify`: check what was recorded, offline."""
 
 import argparse
-from contextlib import closing
+import os
 from pathlib import Path
 
+from biometric_flow.commands.new_log import add_new_log, place_that_is_down
 from biometric_flow.commands.replica import add_replica, kept_checkpoints
 from biometric_flow.commands.screen import Screen
 from biometric_flow.ledger import verify_receipt
 from biometric_flow.ledger.errors import LedgerError
-from biometric_flow.ledger.note import PublicKey, Signer, place_origin
+from biometric_flow.ledger.logs import log_origin
+from biometric_flow.ledger.note import PublicKey, Signer
 from biometric_flow.model.ids import PlaceId, TenantId
-from biometric_flow.place.audit import Audited, Keys, audit
-from biometric_flow.place.handover import change_key
-from biometric_flow.place.keys import KEYS_FOLDER, open_keys, read_keys, root_keys
-from biometric_flow.place.schema import open_database
-from biometric_flow.place.store import PlaceStore
-from biometric_flow.place.subjects import Subjects
+from biometric_flow.place.audit import Audited, Keys, audit, newest_log
+from biometric_flow.place.files import files_of
+from biometric_flow.place.handover import KEY_FILE, change_key
+from biometric_flow.place.keys import read_keys
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.places import find_place
-from biometric_flow.runtime.process import hold
 from biometric_flow.runtime.signing import signing_key
 
 WHOLE, ALTERED = 0, 1
@@ -30,10 +29,7 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     ends = "Ends with 0 when everything fits, 1 when something does not, 2 when it could not be checked."
     verify = commands.add_parser("verify", help="check a place's whole ledger and name what was altered", epilog=ends)
-    verify.add_argument("--place", required=True, metavar="ID", help="as places.json names it")
-    verify.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
-    verify.add_argument("--data", type=Path, default=Path("biometric-flow-data"), help="parent of places/<id>")
-    verify.add_argument("--keys", type=Path, help="the place's key store (default: keys in its folder)")
+    _which(verify)
     verify.add_argument("--place-key", type=_key, help="public key that signed it (default: the one in its folder)")
     verify.add_argument("--gateway-key", type=_key, help="checks the cosignatures too")
     verify.add_argument(
@@ -47,13 +43,18 @@ def add_ledger(parser: argparse.ArgumentParser) -> None:
     verify.add_argument("--json", action="store_true", help="one JSON document")
     verify.set_defaults(command=_verify)
     change = commands.add_parser("change-key", help="give a place that is down a new signing key")
-    change.add_argument("--place", required=True, metavar="ID", help="as places.json names it")
+    _which(change)
     change.add_argument("--by", required=True, metavar="NAME", help="who does this; stands in the ledger")
-    change.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
-    change.add_argument("--data", type=Path, default=Path("biometric-flow-data"), help="parent of places/<id>")
-    change.add_argument("--keys", type=Path, help="the place's key store (default: keys in its folder)")
     change.set_defaults(command=_change_key)
+    add_new_log(commands.add_parser("new-log", help="end a log that may not go on, and begin another that names it"))
     add_replica(commands.add_parser("verify-url", help="check a log as a gateway or a place serves it", epilog=ends))
+
+
+def _which(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--place", required=True, metavar="ID", help="as places.json names it")
+    parser.add_argument("--config", type=Path, default=Path("config"), help="configuration folder (default: config)")
+    parser.add_argument("--data", type=Path, help="parent of places/<id> (default: as the place's settings say)")
+    parser.add_argument("--keys", type=Path, help="the place's key store (default: as its settings say)")
 
 
 def add_receipt(parser: argparse.ArgumentParser) -> None:
@@ -69,15 +70,17 @@ def add_receipt(parser: argparse.ArgumentParser) -> None:
 def _verify(given: argparse.Namespace) -> int:
     screen = Screen(as_json=given.json)
     place = find_place(given.config, given.place)
-    folder = given.data / "places" / place.id
-    file, key_file = folder / "place.sqlite3", folder / "ledger-key.pem"
+    files = files_of(given.config, os.environ, place.id, given.data, given.keys)
+    file, key_file = files.folder / "place.sqlite3", files.folder / KEY_FILE
     if not file.is_file() or not (given.place_key or key_file.is_file()):
-        raise StartRefused(f"expected a place's ledger and its key in {folder}, there is none; see --data, --place-key")
+        raise StartRefused(
+            f"expected a place's ledger and its key in {files.folder}, there is none; see --data, --place-key"
+        )
     own = given.place_key
     if own is None:
-        own = Signer(place_origin(TenantId(place.tenant), PlaceId(place.id)), signing_key(key_file)).public
-    keys = given.keys or folder / KEYS_FOLDER
-    store = read_keys(keys, place.tenant, root_keys(keys))
+        origin = log_origin(TenantId(place.tenant), PlaceId(place.id), newest_log(file).number)
+        own = Signer(origin, signing_key(key_file)).public
+    store = read_keys(files.keys, place.tenant, files.root())
     try:
         found = audit(
             file, PlaceId(place.id), Keys(own, given.gateway_key, tuple(kept_checkpoints(given.earlier))), store
@@ -98,20 +101,12 @@ def _verify(given: argparse.Namespace) -> int:
 
 def _change_key(given: argparse.Namespace) -> int:
     place = find_place(given.config, given.place)
-    folder = given.data / "places" / place.id
-    if not (folder / "place.sqlite3").is_file():
-        raise StartRefused(f"expected a place's ledger in {folder}, there is none; see --data")
-    origin = place_origin(TenantId(place.tenant), PlaceId(place.id))
-    where = given.keys or folder / KEYS_FOLDER
-    with closing(hold(folder)), closing(open_keys(where, place.tenant, root_keys(where))) as keys:
-        connection = open_database(folder / "place.sqlite3", keys)
-        store = PlaceStore(PlaceId(place.id), connection, Subjects(connection, keys))
+    with place_that_is_down(given, place) as down:
+        origin = log_origin(TenantId(place.tenant), PlaceId(place.id), down.store.log.number)
         try:
-            key = change_key(folder, origin, store, given.by, SystemClock().now())
+            key = change_key(down.folder, origin, down.store, given.by, SystemClock().now())
         except LedgerError as error:
             raise StartRefused(f"the key was not changed: {error}") from None
-        finally:
-            connection.close()
     Screen(as_json=False).say(str(key))
     return WHOLE
 

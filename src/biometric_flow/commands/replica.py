@@ -30,6 +30,7 @@ def add_replica(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--audit", action="store_true", help="the gateway's audit trail")
     which.add_argument("--checkpoints", action="store_true", help="the gateway's log of checkpoints")
     which.add_argument("--own", metavar="ID", help="the URL is this place itself (default: a gateway's audit trail)")
+    parser.add_argument("--log", type=int, metavar="N", help="with --place: an older log of it (default: the newest)")
     parser.add_argument("--key", required=True, help="public key that signs the log: <name>+<id>+<base64>")
     parser.add_argument("--gateway-key", help="checks the gateway's cosignature too")
     parser.add_argument(
@@ -47,19 +48,20 @@ def add_replica(parser: argparse.ArgumentParser) -> None:
 def verify_url(given: argparse.Namespace) -> int:
     """0 when everything fits, 1 when something does not, 2 when it could not be checked."""
     screen = Screen(as_json=given.json)
-    base, chained = _log(given)
     try:
         key = PublicKey.parse(given.key)
         witness = PublicKey.parse(given.gateway_key) if given.gateway_key else None
         earlier = kept_checkpoints(given.earlier)
     except LedgerError as error:
         raise StartRefused(str(error)) from None
+    base, chained = _log(given, key)
+    query = {} if given.log is None else {"log": str(given.log)}
     headers = {"Authorization": f"Bearer {os.environ[TOKEN_VARIABLE]}"} if os.environ.get(TOKEN_VARIABLE) else {}
     with httpx2.Client(base_url=given.url, headers=headers, timeout=_SECONDS, trust_env=False) as http:
 
         def fetch(path: str) -> bytes:
             try:
-                answer = http.get(f"{base}/{path}")
+                answer = http.get(f"{base}/{path}", params=query)
             except httpx2.HTTPError as error:
                 raise StartRefused(f"{given.url} does not answer: {error}") from None
             if answer.status_code != 200 or len(answer.content) > _MAX_ANSWER:
@@ -92,14 +94,15 @@ def kept_checkpoints(files: Sequence[Path]) -> list[Note]:
         raise StartRefused(f"expected a checkpoint as it was fetched, it cannot be read: {error}") from None
 
 
-def _log(given: argparse.Namespace) -> tuple[str, PlaceId | None]:
-    """Where the log is served, and the place that its leaves name."""
+def _log(given: argparse.Namespace, key: PublicKey) -> tuple[str, PlaceId | None]:
+    """Where the log is served, and the place that its leaves name; the key says which of its logs it is."""
+    name = PlaceId(key.name.rpartition("/")[2])
     if given.place:
-        return f"/v1/places/{given.place}", PlaceId(given.place)
+        return f"/v1/places/{given.place}", name
     if given.checkpoints:
         return "/v1/ledger", None
     if given.own:
-        return "/v1/ledger", PlaceId(given.own)
+        return "/v1/ledger", name
     return "/v1/audit", PlaceId("#audit")
 
 

@@ -44,6 +44,7 @@ from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.store import schema
+from biometric_flow.gateway.succession import Succession
 from biometric_flow.gateway.trail import AuditTrail
 from biometric_flow.gateway.wal import WalShipper
 from biometric_flow.gateway.witness import Witness
@@ -104,6 +105,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
 
     witness_key = signing_key(settings.data / "witness-key.pem")
     witness = Witness(database, witness_key, _configured_keys(places))
+    succession = Succession(database, witness_key)
     trail = database.recorder = AuditTrail(database, witness_key)
 
     retention = RetentionTask(database, registry, clock, settings.retention_look_seconds)
@@ -114,8 +116,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         health_router(database),
         accounts_router(database, sign_in, standings, clock),
         rights_router(database, standings, clock),
-        intake_router(Intake(database), database, clock),
-        ledger_router(database, witness, clock),
+        intake_router(Intake(database, succession), database, clock),
+        ledger_router(database, witness, succession, clock),
         directory_router(database, registry, clock),
         punches_router(database),
         overview_router(overviews),

@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Final, assert_never
 
 import cbor2
@@ -14,13 +15,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.people import corrections
-from biometric_flow.gateway.store import checkpoints, ledger, people, places, punches, terminals
+from biometric_flow.gateway.store import checkpoints, ledger, logs, people, places, punches, terminals
+from biometric_flow.gateway.succession import PlaceUnknown, Succession
 from biometric_flow.ledger.aside import RowPutAside
 from biometric_flow.ledger.chain import Head, SealedEntry, check
-from biometric_flow.ledger.decisions import CorrectionMade, KeyChanged, OperationDone, PersonErased, QuarantineDecided
+from biometric_flow.ledger.decisions import (
+    CorrectionMade,
+    KeyChanged,
+    LogStarted,
+    OperationDone,
+    PersonErased,
+    QuarantineDecided,
+)
 from biometric_flow.ledger.errors import ChainBroken, LedgerError
 from biometric_flow.ledger.events import ClockCorrected, GenerationStarted, PersonEnrolled, PunchRecorded, decode
-from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.ledger.logs import Log, log_name
 from biometric_flow.model.ids import SERIAL, PlaceId, TenantId, canonical_pin
 from biometric_flow.model.punch import Punch, clock_text, punch_id
 from biometric_flow.runtime.database import Database
@@ -39,12 +48,6 @@ class OutOfOrder(LedgerError):
     code = "ledger.out_of_order"
 
 
-class PlaceUnknown(BiometricFlowError):
-    """There is no such place for this caller."""
-
-    code = "place.unknown"
-
-
 @dataclass(frozen=True, slots=True)
 class Verified:
     """New entries that continue a head, and what they say."""
@@ -59,46 +62,70 @@ class Verified:
     corrections: list[tuple[int, CorrectionMade]] = field(default_factory=list)
     """Sequence and event of each correction."""
 
+    def behind(self, position: int) -> "Verified":
+        """The same at their positions, of a log that begins behind one."""
+        return Verified(
+            [replace(entry, sequence=position + entry.sequence) for entry in self.entries],
+            self.punches,
+            [position + sequence for sequence in self.sequences],
+            self.enrolments,
+            [(position + sequence, note) for sequence, note in self.key_changes],
+            [(position + sequence, event) for sequence, event in self.corrections],
+        )
+
 
 class Intake:
     """The only writer of replicated ledgers."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, succession: Succession) -> None:
+        self._database, self._succession = database, succession
 
-    async def position(self, tenant: TenantId, place: PlaceId) -> int:
-        """How far the gateway holds this place's ledger."""
+    async def position(self, tenant: TenantId, place: PlaceId, number: int = 1) -> int:
+        """How far the gateway holds one log of this place, nothing of one that it does not know yet."""
         async with self._database.tenant(tenant) as connection:
-            return (await _head(connection, place)).sequence
+            held = await _head(connection, place)
+            known = [*await logs.of_place(connection, place), Log(0, held.sequence)]
+        ends = {log.number: after.begins - log.begins for log, after in pairwise(known)}
+        return ends.get(number, 0)
 
     async def take(
-        self, tenant: TenantId, place: PlaceId, after: int, entries: Sequence[LedgerEntry], now: datetime
+        self,
+        tenant: TenantId,
+        place: PlaceId,
+        after: int,
+        entries: Sequence[LedgerEntry],
+        now: datetime,
+        number: int = 1,
     ) -> int:
-        """Store the entries that are new and return the position held. All or nothing.
+        """Store the entries of a log that are new and return how far it is held. All or nothing.
 
         Entries that are held already are skipped when they are identical, so an upload whose answer was lost can be
-        repeated. Raises OutOfOrder for a gap or a different past, ChainBroken for altered entries.
+        repeated. Raises OutOfOrder for a gap or a different past, ChainBroken for altered entries, LogEnded and
+        LogRefused for a log that does not go on here.
         """
         async with self._database.tenant(tenant) as connection:
-            head = await _head(connection, place, lock=True)
+            log, head = await self._succession.log_of(connection, tenant, place, number, entries, now)
             if after > head.sequence:
                 raise OutOfOrder(f"expected entries after position {head.sequence}, got entries after {after}")
             known = min(head.sequence - after, len(entries))
-            await _same_past(connection, place, after, entries[:known])
+            await _same_past(connection, place, log.begins, after, entries[:known])
             new = entries[known:]
             if not new:
                 return head.sequence
-            verified = await asyncio.to_thread(verify, tenant, place, head, new)
-            await ledger.append(connection, tenant, place, verified.entries, now)
-            await _derive(connection, tenant, place, verified)
+            verified = await asyncio.to_thread(verify, tenant, log_name(place, log.number), head, new)
+            placed = verified.behind(log.begins)
+            await ledger.append(connection, tenant, place, placed.entries, now)
+            await _derive(connection, tenant, place, placed)
             await notify(connection, {"tenant": tenant, "kind": "punch"})
             return verified.entries[-1].sequence
 
     async def report(self, tenant: TenantId, place: PlaceId, said: PlaceReport, now: datetime) -> None:
         """Keep what a place says of itself and its terminals."""
         async with self._database.tenant(tenant) as connection:
-            await _head(connection, place, lock=True)
-            await places.report(connection, tenant, place, said, now)
+            held = await _head(connection, place, lock=True)
+            begins = {log.number: log.begins for log in await logs.of_place(connection, place)}
+            head = begins.get(said.log, held.sequence) + said.head
+            await places.report(connection, tenant, place, said.model_copy(update={"head": head}), now)
             if await terminals.report(connection, tenant, place, said.terminals, now):
                 await notify(connection, {"tenant": tenant, "kind": "terminal"})
 
@@ -130,6 +157,9 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
                 found.corrections.append((head.sequence, event))
             case KeyChanged():
                 found.key_changes.append((head.sequence, event.note))
+            case LogStarted():
+                if head.sequence != 1:
+                    raise ChainBroken(head.sequence, "a log was begun before; only its first entry says so")
             case PersonErased() | OperationDone():
                 pass
             case _:
@@ -186,11 +216,13 @@ async def _head(connection: AsyncConnection, place: PlaceId, *, lock: bool = Fal
     return head
 
 
-async def _same_past(connection: AsyncConnection, place: PlaceId, after: int, repeated: Sequence[LedgerEntry]) -> None:
-    held = await ledger.entries(connection, place, after, len(repeated)) if repeated else []
+async def _same_past(
+    connection: AsyncConnection, place: PlaceId, begins: int, after: int, repeated: Sequence[LedgerEntry]
+) -> None:
+    held = await ledger.entries(connection, place, begins + after, len(repeated)) if repeated else []
     for mine, theirs in zip(held, repeated, strict=True):
-        if (mine.sequence, mine.leaf, mine.record) != (theirs.sequence, theirs.leaf, theirs.record):
-            raise OutOfOrder(f"entry {mine.sequence} differs from the one held here: this ledger has another past")
+        if (mine.sequence - begins, mine.leaf, mine.record) != (theirs.sequence, theirs.leaf, theirs.record):
+            raise OutOfOrder(f"entry {theirs.sequence} differs from the one held here: this ledger has another past")
 
 
 async def _derive(connection: AsyncConnection, tenant: TenantId, place: PlaceId, verified: Verified) -> None:

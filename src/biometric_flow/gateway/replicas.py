@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.gateway.store import ledger, punches
+from biometric_flow.gateway.store import checkpoints, ledger, logs, punches
 from biometric_flow.ledger.chain import EMPTY, SealedEntry, check, leaf_hash
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.events import PunchRecorded, decode
+from biometric_flow.ledger.logs import Log, log_name
 from biometric_flow.ledger.merkle import Frontier
 from biometric_flow.ledger.note import Checkpoint, Note
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -41,8 +43,12 @@ async def states(database: Database, tenants: Iterable[TenantId]) -> dict[str, L
         async with database.tenant(tenant) as connection:
             own = (await connection.execute(text("SELECT size, note FROM checkpoint_log"))).one_or_none()
             found[tenant] = LogState(own.size, own.note) if own else LogState(0, "")
-            rows = await connection.execute(_PLACES)
-            found |= {f"{tenant}/{row.place_id}": LogState(row.position, row.note or "") for row in rows}
+            for row in (await connection.execute(_PLACES)).all():
+                place = PlaceId(row.place_id)
+                for log, end in await _spans(connection, place, row.position):
+                    last = await checkpoints.newest(connection, place, log.begins, end)
+                    name = f"{tenant}/{log_name(place, log.number)}"
+                    found[name] = LogState(end - log.begins, last.note if last else "")
     return found
 
 
@@ -57,14 +63,15 @@ async def verify(database: Database, promised: Mapping[str, LogState]) -> Verifi
         tenant, _, place = name.partition("/")
         note = promised[name].checkpoint if name in promised else ""
         async with database.tenant(TenantId(tenant)) as connection:
-            query = _CHECKPOINTS if place else _OWN_CHECKPOINTS
-            rows = (await connection.execute(query, {"place": place} if place else {})).all()
+            span = await _span(connection, place) if place else None
+            values = {"place": span.place, "begins": span.log.begins, "end": span.end} if span else {}
+            rows = (await connection.execute(_CHECKPOINTS if span else _OWN_CHECKPOINTS, values)).all()
         signed = {row.size: row.note for row in rows if row.note}
         if note:
             signed.setdefault(Checkpoint.parse(Note.parse(note).text).size, note)
         log = _Log(name, signed)
-        if place:
-            await _read_replica(database, TenantId(tenant), PlaceId(place), log)
+        if span:
+            await _read_replica(database, TenantId(tenant), span, log)
             total = Verified(total.places + 1, total.entries + log.tree.size, total.checkpoints + log.matched)
         else:
             await _read_own(database, TenantId(tenant), log)
@@ -96,23 +103,46 @@ class _Log:
             )
 
 
-async def _read_replica(database: Database, tenant: TenantId, place: PlaceId, log: _Log) -> None:
-    head = EMPTY
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """One log of a place among the entries that are held of it."""
+
+    place: PlaceId
+    log: Log
+    end: int
+
+
+async def _span(connection: AsyncConnection, name: str) -> _Span:
+    place, _, number = name.partition("#")
+    held = await ledger.head(connection, PlaceId(place))
+    spans = await _spans(connection, PlaceId(place), held.sequence if held else 0)
+    return _Span(PlaceId(place), *spans[int(number or 1) - 1])
+
+
+async def _spans(connection: AsyncConnection, place: PlaceId, end: int) -> list[tuple[Log, int]]:
+    """The logs of a place and the position at which each ends."""
+    known = await logs.of_place(connection, place)
+    return list(zip(known, [*(log.begins for log in known[1:]), end], strict=True))
+
+
+async def _read_replica(database: Database, tenant: TenantId, span: _Span, log: _Log) -> None:
+    head, begins, name = EMPTY, span.log.begins, log_name(span.place, span.log.number)
     while True:
         async with database.tenant(tenant) as connection:
-            entries = await ledger.entries(connection, place, head.sequence, STEP)
-            claimed = await ledger.head(connection, place)
+            end = (await _span(connection, name)).end
+            entries = await ledger.entries(connection, span.place, begins + head.sequence, STEP)
+            entries = [entry for entry in entries if entry.sequence <= end]
         for entry in entries:
             try:
-                head = check(place, head, entry.leaf, entry.record, entry.opening)
+                head = check(name, head, entry.leaf, entry.record, entry.opening)
             except LedgerError as error:
                 raise ReplicaAltered(f"{log.name}: {error}") from None
             if head.hash != entry.hash:
                 raise ReplicaAltered(f"{log.name}: entry {head.sequence}: the stored hash is not the leaf's own")
             log.append(head.hash)
-        await _same_punches(database, tenant, place, log.name, entries)
+        await _same_punches(database, tenant, span.place, log.name, entries)
         if len(entries) < STEP:
-            if claimed is None or head.sequence < claimed.sequence:
+            if begins + head.sequence < end:
                 raise ReplicaAltered(f"{log.name}: entry {head.sequence + 1} is missing")
             return
 
@@ -150,9 +180,8 @@ async def _read_own(database: Database, tenant: TenantId, log: _Log) -> None:
             return
 
 
-_PLACES: Final = text(
-    "SELECT place_id, position, (SELECT note FROM checkpoint WHERE checkpoint.place_id = place.place_id"
-    " ORDER BY size DESC LIMIT 1) AS note FROM place"
+_PLACES: Final = text("SELECT place_id, position FROM place")
+_CHECKPOINTS: Final = text(
+    "SELECT size - :begins AS size, note FROM checkpoint WHERE place_id = :place AND size > :begins AND size <= :end"
 )
-_CHECKPOINTS: Final = text("SELECT size, note FROM checkpoint WHERE place_id = :place")
 _OWN_CHECKPOINTS: Final = text("SELECT size, note FROM checkpoint_log")

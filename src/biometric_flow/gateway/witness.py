@@ -7,19 +7,22 @@ and each root is computed from it.
 import hashlib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.gateway.intake import OutOfOrder, PlaceUnknown
-from biometric_flow.gateway.store import checkpoints, ledger
+from biometric_flow.api.gateway import PlaceLog
+from biometric_flow.gateway.intake import OutOfOrder
+from biometric_flow.gateway.store import checkpoints, ledger, logs
+from biometric_flow.gateway.succession import GROW_STEP, PlaceUnknown
 from biometric_flow.ledger.chain import leaf_hash
 from biometric_flow.ledger.errors import LedgerError, NoteRefused, TreeIncomplete
+from biometric_flow.ledger.logs import Log, log_at, log_name, log_origin
 from biometric_flow.ledger.merkle import TILE_WIDTH, Tile, bundle, inclusion, is_within
-from biometric_flow.ledger.note import Checkpoint, Cosigner, Note, PublicKey, Signer, place_origin
+from biometric_flow.ledger.note import Checkpoint, Cosigner, Note, PublicKey, Signer
 from biometric_flow.ledger.receipt import ReceiptNotYet, write_receipt
 from biometric_flow.ledger.rotation import next_key
 from biometric_flow.model.errors import BiometricFlowError
@@ -29,8 +32,6 @@ from biometric_flow.runtime.web import NotFound
 
 NAME: Final = "biometric-flow-gateway"
 """The gateway's name in its cosignatures."""
-GROW_STEP: Final = 256 * TILE_WIDTH
-"""Leaves by which a replica's tree grows in one transaction."""
 
 
 class CheckpointRefused(LedgerError):
@@ -85,29 +86,34 @@ class Witness:
             head = await ledger.head(connection, place, lock=True)
             if head is None:
                 raise PlaceUnknown(f"there is no place {place}")
-            key = await self._key_of(connection, tenant, place, vkey, now)
-            for handed_over in await checkpoints.key_changes(connection, place, checkpoint.size):
+            log = await logs.current(connection, place)
+            key = await self._key_of(connection, tenant, place, log, vkey, now)
+            end = log.begins + checkpoint.size
+            for handed_over in await checkpoints.key_changes(connection, place, log.begins, end):
                 # One from another key than the one believed so far gives nobody anything.
                 with suppress(NoteRefused):
                     key = next_key(handed_over, key)
             shown.verified_by(key)
-            if checkpoint.size > head.sequence:
-                raise OutOfOrder(f"expected entries up to {checkpoint.size} first, {head.sequence} are held")
+            if end > head.sequence:
+                held = head.sequence - log.begins
+                raise OutOfOrder(f"expected entries up to {checkpoint.size} first, {held} are held")
             shown = Note(shown.text, tuple(one for one in shown.signatures if one.key_id == key.id))
-            last = await checkpoints.newest(connection, place)
+            last = await checkpoints.newest(connection, place, log.begins)
             if last is not None and str(shown) == str(_without(Note.parse(last.note), self.key)):
                 return Note.parse(last.note)
-            reason = await self._objection(connection, tenant, place, checkpoint, shown, last.size if last else 0)
+            done = last.size - log.begins if last else 0
+            reason = await self._objection(connection, tenant, place, log, checkpoint, shown, done)
             if reason is None:
-                return await self._cosign(connection, tenant, place, shown, checkpoint.size, now)
+                return await self._cosign(connection, tenant, place, shown, end, now)
             digest = hashlib.sha256(str(shown).encode()).digest()
             await checkpoints.refuse(connection, tenant, place, digest=digest, note=str(shown), reason=reason, now=now)
         raise CheckpointRefused(f"{reason}; the note is kept as evidence")
 
-    async def newest(self, tenant: TenantId, place: PlaceId) -> str:
-        """The last cosigned checkpoint of a place."""
+    async def newest(self, tenant: TenantId, place: PlaceId, number: int | None = None) -> str:
+        """The last cosigned checkpoint of a place's log, of the one that goes on unless told."""
         async with self._database.tenant(tenant) as connection:
-            row = await checkpoints.newest(connection, place)
+            log, end = await _log(connection, place, number)
+            row = await checkpoints.newest(connection, place, log.begins, end)
         if row is None:
             raise NotFound("no checkpoint of this place was cosigned so far")
         return str(row.note)
@@ -120,16 +126,20 @@ class Witness:
             raise NotFound("no checkpoint was cosigned so far")
         return note
 
-    async def tile(self, tenant: TenantId, place: PlaceId, tile: Tile, *, is_bundle: bool) -> bytes:
+    async def tile(
+        self, tenant: TenantId, place: PlaceId, tile: Tile, number: int | None = None, *, is_bundle: bool
+    ) -> bytes:
         """A tile of a replica's tree or a bundle of its leaves, as far as the last cosigned checkpoint reaches."""
         async with self._database.tenant(tenant) as connection:
-            last = await checkpoints.newest(connection, place)
-            if last is None or not is_within(tile, last.size):
-                raise NotFound(f"the last checkpoint is over {last.size if last else 0} leaves: it has no such tile")
+            log, end = await _log(connection, place, number)
+            last = await checkpoints.newest(connection, place, log.begins, end)
+            size = last.size - log.begins if last else 0
+            if not is_within(tile, size):
+                raise NotFound(f"the last checkpoint is over {size} leaves: it has no such tile")
             if is_bundle:
-                held = await ledger.entries(connection, place, tile.index * TILE_WIDTH, tile.width)
+                held = await ledger.entries(connection, place, log.begins + tile.index * TILE_WIDTH, tile.width)
                 return bundle(entry.leaf for entry in held)
-            return b"".join(await checkpoints.Tree(connection, tenant, place).tile(tile))
+            return b"".join(await _tree(connection, tenant, place, log).tile(tile))
 
     async def own_tile(self, tenant: TenantId, tile: Tile, *, is_bundle: bool) -> bytes:
         """A tile of the tenant's own log of checkpoints, or a bundle of its leaves."""
@@ -147,22 +157,46 @@ class Witness:
             found = await checkpoints.place_of_punch(connection, punch)
             if found is None:
                 raise PunchUnknown(f"there is no punch {punch.hex()}")
-            place, sequence = found
-            row = await checkpoints.covering(connection, place, sequence)
+            place, position = found
+            log, end = await _log(connection, place, log_at(await logs.of_place(connection, place), position).number)
+            row = await checkpoints.covering(connection, place, position, end)
             if row is None:
                 raise ReceiptNotYet("the punch is recorded; the place signs a checkpoint over it within a minute")
-            (entry,) = await ledger.entries(connection, place, sequence - 1, 1)
-            tree = checkpoints.Tree(connection, tenant, place)
-            proof = await tree.hashes(inclusion(sequence - 1, row.size), row.size)
+            (entry,) = await ledger.entries(connection, place, position - 1, 1)
+            entry, size = replace(entry, sequence=position - log.begins), row.size - log.begins
+            tree = _tree(connection, tenant, place, log)
+            proof = await tree.hashes(inclusion(entry.sequence - 1, size), size)
         return write_receipt(entry, proof, Note.parse(row.note))
+
+    async def logs(self, tenant: TenantId, place: PlaceId) -> list[PlaceLog]:
+        """All logs of a place that are held, oldest first."""
+        async with self._database.tenant(tenant) as connection:
+            held = await ledger.head(connection, place)
+            if held is None:
+                raise PlaceUnknown(f"there is no place {place}")
+            known = await logs.of_place(connection, place)
+            begun = {row.number: row for row in await logs.begun(connection, place)}
+        ends = [*(log.begins for log in known[1:]), held.sequence]
+        return [
+            PlaceLog(
+                number=log.number,
+                origin=log_origin(tenant, place, log.number),
+                entries=end - log.begins,
+                goes_on=log is known[-1],
+                decision=begun[log.number].note if log.number in begun else "",
+                begun_at=begun[log.number].begun_at if log.number in begun else None,
+            )
+            for log, end in zip(known, ends, strict=True)
+        ]
 
     async def _grow(self, tenant: TenantId, place: PlaceId, size: int) -> None:
         """Let a replica's tree reach this size, in transactions that each end in time."""
         while True:
             async with self._database.tenant(tenant) as connection:
                 head = await ledger.head(connection, place)
-                tree = checkpoints.Tree(connection, tenant, place)
-                grown, end = await tree.grown(), min(size, head.sequence if head else 0)
+                log = await logs.current(connection, place)
+                tree = _tree(connection, tenant, place, log)
+                grown, end = await tree.grown(), min(size, head.sequence - log.begins if head else 0)
                 if end - grown < TILE_WIDTH:
                     return
                 await tree.grow(grown, min(end, grown + GROW_STEP))
@@ -171,9 +205,14 @@ class Witness:
         return Signer(f"biometric-flow/{tenant}", self._key)
 
     async def _key_of(
-        self, connection: AsyncConnection, tenant: TenantId, place: PlaceId, vkey: str, now: datetime
+        self, connection: AsyncConnection, tenant: TenantId, place: PlaceId, log: Log, vkey: str, now: datetime
     ) -> PublicKey:
-        """The key that is believed: the configured one, else the pinned one, else the first that is shown."""
+        """The key that is believed: the configured one, else the pinned one, else the first that is shown.
+
+        A later log has the key that was decided on with it.
+        """
+        if log.number > 1:
+            return PublicKey.parse(await logs.key_of(connection, place, log.number))
         configured = self._configured.get((tenant, place))
         if configured is not None:
             await checkpoints.pin(connection, tenant, place, str(configured), "configured", now)
@@ -186,16 +225,23 @@ class Witness:
         return key
 
     async def _objection(
-        self, connection: AsyncConnection, tenant: TenantId, place: PlaceId, said: Checkpoint, note: Note, last: int
+        self,
+        connection: AsyncConnection,
+        tenant: TenantId,
+        place: PlaceId,
+        log: Log,
+        said: Checkpoint,
+        note: Note,
+        last: int,
     ) -> str | None:
         """Why a checkpoint is not cosigned; None when nothing speaks against it."""
-        if said.origin != place_origin(tenant, place) or note.text != said.text():
-            return f"expected a checkpoint of {place_origin(tenant, place)} without extensions, got {said.origin[:120]}"
+        origin = log_origin(tenant, place, log.number)
+        if said.origin != origin or note.text != said.text():
+            return f"expected a checkpoint of {origin} without extensions, got {said.origin[:120]}"
         if said.size <= last:
             return f"a checkpoint over {last} entries was cosigned, this one over {said.size} goes back"
-        tree = checkpoints.Tree(connection, tenant, place)
         try:
-            root = await tree.root(said.size)
+            root = await _tree(connection, tenant, place, log).root(said.size)
         except TreeIncomplete as error:
             return f"the replica is damaged: {error}"
         if root != said.root:
@@ -224,6 +270,19 @@ class Witness:
         own = signer.sign(Checkpoint(signer.public.name, number + 1, await tree.root(number + 1)))
         await checkpoints.sign_own_log(connection, number + 1, str(own))
         return note
+
+
+async def _log(connection: AsyncConnection, place: PlaceId, number: int | None) -> tuple[Log, int]:
+    """A log of a place, the one that goes on for None, and the position at which it ends. Raises NotFound."""
+    known = await logs.of_place(connection, place)
+    number = number or known[-1].number
+    if number > len(known):
+        raise NotFound(f"this place has {len(known)} logs, there is no log {number}")
+    return known[number - 1], known[number].begins if number < len(known) else checkpoints.END
+
+
+def _tree(connection: AsyncConnection, tenant: TenantId, place: PlaceId, log: Log) -> checkpoints.Tree:
+    return checkpoints.Tree(connection, tenant, log_name(place, log.number), place, log.begins)
 
 
 def _without(note: Note, key: PublicKey) -> Note:

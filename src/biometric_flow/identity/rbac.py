@@ -47,6 +47,8 @@ class Permission(StrEnum):
     """Invite, disable, grant and revoke, and define roles, never beyond what one holds."""
     LEDGER_WRITE = "ledger:write"
     """Held by a place's own credential, for its own ledger; by no account."""
+    LEDGER_DECIDE = "ledger:decide"
+    """End a log of a place, so that the place may begin another one."""
 
 
 class Narrowest(StrEnum):

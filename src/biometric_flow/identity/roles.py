@@ -137,6 +137,7 @@ BUILT_IN: Final[Mapping[str, Role]] = {
             _P.PERIOD_APPROVE,
             _P.PERIOD_EXPORT,
             _P.PRIVACY_WRITE,
+            _P.LEDGER_DECIDE,
             inherits=("hr_manager", "security_officer", "auditor"),
         ),
     )

@@ -162,6 +162,38 @@ class KeyChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LogStarted:
+    """The first entry of every log of a place but its first one (security-design L5)."""
+
+    kind: ClassVar[str] = "log_start"
+    version: ClassVar[int] = 1
+
+    note: str
+    """A signed note: which log ended, with what the gateway holds of it, and who decided so. See `ledger.logs`."""
+    own_size: int
+    """How many entries the place itself holds of the log that ended; a place put back from a backup has fewer."""
+    own_root: bytes
+    carried: int
+    """Entries of the log that ended, behind this one, are recorded again in this log: no gateway vouched for them."""
+    at: datetime
+
+    @property
+    def subject(self) -> str | None:
+        """Nobody's: the place's own key hides it."""
+        return None
+
+    def body(self) -> dict[str, Any]:
+        """What is recorded."""
+        return {
+            "note": self.note,
+            "own_size": self.own_size,
+            "own_root": self.own_root,
+            "carried": self.carried,
+            "at": instant_text(self.at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class OperationDone:
     """Somebody used an operation that writes, whether it was done or refused (security-design S1, L9)."""
 
@@ -205,7 +237,7 @@ class OperationDone:
         }
 
 
-Decision = CorrectionMade | QuarantineDecided | PersonErased | KeyChanged | OperationDone
+Decision = CorrectionMade | QuarantineDecided | PersonErased | KeyChanged | LogStarted | OperationDone
 
 
 def correction_made(body: Mapping[str, Any]) -> CorrectionMade:
@@ -260,6 +292,17 @@ def person_erased(body: Mapping[str, Any]) -> PersonErased:
 def key_changed(body: Mapping[str, Any]) -> KeyChanged:
     """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
     return KeyChanged(text(body["note"]), text(body["by"]), datetime.fromisoformat(body["at"]))
+
+
+def log_started(body: Mapping[str, Any]) -> LogStarted:
+    """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    return LogStarted(
+        note=text(body["note"]),
+        own_size=whole(body["own_size"]),
+        own_root=octets(body["own_root"], DIGEST_BYTES),
+        carried=whole(body["carried"]),
+        at=datetime.fromisoformat(body["at"]),
+    )
 
 
 def operation_done(body: Mapping[str, Any]) -> OperationDone:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry, check, link, seal
 from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.ledger.events import Event
+from biometric_flow.ledger.logs import log_key, log_name
 from biometric_flow.ledger.store import KeyRing, LedgerStore
 from biometric_flow.model.ids import PlaceId
 
@@ -13,10 +14,13 @@ VERIFY_STEP = 1000
 
 
 class Ledger:
-    """The append-only record of one place, over a store. Transactions are the caller's."""
+    """The append-only record of one place, over a store. Transactions are the caller's.
 
-    def __init__(self, place: PlaceId, store: LedgerStore, keys: KeyRing) -> None:
-        self.place = place
+    `number` says which of the place's logs the store holds.
+    """
+
+    def __init__(self, place: PlaceId, store: LedgerStore, keys: KeyRing, number: int = 1) -> None:
+        self.place, self._number = log_name(place, number), number
         self._store = store
         self._keys = keys
 
@@ -24,7 +28,8 @@ class Ledger:
         """Seal the events in order and store them. `day` is the receive day, YYYY-MM-DD in UTC."""
         head = self._store.head()
         # Looked up once a batch and not kept: a key made in a transaction that fails must not be used again.
-        keys = {subject: self._keys.key(subject) for subject in {event.subject for event in events}}
+        subjects = {event.subject for event in events}
+        keys = {subject: log_key(self._keys.key(subject), self._number) for subject in subjects}
         sealed: list[SealedEntry] = []
         for event in events:
             entry = seal(self.place, head, day, event, keys[event.subject])

@@ -11,8 +11,10 @@ from datetime import datetime
 from typing import Final
 
 from biometric_flow.ledger.errors import CheckpointInconsistent, TreeIncomplete
+from biometric_flow.ledger.logs import Log
 from biometric_flow.ledger.merkle import TILE_WIDTH, Span, Tile, fold, full_tiles, hash_of, tiles_of
 from biometric_flow.ledger.note import Checkpoint, Note, Signer
+from biometric_flow.ledger.sqlite import end_of, logs_of
 
 SCHEMA: Final = """
 CREATE TABLE ledger_node (                 -- roots of full tiles: level 1 and above of C2SP tlog-tiles
@@ -30,6 +32,9 @@ CREATE TABLE checkpoint (
 """
 
 
+_CHECKPOINTS: Final = "SELECT size, note, is_cosigned FROM checkpoint WHERE size > ? AND size <= ?"
+
+
 @dataclass(frozen=True, slots=True)
 class Signed:
     """A checkpoint that was signed, as it stands."""
@@ -45,19 +50,27 @@ class Signed:
 
 
 class SqliteTree:
-    """Tiles and checkpoints over an open connection. Begin and commit are the connection owner's."""
+    """Tiles and checkpoints of one log, of the newest unless told. Begin and commit are the connection owner's."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, log: Log | None = None) -> None:
         self._connection = connection
+        logs = logs_of(connection)
+        self.log = log or logs[-1]
+        self._end = end_of(logs, self.log)
 
     def tile(self, tile: Tile) -> list[bytes]:
         """The hashes of a tile, as many as are there."""
         first = tile.index * TILE_WIDTH
         if tile.level == 0:
-            query, values = "SELECT hash FROM ledger_entry WHERE sequence > ? ORDER BY sequence LIMIT ?", (first,)
+            query, values = (
+                "SELECT hash FROM ledger_entry WHERE sequence > ? ORDER BY sequence LIMIT ?",
+                (self.log.begins + first,),
+            )
         else:
-            query = "SELECT hash FROM ledger_node WHERE level = ? AND position >= ? ORDER BY position LIMIT ?"
-            values = (tile.level, first)  # type: ignore[assignment]
+            query = (
+                "SELECT hash FROM ledger_node WHERE log = ? AND level = ? AND position >= ? ORDER BY position LIMIT ?"
+            )
+            values = (self.log.number, tile.level, first)  # type: ignore[assignment]
         return [row[0] for row in self._connection.execute(query, (*values, tile.width))]
 
     def hashes(self, spans: Iterable[Span], size: int) -> list[bytes]:
@@ -85,38 +98,37 @@ class SqliteTree:
             return None
         self.grow(done, size)
         note = signer.sign(Checkpoint(signer.public.name, size, self.root(size)))
-        self._connection.execute("INSERT INTO checkpoint VALUES (?, ?, ?, 0)", (size, str(note), now.isoformat()))
+        row = (self.log.begins + size, str(note), now.isoformat())
+        self._connection.execute("INSERT INTO checkpoint VALUES (?, ?, ?, 0)", row)
         return Signed(size, note, is_cosigned=False)
 
     def grow(self, old: int, new: int) -> None:
         """Keep the roots of the tiles that are full now."""
         for tile in full_tiles(old, new):
-            row = (tile.level + 1, tile.index, fold(self.tile(tile)))
-            self._connection.execute("INSERT INTO ledger_node VALUES (?, ?, ?)", row)
+            row = (self.log.number, tile.level + 1, tile.index, fold(self.tile(tile)))
+            self._connection.execute("INSERT INTO ledger_node VALUES (?, ?, ?, ?)", row)
 
     def keep_cosigned(self, size: int, note: Note) -> None:
         """Keep what a witness added to a checkpoint."""
-        self._connection.execute("UPDATE checkpoint SET note = ?, is_cosigned = 1 WHERE size = ?", (str(note), size))
+        query = "UPDATE checkpoint SET note = ?, is_cosigned = 1 WHERE size = ?"
+        self._connection.execute(query, (str(note), self.log.begins + size))
 
     def newest(self) -> Signed | None:
         """The last checkpoint, None before the first."""
-        return self._checkpoint("SELECT size, note, is_cosigned FROM checkpoint ORDER BY size DESC LIMIT 1")
+        return self._checkpoint(f"{_CHECKPOINTS} ORDER BY size DESC LIMIT 1", 0)
 
     def newest_cosigned(self) -> Signed | None:
         """The last checkpoint that a witness cosigned, None before the first."""
-        return self._checkpoint(
-            "SELECT size, note, is_cosigned FROM checkpoint WHERE is_cosigned ORDER BY size DESC LIMIT 1"
-        )
+        return self._checkpoint(f"{_CHECKPOINTS} AND is_cosigned ORDER BY size DESC LIMIT 1", 0)
 
     def covering(self, sequence: int) -> Signed | None:
         """The first cosigned checkpoint over an entry, else the first signed one; None when there is none yet."""
-        query = "SELECT size, note, is_cosigned FROM checkpoint WHERE size >= ? ORDER BY is_cosigned DESC, size LIMIT 1"
-        return self._checkpoint(query, sequence)
+        return self._checkpoint(f"{_CHECKPOINTS} ORDER BY is_cosigned DESC, size LIMIT 1", sequence - 1)
 
     def checkpoints(self) -> list[Signed]:
         """All of them, oldest first."""
-        rows = self._connection.execute("SELECT size, note, is_cosigned FROM checkpoint ORDER BY size")
-        return [Signed(size, Note.parse(note), bool(cosigned)) for size, note, cosigned in rows]
+        rows = self._connection.execute(f"{_CHECKPOINTS} ORDER BY size", (self.log.begins, self._end))
+        return [self._signed(row) for row in rows]
 
     def _is_still(self, last: Signed) -> bool:
         try:
@@ -124,6 +136,9 @@ class SqliteTree:
         except TreeIncomplete:
             return False
 
-    def _checkpoint(self, query: str, *values: object) -> Signed | None:
-        row = self._connection.execute(query, values).fetchone()
-        return row and Signed(row[0], Note.parse(row[1]), bool(row[2]))
+    def _checkpoint(self, query: str, above: int) -> Signed | None:
+        row = self._connection.execute(query, (self.log.begins + above, self._end)).fetchone()
+        return row and self._signed(row)
+
+    def _signed(self, row: tuple[int, str, int]) -> Signed:
+        return Signed(row[0] - self.log.begins, Note.parse(row[1]), bool(row[2]))

@@ -18,7 +18,8 @@ from biometric_flow.api.clients import UplinkClient
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.jobs import JobChannel, JobOrder
 from biometric_flow.ledger.errors import ChainBroken
-from biometric_flow.ledger.note import Signer, place_origin
+from biometric_flow.ledger.logs import log_origin
+from biometric_flow.ledger.note import Signer
 from biometric_flow.model.ids import PlaceId, TenantId, TerminalSerial
 from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
@@ -152,11 +153,15 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
 
     def report() -> PlaceReport:
         return PlaceReport(
-            sent_at=clock.now(), head=reader.head(), version=__version__, terminals=state.terminal_views()
+            sent_at=clock.now(),
+            head=reader.head(),
+            log=store.log.number,
+            version=__version__,
+            terminals=state.terminal_views(),
         )
 
     writer = Writer(store, recorded)
-    origin = place_origin(place.tenant, place.id)
+    origin = log_origin(place.tenant, place.id, store.log.number)
     finish_change(folder, origin, store)
     signer = Signer(origin, signing_key(folder / KEY_FILE))
     checkpoints = Checkpoints(store, writer, signer, clock, settings.checkpoint_quiet_seconds, checkpoint_signed)
@@ -235,7 +240,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     uplink, orders, tell_consent = None, None, None
     texts = ConsentTexts(connection)
     if settings.gateway_url is not None and settings.gateway_credential is not None:
-        client = UplinkClient(str(settings.gateway_url), place.id, settings.gateway_credential.get_secret_value())
+        credential = settings.gateway_credential.get_secret_value()
+        client = UplinkClient(str(settings.gateway_url), place.id, credential, store.log.number)
         orders, tell_consent = client.privacy_orders, client.tell_consent
         uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
         corrected = Corrections(connection, store)

@@ -2,19 +2,21 @@
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from biometric_flow.identity.errors import IdentityError
 from biometric_flow.ledger.chain import EMPTY, Head, check, link
-from biometric_flow.ledger.decisions import KeyChanged, PersonErased
-from biometric_flow.ledger.errors import LedgerAltered, LedgerError
+from biometric_flow.ledger.decisions import KeyChanged, LogStarted, PersonErased
+from biometric_flow.ledger.errors import EventUnreadable, LedgerAltered, LedgerError
 from biometric_flow.ledger.events import Event, PunchRecorded, decode
+from biometric_flow.ledger.logs import FIRST, Decision, Log, log_name
 from biometric_flow.ledger.merkle import TILE_HEIGHT, Frontier, Tile, tile_path
 from biometric_flow.ledger.note import Checkpoint, Note, PublicKey
 from biometric_flow.ledger.rotation import next_key
-from biometric_flow.ledger.sqlite import COLUMNS, SqliteLedgerStore
+from biometric_flow.ledger.sqlite import COLUMNS, SqliteLedgerStore, end_of, logs_of
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.aside import Aside
 from biometric_flow.place.keys import PlaceKeys
@@ -88,64 +90,149 @@ def _file_is_whole(connection: sqlite3.Connection) -> None:
 
 
 def _succession(
-    connection: sqlite3.Connection, entries: SqliteLedgerStore, trusted: PublicKey
+    connection: sqlite3.Connection, entries: SqliteLedgerStore, begun_with: PublicKey | None
 ) -> list[tuple[int, PublicKey]]:
-    """Each key of the ledger with the entry that made it the key; the trusted one must be among them.
+    """Each key of a log with the entry that made it the key; nothing when its first key is not known.
 
     Every change is signed by the key before and the key after, so that trust in one of them reaches all the others.
     """
-    query = f"SELECT {COLUMNS} FROM ledger_entry WHERE instr(leaf, ?) ORDER BY sequence"  # noqa: S608 - our own names
-    keys: list[tuple[int, PublicKey]] = []
-    for row in connection.execute(query, (KeyChanged.kind.encode(),)):
-        sequence = row[0]
+    log = entries.log
+    query = (
+        f"SELECT {COLUMNS} FROM ledger_entry WHERE instr(leaf, ?) AND sequence > ? AND sequence <= ?"  # noqa: S608
+        " ORDER BY sequence"
+    )
+    span = log.begins, end_of(logs_of(connection), log)
+    keys = [(0, begun_with)] if begun_with else []
+    for row in connection.execute(query, (KeyChanged.kind.encode(), *span)):
         try:
-            event = decode(entries.opened(row).record)
+            entry = entries.opened(row)
+            event = decode(entry.record)
             if not isinstance(event, KeyChanged):
                 continue
             before = keys[-1][1] if keys else PublicKey.parse(event.note.split("\n")[1])
             keys = keys or [(0, before)]
-            keys.append((sequence, next_key(event.note, before)))
+            keys.append((entry.sequence, next_key(event.note, before)))
         except (LedgerError, IndexError) as error:
-            raise LedgerAltered(f"entry {sequence}: it changes the key and does not fit: {error}") from error
-    if keys and trusted not in [key for _, key in keys]:
-        raise LedgerAltered(f"entry {keys[1][0]}: the keys of this ledger are others than {trusted}")
-    return keys or [(0, trusted)]
+            raise LedgerAltered(f"entry {row[0]}: it changes the key and does not fit: {error}") from error
+    return keys
+
+
+def _successions(
+    connection: sqlite3.Connection, vault: Subjects, trusted: PublicKey
+) -> dict[int, list[tuple[int, PublicKey]]]:
+    """The keys of each log, by its number; the first entry of the next one is signed by both of theirs."""
+    logs = logs_of(connection)
+    stores = {log.number: SqliteLedgerStore(connection, vault, log) for log in logs}
+    started = {log.number: _started(stores[log.number]) for log in logs[1:]}
+    found: dict[int, list[tuple[int, PublicKey]]] = {}
+    for log in logs:
+        number = log.number
+        note, first = started.get(number, (None, None))
+        keys = _succession(connection, stores[number], first)
+        if not keys:
+            follows = started.get(number + 1)
+            first = replace(follows[1], name=log_origin_of(follows[1], number)) if follows else trusted
+            keys = [(0, first)]
+        found[number] = keys
+        if note is not None and first is not None:
+            try:
+                note.verified_by(found[number - 1][-1][1])
+                note.verified_by(first)
+            except LedgerError as error:
+                raise LedgerAltered(
+                    f"log {number}: its first entry does not continue the log before: {error}"
+                ) from error
+    known = {key for keys in found.values() for _, key in keys}
+    if trusted not in known:
+        raise LedgerAltered(f"the keys of this ledger are others than {trusted}")
+    return found
+
+
+def _started(entries: SqliteLedgerStore) -> tuple[Note, PublicKey]:
+    """What the first entry of a later log says: the signed decision, and the key of the log."""
+    where = f"log {entries.log.number}"
+    try:
+        (entry,) = entries.read(0, 1)
+        event = decode(entry.record)
+        if not isinstance(event, LogStarted):
+            raise LedgerAltered(f"{where}: expected that its first entry says why it was begun, it is a {event.kind}")
+        note = Note.parse(event.note)
+        return note, Decision.parse(note.text).key
+    except ValueError:
+        raise LedgerAltered(f"{where}: its first entry is missing") from None
+    except (LedgerError, EventUnreadable) as error:
+        raise LedgerAltered(f"{where}: its first entry does not say why it was begun: {error}") from error
+
+
+def log_origin_of(key: PublicKey, number: int) -> str:
+    """The origin of another log of the same place."""
+    base = key.name.partition("#")[0]
+    return base if number == 1 else f"{base}#{number}"
+
+
+def newest_log(file: Path) -> Log:
+    """The log of a file that goes on; the first for a file that cannot be read, of which `audit` says so."""
+    with closing(open_reader(file)) as connection:
+        try:
+            return logs_of(connection)[-1]
+        except sqlite3.Error:
+            return FIRST
 
 
 class _Audit:
+    """All logs of a file, one after the other; what is checked is always the log under way."""
+
     def __init__(self, connection: sqlite3.Connection, place: PlaceId, keys: Keys, store: PlaceKeys) -> None:
-        self._connection, self._place, self._keys = connection, place, keys
+        self._connection, self._of, self._keys = connection, place, keys
         self._subjects = Subjects(connection, store)
-        self._entries = SqliteLedgerStore(connection, self._subjects)
-        self._tree = Frontier()
+        self._successions = _successions(connection, self._subjects, keys.place)
+        self._carried = dict(connection.execute("SELECT number - 1, carried FROM ledger_log"))
+        self._erased = self._accounted = self._punches = self._cosigned = self._count = self._total = 0
+        self._before: tuple[int, bytes] | None = None
         self._aside = Aside(connection, self._subjects)
-        self._punches = 0
-        self._nodes = {(level, at): node for level, at, node in connection.execute("SELECT * FROM ledger_node")}
-        self._checkpoints = {row[0]: row[1:] for row in connection.execute("SELECT * FROM checkpoint")}
-        self._erased = self._accounted = 0
-        self._signed = max(self._checkpoints, default=0)
-        self._succession = _succession(connection, self._entries, keys.place)
-        self._cosigned = 0
 
     def run(self) -> Audited:
+        logs = logs_of(self._connection)
+        for log in logs:
+            self._begin(log)
+            head = self._read()
+            if log != logs[-1] and end_of(logs, log) != log.begins + head.sequence:
+                raise LedgerAltered(f"entry {head.sequence + 1} of log {log.number}: it is missing")
+            self._log_ends(head.sequence)
+            self._before = head.sequence, self._tree.root()
+        self._nothing_left(self._log.begins + head.sequence)
+        return Audited(self._total, self._punches, self._count, self._cosigned, self._tree.root(), self._signed)
+
+    def _begin(self, log: Log) -> None:
+        """Turn to a log."""
+        self._log, self._place = log, log_name(self._of, log.number)
+        self._entries = SqliteLedgerStore(self._connection, self._subjects, log)
+        self._tree = Frontier()
+        nodes = self._connection.execute("SELECT level, position, hash FROM ledger_node WHERE log = ?", (log.number,))
+        self._nodes = {(level, at): node for level, at, node in nodes}
+        query = "SELECT size - ?1, note, signed_at, is_cosigned FROM checkpoint WHERE size > ?1 AND size <= ?2"
+        span = (log.begins, end_of(logs_of(self._connection), log))
+        self._checkpoints = {row[0]: row[1:] for row in self._connection.execute(query, span)}
+        self._signed = max(self._checkpoints, default=0)
+        self._succession = self._successions[log.number]
+
+    def _read(self) -> Head:
         head = EMPTY
         while entries := self._entries.rows(head.sequence, STEP):
-            rows = self._rows(head.sequence, entries[-1][0])
+            rows = self._rows(self._log.begins + head.sequence, entries[-1][0])
             for stored in entries:
                 head = self._entry(head, stored, rows.pop(stored[0], None))
             if rows:
                 raise LedgerAltered(f"punch row {min(rows)}: there is no such entry")
-        self._nothing_left(head.sequence)
-        count = len(self._checkpoints)
-        return Audited(head.sequence, self._punches, count, self._cosigned, self._tree.root(), self._signed)
+        return head
 
     def _rows(self, after: int, until: int) -> dict[int, tuple[Any, ...]]:
         query = "SELECT * FROM punch WHERE sequence > ? AND sequence <= ?"
         return {row[0]: row for row in self._connection.execute(query, (after, until))}
 
     def _entry(self, head: Head, stored: tuple[int, bytes, bytes, bytes], row: tuple[Any, ...] | None) -> Head:
-        where = f"entry {head.sequence + 1}"
-        if stored[0] != head.sequence + 1:
+        where = f"entry {head.sequence + 1}" + (f" of log {self._log.number}" if self._log.number > 1 else "")
+        if stored[0] != self._log.begins + head.sequence + 1:
             raise LedgerAltered(f"{where}: it is missing, or its sequence was changed")
         try:
             entry = self._entries.opened(stored)
@@ -163,18 +250,30 @@ class _Audit:
             raise LedgerAltered(f"{where}: the person it is about is not in table subject")
         self._erased += event is None
         self._accounted += event.entries if isinstance(event, PersonErased) else 0
-        self._derived(where, event, entry.sequence, row)
-        self._aside.check(where, event)
+        if isinstance(event, LogStarted):
+            self._continues(where, event)
+        self._derived(where, event, stored[0], row)
+        if stored[0] <= self._carried.get(self._log.number, stored[0]):
+            self._aside.check(where, event)
         self._grown(entry.hash)
         return expected
 
     def _derived(self, where: str, event: Event | None, sequence: int, row: tuple[Any, ...] | None) -> None:
         expected = None
-        if isinstance(event, PunchRecorded):
+        # What was recorded again in the next log has its row there.
+        if isinstance(event, PunchRecorded) and sequence <= self._carried.get(self._log.number, sequence):
             expected = punch_row(sequence, event.punch, self._subjects)
         if row != expected:
             raise LedgerAltered(f"{where}: the row of table punch is not what the entry says")
         self._punches += row is not None
+
+    def _continues(self, where: str, event: LogStarted) -> None:
+        """The first entry of a later log tells the truth about the log before it, as this file holds it."""
+        number, begins = self._log.number, self._log.begins
+        size, root = self._before or (0, b"")
+        said = (event.own_size, event.own_root, begins - size + event.carried)
+        if number == 1 or said != (size, root, self._carried[number - 1]):
+            raise LedgerAltered(f"{where}: it says otherwise than this file of the log that it follows")
 
     def _grown(self, leaf: bytes) -> None:
         for height, root in self._tree.append(leaf):
@@ -196,7 +295,7 @@ class _Audit:
                 note.verified_by(self._keys.gateway)
         except LedgerError as error:
             raise LedgerAltered(f"{where}: {error}") from error
-        if note.text != Checkpoint(self._keys.place.name, size, self._tree.root()).text():
+        if note.text != Checkpoint(self._key_at(size).name, size, self._tree.root()).text():
             raise LedgerAltered(f"{where}: it was signed over another history than the one in this file")
         if (len(note.signatures) > 1) != is_cosigned:
             raise LedgerAltered(f"{where}: it is marked as cosigned and is not, or the other way round")
@@ -206,17 +305,30 @@ class _Audit:
         """Who signs a checkpoint over so many entries."""
         return [key for sequence, key in self._succession if sequence <= size][-1]
 
-    def _nothing_left(self, entries: int) -> None:
-        self._aside.finish()
+    def _log_ends(self, entries: int) -> None:
         if self._signed > entries:
             raise LedgerAltered(f"entry {entries + 1}: it is missing, {self._signed} entries were signed")
+        if self._nodes:
+            raise LedgerAltered(f"ledger_node {min(self._nodes)}: there is no such tile")
+        self._count += len(self._checkpoints)
+        self._total += entries
+
+    def _nothing_left(self, entries: int) -> None:
+        self._aside.finish()
         if self._erased != self._accounted:
             raise LedgerAltered(
                 f"{self._erased} entries cannot be opened, and erasures account for {self._accounted}: a record or a"
                 " key was taken away without an erasure"
             )
-        if self._nodes:
-            raise LedgerAltered(f"ledger_node {min(self._nodes)}: there is no such tile")
+        newest = (self._log.number,)
+        (node,) = self._connection.execute(
+            "SELECT min(log) FROM ledger_node WHERE log NOT BETWEEN 1 AND ?", newest
+        ).fetchone()
+        if node is not None:
+            raise LedgerAltered(f"ledger_node of log {node}: there is no such log")
+        (size,) = self._connection.execute("SELECT min(size) FROM checkpoint WHERE size < 1").fetchone()
+        if size is not None:
+            raise LedgerAltered(f"checkpoint over {size} entries: there is no such checkpoint")
         query = "SELECT min(sequence) FROM punch WHERE sequence > ?"
         (extra,) = self._connection.execute(query, (entries,)).fetchone()
         if extra is not None:

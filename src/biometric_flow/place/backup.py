@@ -11,10 +11,11 @@ from typing import IO, Final
 
 from biometric_flow import __version__
 from biometric_flow.ledger.errors import LedgerError
-from biometric_flow.ledger.note import Signer, place_origin
+from biometric_flow.ledger.logs import log_origin
+from biometric_flow.ledger.note import Signer
 from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import PlaceId, TenantId
-from biometric_flow.place.audit import Audited, Keys, audit
+from biometric_flow.place.audit import Audited, Keys, audit, newest_log
 from biometric_flow.place.keys import FILE_NAME as KEY_STORE
 from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.schema import open_database
@@ -105,7 +106,8 @@ def verify(folder: Path, place: PlaceConfig, manifest: Manifest) -> Audited:
     """Check a restored folder as `ledger verify` does, and that it holds what the manifest promises."""
     keys = open_keys(folder / KEYS_FOLDER, place.tenant, root_keys(folder / KEYS_FOLDER))
     open_database(folder / DATABASE, keys).close()
-    own = Signer(place_origin(TenantId(place.tenant), PlaceId(place.id)), signing_key(folder / SIGNING_KEY)).public
+    origin = log_origin(TenantId(place.tenant), PlaceId(place.id), newest_log(folder / DATABASE).number)
+    own = Signer(origin, signing_key(folder / SIGNING_KEY)).public
     found = audit(folder / DATABASE, PlaceId(place.id), Keys(own), keys)
     promised = manifest.logs[place.id].entries
     if found.entries != promised:

@@ -32,7 +32,8 @@ COLUMNS: Final[Tags] = tags("""
     key: technical id kind version state wrapped_by reserved, pseudonym owner, secret wrapped
     ledger_entry: technical sequence, evidence leaf hash record
     legal_hold: technical id origin, identity sealed
-    ledger_node: technical level position hash
+    ledger_log: technical number begins carried
+    ledger_node: technical log level position hash
     outbox: technical sequence
     person: technical terminal uid privilege, pseudonym subject, identity sealed
     punch: technical sequence terminal verify work_code drift_ms received_at channel, pseudonym known subject

@@ -4,17 +4,19 @@ import asyncio
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.events import PunchRecorded, decode
+from biometric_flow.ledger.logs import log_at
 from biometric_flow.ledger.note import PublicKey
-from biometric_flow.ledger.sqlite import SqliteLedgerStore
+from biometric_flow.ledger.sqlite import SqliteLedgerStore, logs_of
 from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.model.punch import Punch
-from biometric_flow.place.audit import Keys, audit
+from biometric_flow.place.audit import Keys, audit, log_origin_of
 from biometric_flow.place.errors import JobFailed
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.normalise import Quarantined
@@ -62,14 +64,15 @@ def read_back(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys, punches:
 
 
 def _found(connection: sqlite3.Connection, subjects: Subjects, punches: Sequence[Punch]) -> int:
-    """The last sequence of these punches. Raises JobFailed when one is missing or is another."""
-    entries = SqliteLedgerStore(connection, subjects)
+    """The last position of these punches. Raises JobFailed when one is missing or is another."""
+    logs = logs_of(connection)
     wanted = {subjects.known(punch.pin, punch.id): punch for punch in punches if subjects.id_of(punch.pin)}
     marks = ",".join("?" * len(wanted))
     query = f"SELECT known, sequence FROM punch WHERE known IN ({marks})"  # noqa: S608 - marks only
     found: dict[bytes, int] = dict(connection.execute(query, list(wanted)))
     for known, sequence in found.items():
-        (entry,) = entries.read(sequence - 1, 1)
+        log = log_at(logs, sequence)
+        (entry,) = SqliteLedgerStore(connection, subjects, log).read(sequence - log.begins - 1, 1)
         event = decode(entry.record)
         if not isinstance(event, PunchRecorded) or event.punch.id != wanted[known].id:
             raise JobFailed("an entry of the ledger does not hold the punch it is kept for")
@@ -80,13 +83,14 @@ def _found(connection: sqlite3.Connection, subjects: Subjects, punches: Sequence
 
 
 def _check_cosigned(connection: sqlite3.Connection, keys: Keys, last: int) -> None:
-    signed = SqliteTree(connection).covering(last)
+    log = log_at(logs_of(connection), last)
+    signed = SqliteTree(connection, log).covering(last - log.begins)
     if signed is None or not signed.is_cosigned or keys.gateway is None:
         raise JobFailed(
             "the gateway has not cosigned a checkpoint that covers all of its punches; try again when it has"
         )
     try:
-        signed.note.verified_by(keys.place)
+        signed.note.verified_by(replace(keys.place, name=log_origin_of(keys.place, log.number)))
         signed.note.verified_by(keys.gateway)
     except LedgerError as error:
         raise JobFailed(f"the checkpoint over its punches is not believed: {error}") from error

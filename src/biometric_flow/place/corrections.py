@@ -57,8 +57,8 @@ class Corrections:
         if self._sequence("correction", known):
             return
         target = bytes.fromhex(order.target)
-        entry = self._entry_of(pin, target) if target else 0
-        if entry is None:
+        at = self._entry_of(pin, target) if target else 0
+        if at is None:
             log.warning("correction_without_target", correction=str(order.correction))
             return
         event = CorrectionMade(
@@ -67,7 +67,7 @@ class Corrections:
             operation=order.operation,
             pin=Pin(pin),
             target=target,
-            entry=entry,
+            entry=self._store.entry_at(at),
             changes=tuple(Change(*one) for one in order.changes),
             by=order.by,
             reason=order.reason,
@@ -75,7 +75,7 @@ class Corrections:
             at=order.at,
         )
         (sealed,) = self._store.ledger.append([event], now.date().isoformat())
-        row = (sealed.sequence, known, subjects.owner(pin).name)
+        row = (self._store.log.begins + sealed.sequence, known, subjects.owner(pin).name)
         self._connection.execute("INSERT INTO correction VALUES (?, ?, ?)", row)
 
     def _entry_of(self, pin: str, target: bytes) -> int | None:

@@ -14,7 +14,8 @@ CREATE TABLE halt (                        -- at most one row: why nothing is ad
 """
 WHAT_TO_DO: Final = (
     "terminals keep their rows meanwhile. Keep this folder as evidence, put the newest backup of it in its place,"
-    " and run `biometric-flow ledger verify`; see docs/ledger.md"
+    " and run `biometric-flow ledger verify`; where no backup is new enough, `biometric-flow ledger new-log`;"
+    " see docs/ledger.md"
 )
 
 

@@ -10,9 +10,10 @@ from biometric_flow.identity.keyring import PLACE, subject
 from biometric_flow.ledger.chain import SealedEntry
 from biometric_flow.ledger.decisions import CorrectionMade
 from biometric_flow.ledger.events import decode
+from biometric_flow.ledger.logs import log_at
 from biometric_flow.ledger.merkle import inclusion
 from biometric_flow.ledger.receipt import ReceiptNotYet, write_receipt
-from biometric_flow.ledger.sqlite import SqliteLedgerStore
+from biometric_flow.ledger.sqlite import SqliteLedgerStore, logs_of
 from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import Pin, PunchId, TenantId
 from biometric_flow.model.punch import Punch, QuarantineReason, punch_id
@@ -45,14 +46,17 @@ class PlaceReader:
 
     def receipt(self, punch: PunchId) -> str:
         """The receipt of a punch. Raises PunchUnknown, or ReceiptNotYet until a checkpoint covers it."""
-        sequence = self._sequence(punch)
-        signed = self.tree.covering(sequence)
+        position = self._position(punch)
+        log = log_at(logs_of(self._connection), position)
+        tree, entries = SqliteTree(self._connection, log), SqliteLedgerStore(self._connection, self._subjects, log)
+        sequence = position - log.begins
+        signed = tree.covering(sequence)
         if signed is None:
             raise ReceiptNotYet("the punch is recorded; the checkpoint that covers it is signed within a minute")
-        (entry,) = self._entries.read(sequence - 1, 1)
-        return write_receipt(entry, self.tree.hashes(inclusion(sequence - 1, signed.size), signed.size), signed.note)
+        (entry,) = entries.read(sequence - 1, 1)
+        return write_receipt(entry, tree.hashes(inclusion(sequence - 1, signed.size), signed.size), signed.note)
 
-    def _sequence(self, punch: PunchId) -> int:
+    def _position(self, punch: PunchId) -> int:
         """An id alone does not say whose punch it is: what stands for it is tried for everybody (ADR 81)."""
         for step in in_steps(self._subjects.candidates(punch), LOOKUP_STEP):
             marks = ",".join("?" * len(step))
@@ -131,7 +135,9 @@ class PlaceReader:
         live: dict[bytes, CorrectionMade] = {}
         withdrawn: list[bytes] = []
         for (sequence,) in self._connection.execute(query, (self._subjects.id_of(pin) or "",)).fetchall():
-            (entry,) = self._entries.read(sequence - 1, 1)
+            log = log_at(logs_of(self._connection), sequence)
+            entries = SqliteLedgerStore(self._connection, self._subjects, log)
+            (entry,) = entries.read(sequence - log.begins - 1, 1)
             event = decode(entry.record)
             assert isinstance(event, CorrectionMade), "the row follows from such an entry"
             if event.operation == "withdraw":
@@ -180,7 +186,7 @@ class PlaceReader:
         return self._entries.read(after, limit)
 
     def head(self) -> int:
-        """The last ledger sequence."""
+        """The last sequence of the log that goes on."""
         return self._entries.head().sequence
 
     def backlog(self) -> int:

@@ -157,6 +157,7 @@ STEPS: Final = (
     corrections.SCHEMA,
     retention.SCHEMA,
     texts.SCHEMA,
+    ledger_sqlite.LOGS,
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 

@@ -62,7 +62,7 @@ class Batch:
 
 @dataclass(slots=True)
 class Recorded:
-    """What became of a batch. `accepted` punches carry their ledger sequence; the four add up as I6 demands."""
+    """What became of a batch. `accepted` punches carry their position; the four add up as I6 demands."""
 
     accepted: list[tuple[int, Punch]] = field(default_factory=list)
     duplicate: int = 0
@@ -90,11 +90,12 @@ class PlaceStore:
     """The one writer of a place's SQLite file."""
 
     def __init__(self, place: PlaceId, connection: sqlite3.Connection, subjects: Subjects) -> None:
-        self._connection, self.subjects = connection, subjects
+        self.place, self._connection, self.subjects = place, connection, subjects
         self._entries = SqliteLedgerStore(connection, subjects)
         self._tree = SqliteTree(connection)
+        self.log = self._entries.log
         self.witnesses = WitnessKeys(connection)
-        self.ledger = Ledger(place, self._entries, subjects)
+        self.ledger = Ledger(place, self._entries, subjects, self.log.number)
         self.halt = Halt(connection)
         self.forgetting: list[Callable[[], None]] = []
         """Called when a change that somebody asked for was taken back."""
@@ -158,7 +159,7 @@ class PlaceStore:
             )
             news: list[Event] = [event] if punch is None else [event, PunchRecorded(punch)]
             sealed = self.ledger.append(news, made.at.date().isoformat())
-            recorded = Recorded(accepted=[] if punch is None else [(sealed[-1].sequence, punch)])
+            recorded = Recorded(accepted=[] if punch is None else [(self.log.begins + sealed[-1].sequence, punch)])
             self._insert_punches(recorded.accepted)
             self._connection.execute("UPDATE quarantine SET decision = ? WHERE known = ?", (made.decision, known_as))
             self._connection.execute(
@@ -171,6 +172,13 @@ class PlaceStore:
         if action is not None:
             action.is_recorded = True
         return recorded
+
+    def entry_at(self, position: int) -> int:
+        """The sequence, in the log that goes on, of what stands at a position; 0 for nothing.
+
+        What stands in a log before is named by the first entry, which names that log.
+        """
+        return max(1, position - self.log.begins) if position else 0
 
     def change_key(self, change: KeyChanged) -> None:
         """Add the entry that hands the ledger over to another key."""
@@ -274,7 +282,8 @@ class PlaceStore:
         news += self._changed(people)
         told = [_put_aside(row, batch.received_at) for row in aside]
         sealed = self.ledger.append([*news, *map(PunchRecorded, fresh), *told], batch.received_at.date().isoformat())
-        recorded.accepted = [(entry.sequence, punch) for entry, punch in zip(sealed[len(news) :], fresh, strict=False)]
+        new = zip(sealed[len(news) :], fresh, strict=False)
+        recorded.accepted = [(self.log.begins + entry.sequence, punch) for entry, punch in new]
         if batch.action is not None and not batch.action.is_recorded:
             self._add(batch.action, None)
         self._insert_punches(recorded.accepted)

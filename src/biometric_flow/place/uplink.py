@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 LinkState = Literal["connected", "unreachable", "refused", "not_configured"]
 RETRY_MAX_SECONDS = 15.0
-CONTRADICTIONS = ("ledger.chain_broken", "ledger.checkpoint_refused")
+CONTRADICTIONS = ("ledger.chain_broken", "ledger.checkpoint_refused", "ledger.log_ended")
 """Answers of a gateway that holds another history of this ledger."""
 
 

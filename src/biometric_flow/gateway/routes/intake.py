@@ -36,10 +36,14 @@ def intake_router(intake: Intake, database: Database, clock: Clock) -> APIRouter
     of_state = needs(Permission.LEDGER_WRITE, trail="a measurement that takes the place of the last one")
 
     @router.get("/v1/places/{place}/position", openapi_extra=declared, responses=problems(401, 403, 404))
-    async def position(place: Slug, request: Request) -> Acknowledged:
-        """How far the gateway holds this place's ledger; an upload continues there."""
+    async def position(
+        place: Slug,
+        request: Request,
+        log: Annotated[int, Query(ge=1, le=10_000, description="Which of the place's logs.")] = 1,
+    ) -> Acknowledged:
+        """How far the gateway holds a log of this place; an upload continues there."""
         caller = place_of(request)
-        return Acknowledged(position=await intake.position(caller.tenant, caller.place))
+        return Acknowledged(position=await intake.position(caller.tenant, caller.place, log))
 
     @router.post(
         "/v1/places/{place}/entries", openapi_extra=of_ledger, responses=problems(400, 401, 403, 404, 409, 413)
@@ -50,7 +54,7 @@ def intake_router(intake: Intake, database: Database, clock: Clock) -> APIRouter
         Repeating an upload whose answer was lost is safe: entries that are held already are skipped.
         """
         caller = place_of(request)
-        held = await intake.take(caller.tenant, caller.place, entries.after, entries.entries, clock.now())
+        held = await intake.take(caller.tenant, caller.place, entries.after, entries.entries, clock.now(), entries.log)
         return Acknowledged(position=held)
 
     @router.put(

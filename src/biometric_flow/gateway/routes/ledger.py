@@ -2,14 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 
-from biometric_flow.api.gateway import CheckpointUpload, CosignedCheckpoint, RefusedCheckpoint
+from biometric_flow.api.gateway import (
+    CheckpointUpload,
+    CosignedCheckpoint,
+    DecidedLog,
+    NewLogOrder,
+    PlaceLog,
+    RefusedCheckpoint,
+)
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs, place_of
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.store import checkpoints
+from biometric_flow.gateway.succession import Succession
 from biometric_flow.gateway.witness import Witness
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.ledger.merkle import read_tile_path
@@ -21,7 +29,12 @@ from biometric_flow.runtime.web import NotFound
 PunchHex = Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The punch's id.")]
 
 
-def ledger_router(database: Database, witness: Witness, clock: Clock) -> APIRouter:
+LogNumber = Annotated[
+    int | None, Query(ge=1, le=10_000, description="Which of the place's logs; the one that goes on.")
+]
+
+
+def ledger_router(database: Database, witness: Witness, succession: Succession, clock: Clock) -> APIRouter:
     """Operations of the witness."""
     router = APIRouter(tags=["ledger"])
     declared = needs(Permission.LEDGER_READ)
@@ -43,9 +56,30 @@ def ledger_router(database: Database, witness: Witness, clock: Clock) -> APIRout
         response_class=PlainTextResponse,
         responses=problems(401, 403, 404),
     )
-    async def read_checkpoint(place: Slug, request: Request) -> str:
+    async def read_checkpoint(place: Slug, request: Request, log: LogNumber = None) -> str:
         """The last checkpoint of a place, cosigned."""
-        return await witness.newest(account_of(request).tenant, PlaceId(place))
+        return await witness.newest(account_of(request).tenant, PlaceId(place), log)
+
+    @router.get("/v1/places/{place}/logs", openapi_extra=declared, responses=problems(401, 403, 404))
+    async def list_logs(place: Slug, request: Request) -> list[PlaceLog]:
+        """The logs of a place, oldest first: one, until an operator has ended it."""
+        return await witness.logs(account_of(request).tenant, PlaceId(place))
+
+    @router.post(
+        "/v1/places/{place}/logs",
+        openapi_extra=needs(Permission.LEDGER_DECIDE),
+        responses=problems(400, 401, 403, 404, 409),
+    )
+    async def end_log(place: Slug, order: NewLogOrder, request: Request) -> DecidedLog:
+        """Decide that a place may begin another log: the signed note with which `ledger new-log` begins it.
+
+        The log that goes on ends when the first entry of the next one arrives. Everything that is held of it stays.
+        """
+        caller = account_of(request)
+        note = await succession.decide(
+            caller.tenant, PlaceId(place), order.key, f"account:{caller.account}", order.reason
+        )
+        return DecidedLog(note=str(note))
 
     @router.get(
         "/v1/places/{place}/tile/{path:path}",
@@ -53,13 +87,13 @@ def ledger_router(database: Database, witness: Witness, clock: Clock) -> APIRout
         response_class=Response,
         responses=problems(401, 403, 404),
     )
-    async def read_tile(place: Slug, path: str, request: Request) -> Response:
+    async def read_tile(place: Slug, path: str, request: Request, log: LogNumber = None) -> Response:
         """A tile of the replica's tree or a bundle of its leaves (C2SP tlog-tiles)."""
         try:
             tile, is_bundle = read_tile_path(path)
         except ValueError as error:
             raise NotFound(str(error)) from None
-        content = await witness.tile(account_of(request).tenant, PlaceId(place), tile, is_bundle=is_bundle)
+        content = await witness.tile(account_of(request).tenant, PlaceId(place), tile, log, is_bundle=is_bundle)
         return Response(content, media_type="application/octet-stream")
 
     @router.get(

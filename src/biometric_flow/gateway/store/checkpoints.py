@@ -13,8 +13,11 @@ from biometric_flow.model.ids import PlaceId, PunchId, TenantId
 OWN_LOG: Final = ""
 """The log whose leaves are the places' checkpoints; every other log is named by its place."""
 
+END: Final = 2**63 - 1
+"""Beyond every position."""
+
 _LEAVES: Final = text(
-    "SELECT hash FROM ledger_entry WHERE place_id = :log AND sequence > :first ORDER BY sequence LIMIT :width"
+    "SELECT hash FROM ledger_entry WHERE place_id = :place AND sequence > :first ORDER BY sequence LIMIT :width"
 )
 _OWN_LEAVES: Final = text("SELECT hash FROM checkpoint WHERE number >= :first ORDER BY number LIMIT :width")
 _NODES: Final = text(
@@ -28,19 +31,22 @@ _CHECKPOINT: Final = "SELECT size, note, received_at, number FROM checkpoint WHE
 
 
 class Tree:
-    """One log's tree in the transaction of a tenant."""
+    """One log's tree in the transaction of a tenant. The leaves of a place's log stand behind a position of it."""
 
-    def __init__(self, connection: AsyncConnection, tenant: TenantId, log: str) -> None:
+    def __init__(
+        self, connection: AsyncConnection, tenant: TenantId, log: str, place: str | None = None, begins: int = 0
+    ) -> None:
         self._connection, self._tenant, self._log = connection, tenant, log
+        self._place, self._begins = place or log, begins
 
     async def tile(self, tile: Tile) -> list[bytes]:
         """The hashes of a tile, as many as are there."""
         query = _NODES if tile.level else (_LEAVES if self._log else _OWN_LEAVES)
-        values = {"first": tile.index * TILE_WIDTH, "width": tile.width}
-        if tile.level or self._log:
-            values["log"] = self._log  # type: ignore[assignment]
+        values: dict[str, int | str] = {"first": tile.index * TILE_WIDTH, "width": tile.width}
         if tile.level:
-            values["level"] = tile.level
+            values |= {"log": self._log, "level": tile.level}
+        elif self._log:
+            values |= {"place": self._place, "first": self._begins + tile.index * TILE_WIDTH}
         return [bytes(row.hash) for row in await self._connection.execute(query, values)]
 
     async def grown(self) -> int:
@@ -88,22 +94,25 @@ async def keep_key_change(
     await connection.execute(query, {"tenant": tenant, "place": place, "sequence": sequence, "note": note})
 
 
-async def key_changes(connection: AsyncConnection, place: PlaceId, size: int) -> list[str]:
-    """The notes of all changes of a place's key within its first entries, oldest first."""
-    query = text("SELECT note FROM place_key_change WHERE place_id = :place AND sequence <= :size ORDER BY sequence")
-    return [row.note for row in await connection.execute(query, {"place": place, "size": size})]
+async def key_changes(connection: AsyncConnection, place: PlaceId, after: int, until: int) -> list[str]:
+    """The notes of all changes of a place's key at these positions, oldest first."""
+    query = text(
+        "SELECT note FROM place_key_change WHERE place_id = :place AND sequence > :after AND sequence <= :until"
+        " ORDER BY sequence"
+    )
+    return [row.note for row in await connection.execute(query, {"place": place, "after": after, "until": until})]
 
 
-async def newest(connection: AsyncConnection, place: PlaceId) -> Row[Any] | None:
-    """The last cosigned checkpoint of a place: size, note, received_at, number."""
-    query = text(f"{_CHECKPOINT} ORDER BY size DESC LIMIT 1")
-    return (await connection.execute(query, {"place": place})).one_or_none()
+async def newest(connection: AsyncConnection, place: PlaceId, after: int = 0, until: int = END) -> Row[Any] | None:
+    """The last cosigned checkpoint that ends at these positions: size (a position), note, received_at, number."""
+    query = text(f"{_CHECKPOINT} AND size > :after AND size <= :until ORDER BY size DESC LIMIT 1")
+    return (await connection.execute(query, {"place": place, "after": after, "until": until})).one_or_none()
 
 
-async def covering(connection: AsyncConnection, place: PlaceId, sequence: int) -> Row[Any] | None:
-    """The first cosigned checkpoint over an entry of a place."""
-    query = text(f"{_CHECKPOINT} AND size >= :sequence ORDER BY size LIMIT 1")
-    return (await connection.execute(query, {"place": place, "sequence": sequence})).one_or_none()
+async def covering(connection: AsyncConnection, place: PlaceId, position: int, until: int = END) -> Row[Any] | None:
+    """The first cosigned checkpoint over an entry of a place, of its log, which ends at a position."""
+    query = text(f"{_CHECKPOINT} AND size >= :position AND size <= :until ORDER BY size LIMIT 1")
+    return (await connection.execute(query, {"place": place, "position": position, "until": until})).one_or_none()
 
 
 async def keep(
@@ -118,7 +127,7 @@ async def keep(
     leaf: bytes,
     leaf_hash: bytes,
 ) -> None:
-    """Store a cosigned checkpoint, which is leaf `number` of the tenant's own log."""
+    """Store a cosigned checkpoint that ends at the position `size`, which is leaf `number` of the tenant's own log."""
     query = text("INSERT INTO checkpoint VALUES (:tenant, :place, :size, :note, :now, :number, :leaf, :hash)")
     values = {"size": size, "note": note, "now": now, "number": number, "leaf": leaf, "hash": leaf_hash}
     await connection.execute(query, {"tenant": tenant, "place": place, **values})
@@ -182,7 +191,7 @@ async def sign_own_log(connection: AsyncConnection, size: int, note: str) -> Non
 
 
 async def place_of_punch(connection: AsyncConnection, punch: PunchId) -> tuple[PlaceId, int] | None:
-    """The place whose ledger recorded a punch first, and the sequence there."""
+    """The place whose ledger recorded a punch first, and the position there."""
     query = text("SELECT place_id, sequence FROM punch WHERE punch_id = :punch")
     row = (await connection.execute(query, {"punch": punch})).one_or_none()
     return row and (PlaceId(row.place_id), row.sequence)
