@@ -95,5 +95,6 @@ NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.ACCESS_READ: Narrowest.TENANT,
     Permission.ACCESS_WRITE: Narrowest.TENANT,
     Permission.LEDGER_WRITE: Narrowest.OWN_PLACE,
+    Permission.LEDGER_DECIDE: Narrowest.TENANT,
 }
 """Every permission and the finest scope in which it can be held; a test fails for one that is missing."""
