@@ -172,6 +172,19 @@ place_key = Table(
     _of_place(),
 )
 
+place_log = Table(
+    "place_log",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("begins", BigInteger, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("vkey", Text, nullable=False),
+    Column("begun_at", _instant, nullable=False),
+    _of_place(),
+)
+
 place_key_change = Table(
     "place_key_change",
     metadata,
