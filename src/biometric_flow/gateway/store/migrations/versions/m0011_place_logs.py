@@ -21,6 +21,10 @@ GRANT SELECT, INSERT ON place_log TO biometric_flow_app;
 ALTER TABLE place_log ENABLE ROW LEVEL SECURITY;
 ALTER TABLE place_log FORCE ROW LEVEL SECURITY;
 CREATE POLICY tenant_isolation ON place_log USING (tenant_id = current_setting('app.tenant', true));
+CREATE POLICY reach ON place_log AS RESTRICTIVE USING (
+    (SELECT coalesce(current_setting('app.places', true), '')) = ''
+    OR place_id = ANY (string_to_array((SELECT current_setting('app.places', true)), ','))
+);
 """
 
 
