@@ -37,6 +37,33 @@ def small_disk(folder: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def journalled_disk(folder: Path) -> Iterator[Path]:
+    """An ext4 file system of its own in a file; it goes read-only as one whose disk fails. Needs the right to mount."""
+    image = folder.with_suffix(".img")
+    folder.mkdir()
+    with image.open("wb") as file:
+        file.truncate(32 * 1024 * 1024)
+    commands = (["mkfs.ext4", "-q", str(image)], ["mount", "-o", "loop,errors=remount-ro", str(image), str(folder)])
+    can_mount = os.geteuid() == 0 and shutil.which("mkfs.ext4") is not None
+    is_mounted = can_mount and all(
+        subprocess.run(one, check=False, capture_output=True).returncode == 0 for one in commands
+    )
+    require(is_mounted, "an ext4 file system in a file", "run the tests as root, where loop devices are allowed")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def mounted_again(disk: Path) -> None:
+    """What an operator does with a file system that went read-only: unmount, check, mount."""
+    image = disk.with_suffix(".img")
+    subprocess.run(["umount", str(disk)], check=True)
+    subprocess.run(["fsck.ext4", "-p", str(image)], check=False, capture_output=True)
+    subprocess.run(["mount", "-o", "loop", str(image), str(disk)], check=True)
+
+
+@contextlib.contextmanager
 def failing_calls(place: LonePlace, calls: str, error: str) -> Iterator[None]:
     """System calls of that process end with an error for as long as strace holds it."""
     strace = shutil.which("strace")
@@ -135,6 +162,25 @@ def test_a_disk_that_answers_with_an_error_stops_acceptance_until_it_does_not(
             assert place.health()["storage"] == "failing"
             assert place.health()["head"] < COUNT
         heals(place, COUNT)
+
+
+def test_a_file_system_that_went_read_only_stops_acceptance_and_what_was_acknowledged_is_there_afterwards(
+    tmp_path: Path,
+) -> None:
+    """No file system is made read-only below an open file but by its own error, and none of these comes back without
+    being mounted again: so this one heals with a restart of the place."""
+    with journalled_disk(tmp_path / "disk") as disk:
+        with lone_place(disk / "place") as place:
+            assert place.send(0, 100).status_code == 200
+            subprocess.run(["mount", "-o", "remount,abort", str(disk)], check=False, capture_output=True)
+            assert refused(place.send(100, COUNT))
+            assert place.health()["storage"] == "failing"
+            assert "ro," in next(line for line in Path("/proc/mounts").read_text().splitlines() if str(disk) in line)
+        mounted_again(disk)
+        with lone_place(disk / "place") as place:
+            again = place.send(0, 100).json()
+            assert (again["accepted"], again["duplicate"]) == (0, 100)
+            heals(place, COUNT)
 
 
 def test_without_file_descriptors_nobody_is_told_that_something_was_kept_and_it_heals(tmp_path: Path) -> None:
