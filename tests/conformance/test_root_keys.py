@@ -1,4 +1,4 @@
-"""One suite for every provider of root keys: the sealed file and a PKCS#11 token (SoftHSM)."""
+"""One suite for every provider of root keys: the sealed file, a PKCS#11 token (SoftHSM), a key service (AWS KMS)."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -13,7 +14,9 @@ from biometric_flow.identity.envelope import Binding, KeyId
 from biometric_flow.identity.errors import EnvelopeRefused, KeyUnusable
 from biometric_flow.identity.keyring import ROOT, KeyState, RootKeys, subject
 from biometric_flow.identity.root_file import RootKeyFile
+from biometric_flow.identity.root_service import RootKeyService
 from biometric_flow.place.keys import open_keys
+from tests.key_service import CREDENTIALS, free_port, key_service
 from tests.requires import install, require
 
 MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
@@ -39,11 +42,24 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> str:
     return LABEL
 
 
-@pytest.fixture(params=["file", "token"])
-def provider(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Provider]:
+@pytest.fixture(scope="session")
+def service() -> Iterator[str]:
+    """The address of a key service that speaks as AWS KMS does: the emulator moto, in a process of its own."""
+    with key_service(free_port()) as address:
+        yield address
+
+
+@pytest.fixture(params=["file", "token", "service"])
+def provider(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Provider]:
     """Opens the same root keys again and again, as after restarts."""
     if request.param == "file":
         yield lambda: RootKeyFile(tmp_path / "root-keys.json")
+        return
+    if request.param == "service":
+        address, prefix = request.getfixturevalue("service"), f"test-{uuid4().hex}"
+        for name, value in CREDENTIALS.items():
+            monkeypatch.setenv(name, value)
+        yield lambda: RootKeyService(prefix, "eu-central-1", address)
         return
     label = request.getfixturevalue("token")
     from biometric_flow.identity.root_token import RootKeyToken

@@ -111,7 +111,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     """Every object of a place process. The folder must be writable and is locked against a second process."""
     lock = hold(folder)
     keys_folder = settings.keys or folder / KEYS_FOLDER
-    keys = open_keys(keys_folder, place.tenant, root_keys(keys_folder, settings.token()))
+    keys = open_keys(keys_folder, place.tenant, root_keys(keys_folder, settings.root_home()))
     file = folder / "place.sqlite3"
     connection = open_database(file, keys)
     subjects = Subjects(connection, keys)

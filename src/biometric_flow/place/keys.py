@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from biometric_flow.identity.envelope import Binding, KeyId, key_id_of
-from biometric_flow.identity.errors import KeyUnusable
+from biometric_flow.identity.errors import IdentityError, KeyUnusable
 from biometric_flow.identity.keyring import (
     MESSAGES_MAX,
     ROOT,
@@ -70,6 +70,15 @@ class Token:
     module: str
     label: str
     pin: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A cloud key service (AWS KMS): what its aliases begin with, its region, its address where it is not the usual."""
+
+    prefix: str
+    region: str | None = None
+    endpoint: str | None = None
 
 
 class PlaceKeys:
@@ -238,8 +247,12 @@ class PlaceKeys:
                 f"expected the root key {root.id.hex()} of this key store, it is not there: without it nothing that "
                 "was sealed can be read; put back the root key file, or the token, that belongs to this key store"
             )
-        if self._ring.active(self._tenant_owner) is None:
+        tenant = self._ring.active(self._tenant_owner)
+        if tenant is None:
             self._keep([self._ring.make(self._tenant_owner)])
+        else:
+            # Unwrapped once and kept: a token or service that goes away later stops nobody.
+            self._ring.secret(tenant.id)
 
     def _read(self) -> list[KeyRecord]:
         return [
@@ -312,21 +325,30 @@ def open_keys(folder: Path, tenant: str, root: RootKeys) -> PlaceKeys:
         return PlaceKeys(tenant, connection, root)
     except (sqlite3.Error, OSError) as error:
         raise FolderUnusable(f"cannot use the key store {file}: {error}; check the disk, or restore it") from None
-    except KeyUnusable as error:
+    except IdentityError as error:
         raise FolderUnusable(str(error)) from None
 
 
-def root_keys(folder: Path, token: Token | None = None) -> RootKeys:
-    """Where this place's root key lives: in a token, else in a file beside its key store. Raises FolderUnusable."""
+def root_keys(folder: Path, where: Token | Service | None = None) -> RootKeys:
+    """Where this place's root key lives: in a token, a service, or a file beside its keys. Raises FolderUnusable."""
     try:
-        if token is None:
-            return RootKeyFile(folder / ROOT_FILE_NAME)
-        from biometric_flow.identity.root_token import RootKeyToken
+        match where:
+            case None:
+                return RootKeyFile(folder / ROOT_FILE_NAME)
+            case Token():
+                from biometric_flow.identity.root_token import RootKeyToken
 
-        return RootKeyToken(token.module, token.label, token.pin)
+                return RootKeyToken(where.module, where.label, where.pin)
+            case Service():
+                from biometric_flow.identity.root_service import RootKeyService
+
+                return RootKeyService(where.prefix, where.region, where.endpoint)
     except ImportError:
-        raise FolderUnusable("expected python-pkcs11 for a token: pip install 'biometric-flow[hsm]'") from None
-    except KeyUnusable as error:
+        needed = "python-pkcs11 for a token: pip install 'biometric-flow[hsm]'"
+        if isinstance(where, Service):
+            needed = "boto3 for a key service: pip install 'biometric-flow[kms]'"
+        raise FolderUnusable(f"expected {needed}") from None
+    except IdentityError as error:
         raise FolderUnusable(str(error)) from None
 
 
@@ -345,7 +367,7 @@ def read_keys(folder: Path, tenant: str | None, root: RootKeys) -> PlaceKeys:
         raise FolderUnusable(
             f"cannot read the key store {file}: {error}; restore it, or start the place once"
         ) from None
-    except KeyUnusable as error:
+    except IdentityError as error:
         raise FolderUnusable(str(error)) from None
 
 

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, HttpUrl, SecretStr, model_validator
 
 from biometric_flow.ledger.errors import KeyTextInvalid
 from biometric_flow.ledger.note import PublicKey
-from biometric_flow.place.keys import Token
+from biometric_flow.place.keys import Service, Token
 from biometric_flow.runtime.backup_settings import BackupSettings
 from biometric_flow.runtime.settings import StrongSecret
 
@@ -37,6 +37,11 @@ class PlaceSettings(BackupSettings):
     pkcs11_token: str | None = Field(None, min_length=1, max_length=32)
     pkcs11_pin: SecretStr | None = None
     """Label and PIN of the token."""
+    kms_prefix: str | None = Field(None, pattern=r"^[a-zA-Z0-9_/-]{1,180}$")
+    """A cloud key service (AWS KMS) holds the root keys, under aliases that begin so; one prefix for each place."""
+    kms_region: str | None = None
+    kms_endpoint: HttpUrl | None = None
+    """Region and address of that service, where they are not what AWS programs find by themselves."""
     host: str | None = None
     port: int | None = Field(None, ge=1, le=65535)
     """Host and port default to the place's line in places.json."""
@@ -104,8 +109,16 @@ class PlaceSettings(BackupSettings):
             raise ValueError("pkcs11_module, pkcs11_token and pkcs11_pin, all or none")
         return self
 
-    def token(self) -> Token | None:
-        """The token that holds the root key, None when a file does."""
+    @model_validator(mode="after")
+    def _one_home_for_the_root_key(self) -> Self:
+        if self.kms_prefix is not None and self.pkcs11_module is not None:
+            raise ValueError("kms_prefix or pkcs11_module, not both")
+        return self
+
+    def root_home(self) -> Token | Service | None:
+        """The token or service that holds the root key, None when a file does."""
+        if self.kms_prefix is not None:
+            return Service(self.kms_prefix, self.kms_region, str(self.kms_endpoint) if self.kms_endpoint else None)
         if self.pkcs11_module is None or self.pkcs11_token is None or self.pkcs11_pin is None:
             return None
         return Token(str(self.pkcs11_module), self.pkcs11_token, self.pkcs11_pin.get_secret_value())
