@@ -26,7 +26,7 @@ class PlaceFiles:
 
     def root(self, keys: Path | None = None) -> RootKeys:
         """What holds its root key: its token, else the file beside its key store. Raises FolderUnusable."""
-        return root_keys(keys or self.keys, self.settings.token())
+        return root_keys(keys or self.keys, self.settings.root_home())
 
 
 def files_of(
