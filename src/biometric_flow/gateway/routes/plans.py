@@ -187,7 +187,7 @@ def _add_kind(router: APIRouter, kind: Kind, path: str, database: Database, load
 
 
 async def _mark(connection: AsyncConnection, tenant: TenantId, people: Iterable[Touched], now: datetime) -> None:
-    await workdays.mark(connection, tenant, {one.person: (one.first, one.last) for one in people}, now)
+    await workdays.mark(connection, tenant, {one.person: (one.first, one.last) for one in people}, now, is_order=True)
 
 
 async def store_documents(

@@ -74,7 +74,8 @@ def policies_router(database: Database, loader: Loader, clock: Clock) -> APIRout
                 connection, principal.tenant, pack.id, pack.version, body, by=principal.account, at=now
             )
             due = in_force(await touched(connection, "policy", pack.id, now), pack)
-            await workdays.mark(connection, principal.tenant, {one.person: (one.first, one.last) for one in due}, now)
+            spans = {one.person: (one.first, one.last) for one in due}
+            await workdays.mark(connection, principal.tenant, spans, now, is_order=True)
             row = await plans.pack(connection, pack.id)
         assert row is not None
         tag(response, pack.version)

@@ -102,7 +102,10 @@ def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRout
         status_code=202,
     )
     async def again(order: RecomputeOrder, request: Request) -> Ordered:
-        """Compute workdays again in the background; it goes on after a restart. What is right stays as it is."""
+        """Compute workdays again in the background; it goes on after a restart. What is right stays as it is.
+
+        An order stands behind everything that just happened: it never delays the day of a fresh punch.
+        """
         if order.last < order.first:
             told = [FieldProblem(field="to", expected=f"a date from {order.first} on")]
             raise PlanInvalid(f"to: expected a date from {order.first} on, came {order.last}", told)
@@ -110,7 +113,7 @@ def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRout
         tomorrow = now.date() + timedelta(days=1)
         async with database.tenant(tenant) as connection:
             spans = await register.employed(connection, order.people, order.first, min(order.last, tomorrow))
-            await workdays.mark(connection, tenant, spans, now)
+            await workdays.mark(connection, tenant, spans, now, is_order=True)
         return Ordered(people=len(spans))
 
     @router.get("/v1/workdays/{person}/{day}/explain", openapi_extra=reads, responses=problems(401, 403, 404))

@@ -54,7 +54,7 @@ COLUMNS: Final[Tags] = tags("""
     tenant: technical tenant_id name feed_position
     terminal_status: technical tenant_id place_id key serial name state body as_of
     workday: technical tenant_id digest, pseudonym person_id, attendance day status irregularities body
-    workday_due: technical tenant_id since marked, pseudonym person_id, attendance first_day last_day
+    workday_due: technical tenant_id since marked is_order, pseudonym person_id, attendance first_day last_day
     workday_feed: technical tenant_id position
     workday_recheck: technical tenant_id at, pseudonym person_id
 """)

@@ -234,9 +234,10 @@ workday_due = Table(
     _must("last_day", Date),
     _must("since", _instant),
     _must("marked", _instant),
+    Column("is_order", Boolean, primary_key=True, server_default="false"),
     _of_person(ondelete="CASCADE"),
 )
-"""Whose workdays have to be computed, and for which days' punches."""
+"""Whose workdays have to be computed, and for which days' punches; `is_order` is the slow lane."""
 
 workday_recheck = Table(
     "workday_recheck",

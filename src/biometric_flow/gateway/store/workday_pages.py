@@ -115,7 +115,7 @@ async def adjustments(connection: AsyncConnection, person_id: UUID, day: date) -
 async def progress(connection: AsyncConnection, owner: TenantId) -> Any:
     """people, oldest, position, feed_end, workdays."""
     query = select(
-        select(func.count()).select_from(workday_due).scalar_subquery().label("people"),
+        select(func.count(workday_due.c.person_id.distinct())).scalar_subquery().label("people"),
         select(func.min(workday_due.c.since)).scalar_subquery().label("oldest"),
         func.coalesce(select(workday_feed.c.position).scalar_subquery(), 0).label("position"),
         tenants.c.feed_position.label("feed_end"),

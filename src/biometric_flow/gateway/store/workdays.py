@@ -18,14 +18,14 @@ OPEN: Final = ""
 """`paid_in` of an adjustment that no period pays yet."""
 
 MERGE: Final = """
-    ON CONFLICT (tenant_id, person_id) DO UPDATE SET
+    ON CONFLICT (tenant_id, person_id, is_order) DO UPDATE SET
         first_day = least(workday_due.first_day, excluded.first_day),
         last_day = greatest(workday_due.last_day, excluded.last_day), marked = excluded.marked
 """
 _MARK: Final = text(
     f"""
-    INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked)
-    SELECT :tenant, person_id, first_day, last_day, CAST(:now AS timestamptz), :now
+    INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked, is_order)
+    SELECT :tenant, person_id, first_day, last_day, CAST(:now AS timestamptz), :now, :is_order
     FROM unnest(:people, :firsts, :lasts) AS given (person_id, first_day, last_day) ORDER BY person_id
     {MERGE}
     """  # noqa: S608 - constants only
@@ -45,12 +45,13 @@ _RECHECK: Final = text(
 )
 _DUE: Final = text(
     """
-    SELECT person_id, first_day, last_day, since FROM workday_due
-    WHERE (marked <= CAST(:now AS timestamptz) - CAST(:quiet AS interval)
+    SELECT person_id, first_day, last_day, since, is_order FROM workday_due
+    WHERE is_order = :is_order AND (marked <= CAST(:now AS timestamptz) - CAST(:quiet AS interval)
         OR since <= CAST(:now AS timestamptz) - CAST(:patience AS interval)) AND person_id <> ALL (:aside)
     ORDER BY since, person_id LIMIT 1 FOR UPDATE SKIP LOCKED
     """
 ).bindparams(bindparam("aside", type_=ARRAY(Uuid)))
+_HOLD: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:of, 0))")
 _PUT: Final = text(
     """
     INSERT INTO workday (tenant_id, person_id, day, status, irregularities, body, digest)
@@ -71,12 +72,20 @@ _PUT: Final = text(
 
 
 async def mark(
-    connection: AsyncConnection, tenant: TenantId, due: Mapping[UUID, tuple[date, date]], now: datetime
+    connection: AsyncConnection,
+    tenant: TenantId,
+    due: Mapping[UUID, tuple[date, date]],
+    now: datetime,
+    *,
+    is_order: bool = False,
 ) -> None:
-    """These people's workdays are due: something changed that bears on punches of these days."""
+    """These people's workdays are due: something changed that bears on punches of these days.
+
+    With `is_order` in the slow lane, behind everything that just happened.
+    """
     if due:
         given = {"people": list(due), "firsts": [one[0] for one in due.values()], "lasts": [x[1] for x in due.values()]}
-        await connection.execute(_MARK, {"tenant": tenant, "now": now, **given})
+        await connection.execute(_MARK, {"tenant": tenant, "now": now, "is_order": is_order, **given})
 
 
 async def take_rechecks(connection: AsyncConnection, now: datetime) -> int:
@@ -85,24 +94,35 @@ async def take_rechecks(connection: AsyncConnection, now: datetime) -> int:
 
 
 async def next_due(
-    connection: AsyncConnection, now: datetime, quiet: timedelta, patience: timedelta, aside: Sequence[UUID] = ()
+    connection: AsyncConnection,
+    now: datetime,
+    quiet: timedelta,
+    patience: timedelta,
+    aside: Sequence[UUID] = (),
+    *,
+    is_order: bool = False,
 ) -> Row[Any] | None:
-    """The person who has been due longest, locked until the commit: once their punches have been quiet for a moment.
+    """Who has been due longest in a lane, locked until the commit: once their punches have been quiet for a moment.
 
     Those set aside are passed over.
     """
-    given = {"now": now, "quiet": quiet, "patience": patience, "aside": list(aside)}
+    given = {"now": now, "quiet": quiet, "patience": patience, "aside": list(aside), "is_order": is_order}
     found: Row[Any] | None = (await connection.execute(_DUE, given)).one_or_none()
     return found
 
 
-async def done(connection: AsyncConnection, person_id: UUID, until: date | None) -> None:
-    """A person is computed; with `until`, so far only to that day."""
-    mine = workday_due.c.person_id == person_id
+async def hold(connection: AsyncConnection, tenant: TenantId, person_id: UUID) -> None:
+    """Until the commit nobody else computes this person: both lanes, and all gateways, wait for each other."""
+    await connection.execute(_HOLD, {"of": f"workdays {tenant} {person_id}"})
+
+
+async def done(connection: AsyncConnection, person_id: UUID, until: date | None, *, is_order: bool) -> None:
+    """A person is computed in a lane; with `until`, so far only to that day."""
+    mine = (workday_due.c.person_id == person_id, workday_due.c.is_order == is_order)
     if until is None:
-        await connection.execute(delete(workday_due).where(mine))
+        await connection.execute(delete(workday_due).where(*mine))
     else:
-        await connection.execute(update(workday_due).where(mine).values(first_day=until))
+        await connection.execute(update(workday_due).where(*mine).values(first_day=until))
 
 
 async def recheck(connection: AsyncConnection, tenant: TenantId, person_id: UUID, at: datetime) -> None:

@@ -58,23 +58,28 @@ class WorkdayKeeper:
             await workdays.take_rechecks(connection, self._clock.now())
         for _ in range(TURN):
             if not await self.step(tenant):
-                return new == FEED_BATCH
+                # One part of an order at a time, and only while nobody waits for what just happened.
+                return await self.step(tenant, is_order=True) or new == FEED_BATCH
+        # However much happens, an order gets on.
+        await self.step(tenant, is_order=True)
         return True
 
-    async def step(self, tenant: TenantId, quiet: timedelta = QUIET) -> bool:
-        """Compute one part of what has been due longest; False when nothing is."""
+    async def step(self, tenant: TenantId, quiet: timedelta = QUIET, *, is_order: bool = False) -> bool:
+        """Compute one part of what has been due longest in a lane; False when nothing is."""
         now = self._clock.now()
         async with self._database.tenant(tenant) as connection:
-            due = await workdays.next_due(connection, now, quiet, PATIENCE, self._not_now())
+            due = await workdays.next_due(connection, now, quiet, PATIENCE, self._not_now(), is_order=is_order)
             if due is None:
                 return False
             last = min(due.last_day, due.first_day + CHUNK)
             # Until it is through, it counts as failed: nobody waits behind a person whose workdays cannot be computed.
             self._set_aside[due.person_id] = self._clock.monotonic() + ASIDE_SECONDS
+            await workdays.hold(connection, tenant, due.person_id)
             await recompute(self._loader, connection, tenant, due.person_id, due.first_day, last, now)
             del self._set_aside[due.person_id]
             is_rest = last < due.last_day
-            await workdays.done(connection, due.person_id, last + timedelta(days=1) if is_rest else None)
+            rest = last + timedelta(days=1) if is_rest else None
+            await workdays.done(connection, due.person_id, rest, is_order=is_order)
             return True
 
     def _not_now(self) -> list[UUID]:
