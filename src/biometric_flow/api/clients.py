@@ -1,5 +1,6 @@
 """Typed clients of the gateway: for people's programs (async and blocking) and for places."""
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
@@ -41,6 +42,8 @@ MAX_EVENT: Final = 1024 * 1024
 MAX_UPLOAD: Final = 1024 * 1024
 """Bytes of leaves, records and openings in one upload; with base64 this stays below what the gateway reads."""
 
+_FILE_NAME: Final = re.compile(r'filename="([A-Za-z0-9._-]+)"')
+
 T = TypeVar("T")
 Query = Mapping[str, str | int | None]
 
@@ -71,6 +74,16 @@ class StreamEvent:
     id: str
     event: str
     data: str
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file as the gateway sent it."""
+
+    content: bytes
+    media_type: str
+    name: str
+    """What the gateway calls it; empty where it gave no name."""
 
 
 class GatewayClient:
@@ -180,6 +193,18 @@ class GatewayClient:
         except httpx2.HTTPError as error:
             raise _unreachable(error) from error
         return _read(kind, response)
+
+    async def download(self, path: str, token: str, query: Query | None = None) -> Download:
+        """An answer that is a file or a text, as its bytes."""
+        try:
+            response = await self._http.request("GET", path, params=_given(query), headers=_bearer(token))
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        if not response.is_success:
+            _refuse(response)
+        named = _FILE_NAME.search(response.headers.get("content-disposition", ""))
+        media_type = response.headers.get("content-type", "application/octet-stream")
+        return Download(response.content, media_type, named.group(1) if named else "")
 
 
 class BlockingGatewayClient:

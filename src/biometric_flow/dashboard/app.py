@@ -3,7 +3,7 @@
 import streamlit as st
 
 from biometric_flow.dashboard import widgets
-from biometric_flow.dashboard.pages import devices, exceptions, live, overview, people
+from biometric_flow.dashboard.pages import audit, devices, exceptions, live, overview, people, punches, workdays
 from biometric_flow.dashboard.words import _
 
 login = widgets.current_login()
@@ -18,6 +18,9 @@ st.navigation(
         st.Page(devices.draw, title=_("Devices"), url_path="devices"),
         st.Page(exceptions.draw, title=_("Exceptions"), url_path="exceptions"),
         st.Page(people.draw, title=_("People"), url_path="people"),
+        st.Page(punches.draw, title=_("Punches"), url_path="punches"),
+        st.Page(workdays.draw, title=_("Workdays"), url_path="workdays"),
+        st.Page(audit.draw, title=_("Audit"), url_path="audit"),
     ],
     position="hidden",
 ).run()

@@ -21,6 +21,7 @@ from streamlit.web.bootstrap import load_config_options
 from biometric_flow import __version__
 from biometric_flow.api.clients import GatewayClient
 from biometric_flow.api.gateway import Me
+from biometric_flow.dashboard.downloads import Downloads
 from biometric_flow.dashboard.gate import Gate
 from biometric_flow.dashboard.login import Logins, install
 from biometric_flow.dashboard.settings import DashboardSettings
@@ -69,6 +70,7 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
     sign_in = SignIn(logins, cookie_name, is_secure=settings.has_secure_cookies)
     stream_client = GatewayClient(settings.gateway_url)
     stream = LiveStream(logins, stream_client)
+    downloads = Downloads(logins)
     bundle, assets = Files(BUNDLE / "static"), Files(ASSETS)
 
     async def page(request: Request) -> Response:
@@ -116,6 +118,10 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
             Route("/sign-in", sign_in.submit, methods=["POST"]),
             Route("/sign-out", sign_in.leave, methods=["POST"]),
             Route("/live/stream", stream.respond),
+            Route("/download/receipts/{punch}", downloads.receipt),
+            Route("/download/periods/{period}/{layout}", downloads.period),
+            Route("/download/audit/{what}", downloads.audit),
+            Route("/download/{what}.{kind}", downloads.table),
             Route(f"{ASSETS_URL}/{{name:path}}", asset_file),
             Route("/static/{name:path}", bundle_file),
             *(Route(path, page) for path, _title in PAGES.values()),

@@ -131,6 +131,9 @@ PAGES: Final = {
     "devices": ("/devices", "Devices"),
     "exceptions": ("/exceptions", "Exceptions"),
     "people": ("/people", "People"),
+    "punches": ("/punches", "Punches"),
+    "workdays": ("/workdays", "Workdays"),
+    "audit": ("/audit", "Audit"),
 }
 """Page name as the gateway says it in `Me.pages` -> path and title, in the order of the navigation."""
 
@@ -149,13 +152,7 @@ def message_page(me: Me, path: str, title: str, text: str) -> str:
 
 
 def _shell(me: Me, path: str, head: str, body: str) -> str:
-    links = "\n".join(
-        f'<li><a class="bf-nav-link" href="{url}" data-page="{url}"{" aria-current=page" if url == path else ""}>'
-        f'<svg class="bf-icon" aria-hidden="true"><use href="{ASSETS_URL}/icons.svg#{name}"/></svg>'
-        f"<span>{escape(_(title))}</span></a></li>"
-        for name, (url, title) in PAGES.items()
-        if name in me.pages
-    )
+    links = _navigation(me, path)
     initials = "".join(word[0] for word in me.name.split()[:2]).upper() or "?"
     return f"""<!DOCTYPE html>
 <html lang="en" dir="ltr">
@@ -163,7 +160,7 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>BiometricFlow</title>
+<title>{escape(_title(path))} · BiometricFlow</title>
 <link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
 <link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
 <link rel="stylesheet" href="{ASSETS_URL}/page.css">
@@ -196,3 +193,36 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 </body>
 </html>
 """
+
+
+ON_PHONES: Final = ("overview", "live", "devices", "exceptions")
+"""What the bottom bar of a phone has room for; the other pages are behind More."""
+
+
+def _navigation(me: Me, path: str) -> str:
+    shown = [name for name in PAGES if name in me.pages]
+    first = [name for name in ON_PHONES if name in shown] or shown[:4]
+    items = [_nav_item(name, path, "" if name in first else "bf-later") for name in shown]
+    if len(shown) > len(first):
+        items.append(
+            f'<li class="bf-more"><button type="button" class="bf-nav-link" aria-expanded="false">{_icon("more")}'
+            f"<span>{escape(_('More'))}</span></button></li>"
+        )
+    return "\n".join(items)
+
+
+def _nav_item(name: str, path: str, kind: str) -> str:
+    url, title = PAGES[name]
+    current = " aria-current=page" if url == path else ""
+    return (
+        f'<li class="{kind}"><a class="bf-nav-link" href="{url}" data-page="{url}"{current}>{_icon(name)}'
+        f"<span>{escape(_(title))}</span></a></li>"
+    )
+
+
+def _icon(name: str) -> str:
+    return f'<svg class="bf-icon" aria-hidden="true"><use href="{ASSETS_URL}/icons.svg#{name}"/></svg>'
+
+
+def _title(path: str) -> str:
+    return next((_(title) for url, title in PAGES.values() if url == path), _("Not found"))

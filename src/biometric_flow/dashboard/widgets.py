@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -10,7 +11,9 @@ import streamlit as st
 import structlog
 
 from biometric_flow.api.clients import GatewayClient, GatewayProblem, GatewayUnreachable
+from biometric_flow.api.hours import DepartmentView
 from biometric_flow.dashboard.login import Login, SignedOut, installed
+from biometric_flow.dashboard.scope import Scope, read_scope, scope_view
 from biometric_flow.dashboard.static import ASSETS_URL
 from biometric_flow.dashboard.words import _
 
@@ -49,6 +52,13 @@ def current_login() -> Login | None:
             st.session_state.clear()
             st.session_state["login"] = login.id
     return login
+
+
+def account() -> str:
+    """The id of the account behind this page; empty once it is signed out. Asking is no use of the login."""
+    logins, cookie_name = installed()
+    login = logins.find(st.context.cookies.get(cookie_name))
+    return login.me.account if login else ""
 
 
 def today() -> date:
@@ -104,6 +114,24 @@ def _failed(error: Exception, title: str, request_id: str | None, *, has_kept: b
             "error_label": _("Error id"),
         },
     )
+
+
+def scope(*, has_departments: bool = False, search: str = "") -> tuple[Scope, dict[str, str]] | None:
+    """Draw the scope bar and give what it says, with the places' names; None without an answer from the gateway."""
+    places = ask("places", lambda client, token: client.places(token))
+    if places is None:
+        return None
+    names = {place.id: place.name for place in places}
+    departments = None
+    if has_departments:
+        found = ask(
+            "departments", lambda client, token: client.ask(list[DepartmentView], "GET", "/v1/departments", token)
+        )
+        departments = {one.id: one.name for one in found or ()}
+    chosen = read_scope(st.query_params.to_dict(), today())
+    known = replace(chosen, places=tuple(place for place in chosen.places if place in names))
+    draw("scope", scope_view(known, today(), names, departments, search))
+    return known, names
 
 
 def locations(places: Mapping[str, str]) -> list[str]:

@@ -27,6 +27,9 @@ _PAGES: Final = (
     ("devices", Permission.TERMINAL_READ),
     ("exceptions", Permission.WORKDAY_READ),
     ("people", Permission.WORKDAY_READ),
+    ("punches", Permission.PUNCH_READ),
+    ("workdays", Permission.WORKDAY_READ),
+    ("audit", Permission.AUDIT_READ),
 )
 
 

@@ -5,9 +5,10 @@ import { arrivals, attention, places, tiles } from "./overview.js";
 import { feed } from "./feed.js";
 import { devices } from "./devices.js";
 import { inbox, month, people } from "./people.js";
+import { listing, scope } from "./listing.js";
 
 const regions = { heading, tiles, attention, arrivals, places, feed, devices, people, month, inbox,
-  empty, failed, signed_out: signedOut };
+  scope, listing, empty, failed, signed_out: signedOut };
 const drawn = new WeakMap();
 
 export function draw(parent, kind, view, refresh) {
@@ -22,8 +23,10 @@ export function draw(parent, kind, view, refresh) {
   const state = before ? before.state : {};
   const root = h("div", { class: `bf-region bf-r-${kind.replace("_", "-")}` });
   const stop = regions[kind](root, view, refresh, state) || (() => {});
+  const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   for (const old of parent.querySelectorAll(":scope > .bf-region")) old.remove();
   parent.append(root);
+  if (focused) root.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
   const entry = { text, stop, users: 1, state };
   entry.release = () => {
     entry.users -= 1;

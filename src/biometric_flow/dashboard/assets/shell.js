@@ -9,6 +9,8 @@ function mark() {
     if (link.dataset.page === location.pathname) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  const here = [...links()].find((link) => link.dataset.page === location.pathname);
+  if (here) document.title = `${here.textContent.trim()} · BiometricFlow`;
 }
 
 document.addEventListener("click", (event) => {
@@ -16,10 +18,14 @@ document.addEventListener("click", (event) => {
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const target = new URL(link.href);
   const isOurs = target.origin === location.origin && pages.has(target.pathname) && !link.target;
-  if (!isOurs || link.hash || !document.querySelector("[data-testid='stMain']")) return;
+  if (!isOurs || link.hash || link.hasAttribute("download") || !document.querySelector("[data-testid='stMain']")) return;
   event.preventDefault();
-  const scope = new URLSearchParams(location.search).get("loc");
-  if (scope && link.closest(".bf-nav")) target.searchParams.set("loc", scope); // the scope moves along
+  if (link.closest(".bf-nav")) {
+    const here = new URLSearchParams(location.search);
+    for (const name of ["loc", "dep", "from", "to"]) { // the scope moves along
+      if (here.get(name)) target.searchParams.set(name, here.get(name));
+    }
+  }
   history.pushState({}, "", target);
   dispatchEvent(new PopStateEvent("popstate")); // Streamlit runs the page of the new address.
   document.querySelector("[data-testid='stMain']").scrollTo(0, 0);
@@ -27,6 +33,17 @@ document.addEventListener("click", (event) => {
 });
 
 addEventListener("popstate", mark);
+
+const more = document.querySelector(".bf-more button");
+function showMore(isOpen) {
+  if (!more) return;
+  more.setAttribute("aria-expanded", String(isOpen));
+  document.querySelector(".bf-nav").classList.toggle("bf-open", isOpen);
+}
+more?.addEventListener("click", () => showMore(more.getAttribute("aria-expanded") !== "true"));
+document.addEventListener("click", (event) => {
+  if (!event.target.closest?.(".bf-more")) showMore(false);
+});
 
 // Streamlit writes the address too (filters, page changes).
 let seen = location.pathname;
@@ -40,7 +57,10 @@ document.addEventListener("click", (event) => {
   if (!account.contains(event.target)) account.open = false;
 });
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && account.open) {
+  if (event.key === "Escape" && more?.getAttribute("aria-expanded") === "true") {
+    showMore(false);
+    more.focus();
+  } else if (event.key === "Escape" && account.open) {
     account.open = false;
     account.querySelector("summary").focus();
   }

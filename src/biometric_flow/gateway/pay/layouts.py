@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from biometric_flow.api.tables import Cell, to_csv, to_xlsx
 from biometric_flow.gateway.pay.errors import ExportNotPossible
 from biometric_flow.gateway.pay.rows import PayMapping, PayRow, summed
-from biometric_flow.gateway.pay.tables import Cell, to_csv, to_xlsx
 
 _HEAD: Final = ("employee", "name", "date", "code", "tier", "minutes", "hours", "adjusts")
 

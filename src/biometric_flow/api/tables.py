@@ -24,7 +24,7 @@ _PARTS: Final = {
     ' Target="xl/workbook.xml"/></Relationships>',
     "xl/workbook.xml": '<workbook xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main" '
     'xmlns:r="http://schemas.openxmlformats.org/officeDocument/2006/relationships"><sheets>'
-    '<sheet name="Period" sheetId="1" r:id="r1"/></sheets></workbook>',
+    '<sheet name="SHEET" sheetId="1" r:id="r1"/></sheets></workbook>',
     "xl/_rels/workbook.xml.rels": '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
     '<Relationship Id="r1" Type="http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet"'
     ' Target="worksheets/sheet1.xml"/></Relationships>',
@@ -41,13 +41,15 @@ def to_csv(lines: Iterable[Sequence[Cell]], delimiter: str = ",") -> bytes:
     return "".join(delimiter.join(_field(cell, delimiter) for cell in line) + "\r\n" for line in lines).encode()
 
 
-def to_xlsx(lines: Iterable[Sequence[Cell]]) -> bytes:
+def to_xlsx(lines: Iterable[Sequence[Cell]], sheet_name: str = "Period") -> bytes:
     """A workbook of one sheet. Texts are inline strings, which no program computes."""
     rows = "".join(f'<row r="{number}">{"".join(map(_cell, line))}</row>' for number, line in enumerate(lines, 1))
     sheet = f'<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>{rows}</sheetData></worksheet>'
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, part in (*_PARTS.items(), ("xl/worksheets/sheet1.xml", sheet)):
+            if name == "xl/workbook.xml":
+                part = part.replace("SHEET", escape(sheet_name[:31], {'"': "&quot;"}))
             member = zipfile.ZipInfo(name, _EPOCH)
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, f'<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n{part}')
