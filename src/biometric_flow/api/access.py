@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
 from biometric_flow.api.place import Slug
 
@@ -53,12 +53,76 @@ class GrantView(BaseModel):
     granted_at: datetime
 
 
+class InviteBody(BaseModel):
+    """A new account: a person, who is sent an invitation, or a service, which is given API keys."""
+
+    model_config = _example(email="amina@example.com", name="Amina Hassan")
+
+    email: Annotated[str, StringConstraints(min_length=3, max_length=254, pattern="^[^@\\s\\x00]+@[^@\\s\\x00]+$")]
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern="^[^\\x00]*$")]
+    kind: Literal["person", "service"] = "person"
+
+
+class Invited(BaseModel):
+    """An account, and the word that lets its person set a password, once. It is shown here and nowhere again."""
+
+    account: UUID
+    invitation: str | None = Field(description="None for a service.")
+    expires_at: datetime | None
+
+
+class AcceptBody(BaseModel):
+    """An invitation, and the password that its person chose."""
+
+    model_config = _example(invitation="bfi_demo." + "x" * 43, password="a long sentence of yours")  # noqa: S106 - an example
+
+    invitation: SecretStr = Field(min_length=20, max_length=200)
+    password: SecretStr = Field(min_length=1, max_length=256)
+
+
+class PasswordBody(BaseModel):
+    """The password that was, and the one that is to be."""
+
+    model_config = _example(old="a long sentence", new="another long sentence")
+
+    old: SecretStr = Field(min_length=1, max_length=256)
+    new: SecretStr = Field(min_length=1, max_length=256)
+
+
+class KeyBody(BaseModel):
+    """What an API key is for, what it may be used for, and until when."""
+
+    model_config = _example(name="payroll export", permissions=["workday:read"], days=90)
+
+    name: Annotated[str, StringConstraints(min_length=1, max_length=80, pattern="^[^\\x00]*$")]
+    permissions: list[Annotated[str, StringConstraints(pattern="^[a-z]+:[a-z]+$")]] = Field(min_length=1, max_length=50)
+    days: int = Field(90, ge=1, le=365)
+
+
+class KeyView(BaseModel):
+    """One API key, without its secret."""
+
+    id: UUID
+    name: str
+    permissions: list[str]
+    created_at: datetime
+    expires_at: datetime
+    last_used: datetime | None = Field(description="To the minute.")
+
+
+class KeyMade(KeyView):
+    """A new API key. The secret is shown here and nowhere again."""
+
+    secret: str
+
+
 class AccountView(BaseModel):
     """One account with what it was granted."""
 
     id: UUID
     email: str
     name: str
+    kind: str
     is_enabled: bool
     created_at: datetime
     grants: list[GrantView]

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import structlog
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -19,11 +20,13 @@ from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
+from biometric_flow.gateway.keys import ApiKeys
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.retention import RetentionTask
 from biometric_flow.gateway.routes.accounts import accounts_router
 from biometric_flow.gateway.routes.audit import audit_router
+from biometric_flow.gateway.routes.credentials import credentials_router
 from biometric_flow.gateway.routes.directory import directory_router
 from biometric_flow.gateway.routes.health import health_router
 from biometric_flow.gateway.routes.imports import imports_router
@@ -51,7 +54,7 @@ from biometric_flow.gateway.witness import Witness
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.gateway.workdays.worker import WorkdayKeeper
 from biometric_flow.identity.errors import KeyUnusable
-from biometric_flow.identity.keys import load_or_create_key
+from biometric_flow.identity.keys import rotated_keys
 from biometric_flow.identity.passwords import Passwords
 from biometric_flow.identity.tokens import AccessTokens
 from biometric_flow.ledger.errors import KeyTextInvalid
@@ -71,7 +74,10 @@ from biometric_flow.runtime.settings import load_settings
 from biometric_flow.runtime.signing import signing_key
 from biometric_flow.runtime.web import Baseline, install_problems
 
+log = structlog.get_logger()
+
 AUDIENCE: Final = "biometric-flow-gateway"
+ROTATION_CHECK_SECONDS: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +101,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     database = Database(dsn, schema.APPLICATION)
     passwords = Passwords()
     keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock)
-    tokens = _access_tokens(settings)
+    tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
     sign_in = SignIn(database, passwords, tokens, clock, timedelta(days=settings.refresh_days))
     overviews = Overviews(database, registry, clock)
@@ -114,8 +120,9 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
 
     routers = (
         health_router(database),
-        accounts_router(database, sign_in, standings, clock),
+        accounts_router(database, sign_in, tokens, standings, clock),
         rights_router(database, standings, clock),
+        credentials_router(database, passwords, standings, clock),
         intake_router(Intake(database, succession), database, clock),
         ledger_router(database, witness, succession, clock),
         directory_router(database, registry, clock),
@@ -140,6 +147,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
             asyncio.create_task(keeper.run(), name="database"),
             asyncio.create_task(hub.run(), name="hub"),
             asyncio.create_task(hours.run(), name="workdays"),
+            asyncio.create_task(_keep_rotating(tokens, settings.data, clock), name="token-keys"),
             asyncio.create_task(retention.run(), name="retention"),
         ]
         tasks += [asyncio.create_task(task.run(), name=f"backup-{number}") for number, task in enumerate(backups)]
@@ -171,7 +179,9 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     limits = Limits(
         settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
     )
-    guarded = Baseline(app, AccessGuard(operations, credentials, tokens, standings, limits, clock))
+    guarded = Baseline(
+        app, AccessGuard(operations, credentials, tokens, standings, ApiKeys(database, clock), limits, clock)
+    )
     return Gateway(Door(guarded, routers, trail, clock), operations)
 
 
@@ -226,9 +236,21 @@ def _configured_keys(places: PlacesFile) -> dict[tuple[TenantId, PlaceId], Publi
         raise SettingsInvalid(f"places.json: ledger_key: {error}") from None
 
 
-def _access_tokens(settings: GatewaySettings) -> AccessTokens:
+def _access_tokens(settings: GatewaySettings, clock: Clock) -> AccessTokens:
     try:
-        key = load_or_create_key(settings.data / "token-key.pem")
+        keys = rotated_keys(settings.data, clock.now())
     except KeyUnusable as error:
         raise FolderUnusable(str(error)) from None
-    return AccessTokens(key, settings.issuer, AUDIENCE, timedelta(seconds=settings.access_seconds))
+    tokens = AccessTokens(keys[0], settings.issuer, AUDIENCE, timedelta(seconds=settings.access_seconds))
+    tokens.use(keys)
+    return tokens
+
+
+async def _keep_rotating(tokens: AccessTokens, folder: Path, clock: Clock) -> None:
+    """Until cancelled: put the next token key in the place of one that signed for 90 days."""
+    while True:
+        await clock.sleep(ROTATION_CHECK_SECONDS)
+        try:
+            tokens.use(await asyncio.to_thread(rotated_keys, folder, clock.now()))
+        except (KeyUnusable, OSError) as error:
+            log.error("token_key_not_rotated", reason=str(error))

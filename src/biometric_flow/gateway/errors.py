@@ -9,6 +9,18 @@ class AccountUnknown(BiometricFlowError):
     code = "account.unknown"
 
 
+class AccountExists(BiometricFlowError):
+    """The tenant has an account with this e-mail address."""
+
+    code = "account.exists"
+
+
+class KeyUnknown(BiometricFlowError):
+    """The account has no such API key."""
+
+    code = "key.unknown"
+
+
 class OwnAccount(BiometricFlowError):
     """Nobody changes their own grants or state."""
 

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from biometric_flow.gateway.access import AccountPrincipal, Operations, PlacePrincipal
+from biometric_flow.gateway.keys import KEY_PREFIX, ApiKeys
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.traffic.addresses import Network, client_address
 from biometric_flow.gateway.traffic.rates import RateLimiter
@@ -104,11 +105,12 @@ class AccessGuard:
         credentials: PlaceCredentials,
         tokens: AccessTokens,
         standings: Standings,
+        keys: ApiKeys,
         limits: Limits,
         clock: Clock,
     ) -> None:
         self._operations, self._credentials, self._tokens = operations, credentials, tokens
-        self._standings, self._limits, self._clock = standings, limits, clock
+        self._standings, self._keys, self._limits, self._clock = standings, keys, limits, clock
         self._verified: OrderedDict[str, Claims] = OrderedDict()
 
     async def __call__(self, scope: Scope) -> None:
@@ -121,6 +123,8 @@ class AccessGuard:
         token = bearer(scope)
         if token.startswith(PLACE_PREFIX):
             self._let_place_in(scope, token, permission)
+        elif token.startswith(KEY_PREFIX):
+            await self._let_key_in(scope, token, permission)
         else:
             await self._let_account_in(scope, token, permission)
 
@@ -133,23 +137,39 @@ class AccessGuard:
         scope["state"]["principal"] = place
 
     async def _let_account_in(self, scope: Scope, token: str, permission: Permission) -> None:
-        claims, now = self._claims(token), self._clock.now()
+        claims = self._claims(token)
         tenant = TenantId(claims.tenant)
         scope["state"] |= {"actor": f"account:{claims.account}", "tenant": tenant}
         self._limits.of_identity(tenant, f"account:{claims.account}")
-        if permission is Permission.LEDGER_WRITE:
-            raise Forbidden("expected a place's own credential")
         standing = await self._standings.of(tenant, _uuid(claims.account))
         if not standing.lets_in(claims.session):
             raise Unauthenticated("this sign-in was ended; sign in again")
+        principal = AccountPrincipal(claims.account, tenant, claims.session, claims.expires_at, standing)
+        self._authorize(scope, principal, permission)
+
+    async def _let_key_in(self, scope: Scope, secret: str, permission: Permission) -> None:
+        key = await self._keys.find(secret)
+        scope["state"] |= {"actor": f"key:{key.id}", "tenant": key.tenant}
+        self._limits.of_identity(key.tenant, f"key:{key.id}")
+        standing = await self._standings.of(key.tenant, key.account)
+        if not standing.is_enabled:
+            raise Unauthenticated("the account of this key is disabled")
+        if not key.gives(permission):
+            raise Forbidden(f"this key was not made for {permission}")
+        principal = AccountPrincipal(str(key.account), key.tenant, "", key.expires_at, standing)
+        self._authorize(scope, principal, permission)
+
+    def _authorize(self, scope: Scope, principal: AccountPrincipal, permission: Permission) -> None:
+        """Admit an account within its reach. Raises Forbidden."""
+        if permission is Permission.LEDGER_WRITE:
+            raise Forbidden("expected a place's own credential")
+        now, standing = self._clock.now(), principal.standing
         reach = standing.reach(permission, now)
         if reach is None:
             held = ", ".join(standing.role_names(now)) or "nothing"
             raise Forbidden(f"expected a grant with {permission} that is wide enough, this account holds {held}")
         limit(reach)
-        scope["state"]["principal"] = AccountPrincipal(
-            claims.account, tenant, claims.session, claims.expires_at, standing
-        )
+        scope["state"]["principal"] = principal
 
     def _claims(self, token: str) -> Claims:
         """Verified claims; a signature costs 0.4 ms, so tokens that passed are remembered until they end."""

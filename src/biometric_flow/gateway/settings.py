@@ -6,6 +6,8 @@ from typing import Final
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from biometric_flow.gateway.traffic.addresses import Network, networks
+from biometric_flow.identity.errors import PasswordWeak
+from biometric_flow.identity.password_rules import check_password
 from biometric_flow.runtime.backup_settings import BackupSettings
 from biometric_flow.runtime.settings import DEFAULT_SECRETS
 
@@ -71,4 +73,8 @@ class GatewaySettings(BackupSettings):
                 raise ValueError("a password of your own, this is a well-known default")
             if len(password) < PASSWORD_CHARACTERS:
                 raise ValueError(f"at least {PASSWORD_CHARACTERS} characters, this has {len(password)}")
+            try:
+                check_password(password, [info.data.get("admin_email") or ""])
+            except PasswordWeak as error:
+                raise ValueError(str(error).removeprefix("expected ")) from None
         return secret

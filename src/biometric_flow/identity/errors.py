@@ -31,6 +31,12 @@ class GrantRefused(IdentityError):
     code = "grant.refused"
 
 
+class PasswordWeak(IdentityError):
+    """A password that is too short, too long, or among the first that an attacker tries."""
+
+    code = "access.password_weak"
+
+
 class TooBusy(IdentityError):
     """More passwords wait to be checked than can be answered in time."""
 

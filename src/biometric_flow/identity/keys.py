@@ -2,12 +2,19 @@
 
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from biometric_flow.identity.errors import KeyUnusable
+
+TOKEN_KEY: Final = "token-key.pem"  # noqa: S105 - the name of a file
+SIGNS_FOR: Final = timedelta(days=90)
+VERIFIES_FOR: Final = timedelta(days=1)
+"""Longer than any access token lives; refresh tokens are no signatures and go on."""
 
 
 def load_or_create_key(path: Path) -> OKPKey:
@@ -28,6 +35,28 @@ def load_or_create_key(path: Path) -> OKPKey:
     if key.curve_name != "Ed25519" or not key.is_private:
         raise KeyUnusable(f"expected an Ed25519 private key as PEM in {path}, got another kind")
     return key
+
+
+def rotated_keys(folder: Path, now: datetime) -> list[OKPKey]:
+    """The token signing key and, while tokens of it may live, the one before. Raises KeyUnusable.
+
+    A key signs for 90 days by the age of its file; then it is put aside, where it verifies for one more day, and the
+    next one is made. A kill in between leaves one or both: nothing is lost but at most everybody's sign-in.
+    """
+    current, before = folder / TOKEN_KEY, folder / f"previous-{TOKEN_KEY}"
+    if current.exists() and _age(current, now) >= SIGNS_FOR:
+        os.replace(current, before)
+    keys = [load_or_create_key(current)]
+    if before.exists():
+        if _age(current, now) < VERIFIES_FOR:
+            keys.append(load_or_create_key(before))
+        else:
+            before.unlink()
+    return keys
+
+
+def _age(path: Path, now: datetime) -> timedelta:
+    return now - datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def _create(path: Path) -> None:

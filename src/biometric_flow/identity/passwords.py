@@ -35,10 +35,13 @@ class Passwords:
         return await self._run(lambda: self._hasher.hash(password))
 
     async def verify(self, stored: str | None, password: str) -> bool:
-        """Does the password match? Without a stored hash the answer is no, after the same work (security-design A4)."""
+        """Does the password match?
+
+        Without a stored hash, or with an empty one, the answer is no, after the same work (security-design A4).
+        """
         known = stored or self._decoy
         is_match = await self._run(lambda: self._matches(known, password))
-        return is_match and stored is not None
+        return is_match and bool(stored)
 
     def close(self) -> None:
         """End the threads."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -37,8 +38,18 @@ class AccessTokens:
     """Issues and checks the access tokens of one issuer. Pure but for the random token id."""
 
     def __init__(self, key: OKPKey, issuer: str, audience: str, lifetime: timedelta) -> None:
-        self._key, self._issuer, self._audience, self.lifetime = key, issuer, audience, lifetime
-        self._key_id = key.thumbprint()
+        self._issuer, self._audience, self.lifetime = issuer, audience, lifetime
+        self.use([key])
+
+    def use(self, keys: Sequence[OKPKey]) -> None:
+        """Sign with the first of these keys from now on, and believe what any of them signed."""
+        self._keys = {key.thumbprint(): key for key in keys}
+        self._key_id, self._key = next(iter(self._keys.items()))
+
+    def published(self) -> dict[str, Any]:
+        """The public keys as a JWK set (RFC 7517), the signing one first."""
+        facts = {"use": "sig", "alg": ALGORITHM}
+        return {"keys": [{**key.as_dict(private=False), "kid": name, **facts} for name, key in self._keys.items()]}
 
     def issue(self, account: str, tenant: str, session: str, now: datetime) -> str:
         """A signed token that ends after the lifetime."""
@@ -66,9 +77,9 @@ class AccessTokens:
             raise TokenRefused(_SPOKEN)
         try:
             header = extract_compact(token.encode("ascii")).headers()
-            if set(header) != _HEADERS or header["typ"] != TYPE or header["kid"] != self._key_id:
+            if set(header) != _HEADERS or header["typ"] != TYPE or header["kid"] not in self._keys:
                 raise TokenRefused(_SPOKEN)
-            claims = jwt.decode(token, self._key, algorithms=[ALGORITHM]).claims
+            claims = jwt.decode(token, self._keys[header["kid"]], algorithms=[ALGORITHM]).claims
         except (JoseError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise TokenRefused(_SPOKEN) from error
         return self._accept(claims, now)

@@ -1,6 +1,6 @@
 """`/v1/auth/token` and `/v1/me`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Body, Request
@@ -12,14 +12,22 @@ from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.store import accounts, grants, places
 from biometric_flow.identity.rbac import Permission
+from biometric_flow.identity.tokens import AccessTokens
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.web import Unauthenticated
 
 
-def accounts_router(database: Database, sign_in: SignIn, standings: Standings, clock: Clock) -> APIRouter:
+def accounts_router(
+    database: Database, sign_in: SignIn, tokens: AccessTokens, standings: Standings, clock: Clock
+) -> APIRouter:
     """Operations of accounts."""
     router = APIRouter(tags=["accounts"])
+
+    @router.get("/.well-known/jwks.json", openapi_extra=needs(Permission.PUBLIC))
+    async def jwks() -> dict[str, Any]:
+        """The public keys that verify access tokens (RFC 7517): the one that signs, and the one before for a day."""
+        return tokens.published()
 
     @router.post("/v1/auth/token", openapi_extra=needs(Permission.PUBLIC), responses=problems(400, 401, 413, 429))
     async def token(grant: Annotated[TokenRequest, Body()], request: Request) -> Token:

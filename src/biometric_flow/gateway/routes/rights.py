@@ -192,6 +192,7 @@ def account_view(row: Row[Any], held: list[Row[Any]]) -> AccountView:
         id=row.account_id,
         email=row.email,
         name=row.name,
+        kind=row.kind,
         is_enabled=row.is_enabled,
         created_at=row.created_at,
         grants=[grant_view(one) for one in held],

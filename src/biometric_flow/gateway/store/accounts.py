@@ -42,9 +42,9 @@ async def has_email(connection: AsyncConnection, email: str) -> bool:
 
 
 async def add(connection: AsyncConnection, **values: Any) -> None:
-    """Add an account with its role in the whole tenant, unless the tenant has one with this address."""
+    """Add an account, with its role in the whole tenant if it has one, unless the tenant has one with this address."""
     added = insert(account).values(**values).on_conflict_do_nothing().returning(account.c.account_id)
-    if (await connection.execute(added)).one_or_none() is not None:
+    if (await connection.execute(added)).one_or_none() is not None and values["role"]:
         since = values["created_at"]
         grant = Grant(str(uuid4()), values["role"], TENANT, since)
         await grants.add(connection, values["tenant_id"], values["account_id"], grant, "installation", since)

@@ -8,10 +8,13 @@ PROTECTED: Final = "row-level security by tenant, encryption of the disk"
 """How the gateway protects what it keeps about people."""
 
 COLUMNS: Final[Tags] = tags("""
+    api_key: technical tenant_id key_id account_id name permissions created_at expires_at last_used
+    api_key: account created_by, secret digest
+    invitation: technical tenant_id account_id expires_at, secret digest
     access_grant: technical tenant_id grant_id account_id role scope scope_id valid_from valid_to granted_at
     access_grant: account granted_by
     access_role: technical tenant_id role about permissions inherits
-    account: technical tenant_id account_id role is_enabled created_at, account email name, secret password_hash
+    account: technical tenant_id account_id role is_enabled created_at kind, account email name, secret password_hash
     adjustment: technical tenant_id, pseudonym person_id, attendance day paid_in delta
     audit_entry: technical tenant_id sequence, evidence leaf hash record opening
     audit_log: technical tenant_id size head_hash note

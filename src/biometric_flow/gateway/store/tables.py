@@ -71,6 +71,7 @@ account = Table(
     Column("password_hash", Text, nullable=False),
     Column("is_enabled", Boolean, nullable=False),
     Column("created_at", _instant, nullable=False),
+    Column("kind", Text, nullable=False, server_default="person"),
     UniqueConstraint("tenant_id", "email"),
     ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
 )
