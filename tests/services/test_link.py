@@ -29,6 +29,8 @@ class Line:
         self._carried: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.port = 0
+        self.dialled = 0
+        """Connections that were made over it."""
 
     async def mend(self) -> None:
         self._server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
@@ -41,6 +43,7 @@ class Line:
             writer.transport.abort()
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.dialled += 1
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target)
         self._carried |= {writer, far_writer}
         with contextlib.suppress(OSError):

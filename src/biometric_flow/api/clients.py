@@ -296,11 +296,21 @@ class BlockingGatewayClient:
 class UplinkClient:
     """The gateway for one place: upload its ledger, say how it is. Raises GatewayProblem or GatewayUnreachable."""
 
-    def __init__(self, base_url: str, place: str, credential: str, log: int = 1) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        place: str,
+        credential: str,
+        log: int = 1,
+        transport: httpx2.AsyncBaseTransport | None = None,
+    ) -> None:
         self._log = log
-        secret = credential if credential.startswith("bfp_") else f"bfp_{credential}"
         self._http = httpx2.AsyncClient(
-            base_url=base_url, timeout=UPLOAD_TIMEOUT, trust_env=False, headers=_bearer(secret)
+            base_url=base_url,
+            timeout=UPLOAD_TIMEOUT,
+            trust_env=False,
+            headers=place_headers(credential),
+            transport=transport,
         )
         self._path = f"/v1/places/{place}"
 
@@ -347,6 +357,11 @@ class UplinkClient:
         if not response.is_success:
             _refuse(response)
         return response
+
+
+def place_headers(credential: str) -> dict[str, str]:
+    """With what a place proves itself to the gateway."""
+    return _bearer(credential if credential.startswith("bfp_") else f"bfp_{credential}")
 
 
 def within(entries: Sequence[LedgerEntry], limit: int) -> Sequence[LedgerEntry]:

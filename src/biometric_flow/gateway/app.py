@@ -16,12 +16,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from biometric_flow import __version__
 from biometric_flow.gateway.access import Operations
 from biometric_flow.gateway.backup import Source, back_up
+from biometric_flow.gateway.crowd import Crowd
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
 from biometric_flow.gateway.keys import ApiKeys
+from biometric_flow.gateway.links import LinkDoor, Links
 from biometric_flow.gateway.overview import Overviews
+from biometric_flow.gateway.place_calls import Patience, PlaceCalls
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.retention import RetentionTask
 from biometric_flow.gateway.routes.accounts import accounts_router
@@ -38,6 +41,7 @@ from biometric_flow.gateway.routes.periods import periods_router
 from biometric_flow.gateway.routes.plans import plans_router
 from biometric_flow.gateway.routes.policies import policies_router
 from biometric_flow.gateway.routes.privacy import privacy_router
+from biometric_flow.gateway.routes.proxied import proxied_router
 from biometric_flow.gateway.routes.punches import punches_router
 from biometric_flow.gateway.routes.requests import leave_router, regularisations_router
 from biometric_flow.gateway.routes.rights import rights_router
@@ -48,6 +52,7 @@ from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.succession import Succession
+from biometric_flow.gateway.traffic.shedding import Shedder
 from biometric_flow.gateway.trail import AuditTrail
 from biometric_flow.gateway.wal import WalShipper
 from biometric_flow.gateway.witness import Witness
@@ -116,6 +121,10 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
 
     retention = RetentionTask(database, registry, clock, settings.retention_look_seconds)
 
+    links = Links()
+    patience = Patience(settings.place_failures, settings.place_wait_seconds, settings.place_outstanding)
+    calls = PlaceCalls(registry, links, clock, patience)
+
     backups = _backups(settings, places, server, database, clock)
 
     routers = (
@@ -138,6 +147,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         periods_router(database, registry, clock),
         regularisations_router(database, loader, clock),
         audit_router(trail),
+        proxied_router(calls, clock),
         privacy_router(database, retention, clock),
     )
 
@@ -179,10 +189,9 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     limits = Limits(
         settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
     )
-    guarded = Baseline(
-        app, AccessGuard(operations, credentials, tokens, standings, ApiKeys(database, clock), limits, clock)
-    )
-    return Gateway(Door(guarded, routers, trail, clock), operations)
+    guard = AccessGuard(operations, credentials, tokens, standings, ApiKeys(database, clock), limits, clock)
+    crowd = Crowd(Door(Baseline(app, guard), routers, trail, clock), Shedder(settings.capacity))
+    return Gateway(LinkDoor(crowd, guard, links, clock), operations)
 
 
 def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:

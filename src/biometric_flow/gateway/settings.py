@@ -37,6 +37,10 @@ class GatewaySettings(BackupSettings):
     access_seconds: int = Field(600, ge=30, le=600)
     refresh_days: int = Field(14, ge=1, le=90)
 
+    place_failures: int = Field(5, ge=1, le=100, description="In half a minute; then the place is left alone.")
+    place_wait_seconds: float = Field(5, gt=0, le=60, description="For how long at first; it doubles up to a minute.")
+    place_outstanding: int = Field(32, ge=1, le=1000, description="Questions that may wait for one place.")
+    capacity: int = Field(256, ge=1, le=100_000, description="Requests under way; sign-in and health are never let go.")
     address_rate: float = Field(500, gt=0, le=1_000_000, description="Requests a second of one address.")
     identity_rate: float = Field(200, gt=0, le=1_000_000, description="Of one account, key or place.")
     tenant_rate: float = Field(2000, gt=0, le=1_000_000, description="Of all of a tenant together.")

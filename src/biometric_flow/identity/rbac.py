@@ -33,6 +33,8 @@ class Permission(StrEnum):
     PERIOD_CLOSE = "period:close"
     PERIOD_APPROVE = "period:approve"
     PERIOD_EXPORT = "period:export"
+    TERMINAL_OPERATE = "terminal:operate"
+    """Order jobs of terminals and dismiss their findings; the place records who did."""
     PUNCH_READ = "punch:read"
     LEDGER_READ = "ledger:read"
     """Checkpoints, tiles and what was refused: they name nobody."""
@@ -75,6 +77,7 @@ NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.OVERVIEW_READ: Narrowest.PLACE,
     Permission.PLACE_READ: Narrowest.PLACE,
     Permission.TERMINAL_READ: Narrowest.PLACE,
+    Permission.TERMINAL_OPERATE: Narrowest.PLACE,
     Permission.PERSON_READ: Narrowest.DEPARTMENT,
     Permission.PERSON_WRITE: Narrowest.TENANT,
     Permission.PLAN_READ: Narrowest.TENANT,

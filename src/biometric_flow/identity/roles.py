@@ -42,9 +42,10 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         _role("employee", "signs in; sees who they are"),
         _role(
             "device_technician",
-            "places and terminals, nothing about people",
+            "places and terminals, and their jobs; nothing about people",
             _P.PLACE_READ,
             _P.TERMINAL_READ,
+            _P.TERMINAL_OPERATE,
             inherits=("employee",),
         ),
         _role(
@@ -72,6 +73,8 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         _role(
             "observer",
             "reads everything about places, people and hours",
+            _P.PLACE_READ,
+            _P.TERMINAL_READ,
             _P.OVERVIEW_READ,
             _P.PERSON_READ,
             _P.PUNCH_READ,
@@ -79,7 +82,7 @@ BUILT_IN: Final[Mapping[str, Role]] = {
             _P.WORKDAY_READ,
             _P.PERIOD_READ,
             _P.LEDGER_READ,
-            inherits=("device_technician",),
+            inherits=("employee",),
         ),
         _role(
             "auditor",
@@ -138,7 +141,7 @@ BUILT_IN: Final[Mapping[str, Role]] = {
             _P.PERIOD_EXPORT,
             _P.PRIVACY_WRITE,
             _P.LEDGER_DECIDE,
-            inherits=("hr_manager", "security_officer", "auditor"),
+            inherits=("hr_manager", "security_officer", "auditor", "device_technician"),
         ),
     )
 }

@@ -14,9 +14,10 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
 from biometric_flow import __version__
-from biometric_flow.api.clients import UplinkClient
+from biometric_flow.api.clients import UplinkClient, place_headers
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.jobs import JobChannel, JobOrder
+from biometric_flow.api.offered import is_offered
 from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.ledger.logs import log_origin
 from biometric_flow.ledger.note import Signer
@@ -45,6 +46,7 @@ from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.key_rotation import KeyRotation
 from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
+from biometric_flow.place.link import LINKED, LinkKeeper, LinkTransport
 from biometric_flow.place.push.archive import UploadArchive
 from biometric_flow.place.push.desk import Desk
 from biometric_flow.place.push.queue import CommandQueue
@@ -84,7 +86,7 @@ from biometric_flow.runtime.places import PlaceConfig, find_place
 from biometric_flow.runtime.process import bind, hold, serve, usable_folder
 from biometric_flow.runtime.settings import load_settings
 from biometric_flow.runtime.signing import signing_key
-from biometric_flow.runtime.web import Baseline, Unauthenticated, bearer, install_problems
+from biometric_flow.runtime.web import Baseline, NotFound, Unauthenticated, bearer, install_problems
 
 log = structlog.get_logger()
 
@@ -93,13 +95,17 @@ VERIFY_AT_START = 10_000
 
 
 class ApiKeyGuard:
-    """Everything but health needs the place's own key as bearer token."""
+    """All but health needs the place's own key as bearer token; over its link the gateway asks what is offered."""
 
     def __init__(self, api_key: str) -> None:
         self._digest = hashlib.sha256(api_key.encode()).digest()
 
     async def __call__(self, scope: Scope) -> None:
         """Raise Unauthenticated unless the request carries the key."""
+        if scope["state"].get(LINKED):
+            if not is_offered(scope["method"], scope["path"]):
+                raise NotFound("a place answers a gateway nothing of this kind")
+            return
         if scope["path"] == "/health":
             return
         if not hmac.compare_digest(hashlib.sha256(bearer(scope).encode()).digest(), self._digest):
@@ -237,11 +243,12 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     if settings.push_port is not None:
         push_port = bind(settings.push_host, settings.push_port, "BIOMETRIC_FLOW_PLACE_PUSH_PORT")
         push_server = push_listener(pushes, settings.push_tls_certificate, settings.push_tls_key)
-    uplink, orders, tell_consent = None, None, None
+    uplink, orders, tell_consent, link = None, None, None, None
     texts = ConsentTexts(connection)
     if settings.gateway_url is not None and settings.gateway_credential is not None:
-        credential = settings.gateway_credential.get_secret_value()
-        client = UplinkClient(str(settings.gateway_url), place.id, credential, store.log.number)
+        url, credential = str(settings.gateway_url), settings.gateway_credential.get_secret_value()
+        link = LinkKeeper(url, place.id, lambda _path: place_headers(credential), clock)
+        client = UplinkClient(url, place.id, credential, store.log.number, LinkTransport(link))
         orders, tell_consent = client.privacy_orders, client.tell_consent
         uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
         corrected = Corrections(connection, store)
@@ -297,6 +304,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         if uplink is not None:
             tasks.append(asyncio.create_task(uplink.run_uploads(), name="uploads"))
             tasks.append(asyncio.create_task(uplink.run_reports(), name="reports"))
+        if link is not None:
+            tasks.append(asyncio.create_task(link.run(served_app), name="link"))
             tasks.append(asyncio.create_task(corrections.run(), name="corrections"))
         if push_port is not None:
             tasks.append(asyncio.create_task(serve_push(push_server, push_port), name="push"))
@@ -355,7 +364,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         app.include_router(routes.router)
     install_problems(app)
     guarded = Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))
-    return Door(guarded, [routes.router for routes in served], PlaceTrail(store, writer), clock)
+    served_app: ASGIApp = Door(guarded, [routes.router for routes in served], PlaceTrail(store, writer), clock)
+    return served_app
 
 
 def run(config: Path, environment: Mapping[str, str], place_id: str, host: str | None, port: int | None) -> int:

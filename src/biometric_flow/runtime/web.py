@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from biometric_flow.api.problems import MEDIA_TYPE, STATUS, FieldProblem, problem
 from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.runtime.deadline import within_deadline
 
 log = structlog.get_logger()
 
@@ -74,8 +75,8 @@ class Baseline:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
-        request_id = str(uuid4())
-        scope.setdefault("state", {})["request_id"] = request_id
+        # A request that came over a link keeps the id that the gateway gave it.
+        request_id = scope.setdefault("state", {}).setdefault("request_id", str(uuid4()))
         structlog.contextvars.bind_contextvars(request_id=request_id)
         has_started = False
 
@@ -94,7 +95,7 @@ class Baseline:
         try:
             bounded = self._bounded(scope, receive)
             await self.guard(scope)
-            await self.app(scope, bounded, send_with_headers)
+            await within_deadline(self.app, scope, bounded, send_with_headers)
         except BiometricFlowError as error:
             if has_started:
                 raise

@@ -14,8 +14,11 @@ _WORDS: Final = {
     413: "The body is too large.",
     422: "The request does not have the described form; see `errors`.",
     428: "It exists: If-Match has to name the version that the change is based on.",
+    426: "A WebSocket is expected here.",
     429: "Too often; see Retry-After.",
+    502: "What the place answered cannot be passed on.",
     503: "Away for the moment; try again.",
+    504: "No answer within the operation's time, or the caller's; try again.",
 }
 
 
