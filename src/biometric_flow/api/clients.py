@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from biometric_flow.api.biometrics import ConsentReport
 from biometric_flow.api.corrections import CorrectionOrder, CorrectionOrders
+from biometric_flow.api.erasures import NobodyThere
 from biometric_flow.api.gateway import (
     Acknowledged,
     CheckpointUpload,
@@ -343,6 +344,11 @@ class UplinkClient:
     async def tell_consent(self, report: ConsentReport) -> None:
         """Say what people signed at this place, and in which words."""
         await self._send("PUT", "/consent", report.model_dump_json())
+
+    async def nobody_there(self, erasure: str, pin: str) -> None:
+        """Say that this place knows nobody with a PIN that it was to erase."""
+        said = NobodyThere(erasure=erasure, pin=pin).model_dump_json()
+        await self._send("POST", "/privacy/nobody", said)
 
     async def report(self, report: PlaceReport) -> None:
         """Say how the place and its terminals are."""

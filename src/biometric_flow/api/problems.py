@@ -73,6 +73,7 @@ STATUS: Final[dict[str, int]] = {
     "keys.rotation_running": 409,
     "privacy.erasure_waits": 409,
     "privacy.hold_unknown": 404,
+    "privacy.pin_shared": 409,
     "privacy.retention_from_gateway": 409,
     "upload.unknown": 404,
     "release.unknown": 404,

@@ -117,14 +117,26 @@ class PlaceHold(BaseModel):
         return self.hold.is_in_force(day) and (self.pins is None or pin in self.pins)
 
 
+class PlaceErasure(BaseModel):
+    """Somebody to erase at a place; its ledger names the erasure by the same id."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    erasure: str = Field(pattern="^[0-9a-f]{32}$")
+    pin: str = Field(min_length=1, max_length=24)
+    by: Words
+    reason: Words
+
+
 class PrivacyOrders(BaseModel):
-    """What a gateway tells its places: the tenant's policies, holds, and who does not work there any more."""
+    """What a gateway tells its places: the tenant's policies, holds, who left, and who is to be erased."""
 
     model_config = ConfigDict(extra="forbid")
 
     policies: list[RetentionPolicy] = Field(max_length=1000)
     holds: list[PlaceHold] = Field(max_length=1000)
     left: list[str] = Field(max_length=PINS_MAX, description="PINs whose holders' employment has ended.")
+    erase: list[PlaceErasure] = Field([], max_length=1000, description="Until the place's ledger says it is done.")
 
 
 class Stay(BaseModel):

@@ -4,10 +4,11 @@ import argparse
 import time
 from typing import Any, Final
 
-from biometric_flow.commands.asking import add_place, ask
+from biometric_flow.commands.asking import add_place, add_place_or_gateway, ask
 from biometric_flow.commands.register import register
 from biometric_flow.commands.retention import add_retention
 from biometric_flow.commands.screen import Screen
+from biometric_flow.runtime.errors import StartRefused
 
 LOOK_SECONDS: Final = 0.5
 
@@ -16,8 +17,10 @@ def add_privacy(parser: argparse.ArgumentParser) -> None:
     """The commands below `privacy`."""
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     erase = commands.add_parser("erase", help="destroy the keys and rows of a person; what was recorded still proves")
-    add_place(erase)
-    erase.add_argument("--pin", required=True)
+    add_place_or_gateway(erase)
+    who = erase.add_mutually_exclusive_group(required=True)
+    who.add_argument("--pin", help="whom, at a place")
+    who.add_argument("--number", help="whom, at a gateway and all its places: the employee number")
     erase.add_argument("--reason", required=True, help="stands in the ledger, for ever: name nobody in it")
     erase.add_argument("--by", required=True, help="who decided it; stands in the ledger")
     erase.add_argument("--yes", action="store_true", required=True, help="there is no way back")
@@ -46,8 +49,11 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
 
 
 def _erase(given: argparse.Namespace) -> int:
-    wanted = {"pin": given.pin, "reason": given.reason, "by": given.by}
-    screen, done = Screen(), ask(given, "POST", "/v1/erasures", wanted)
+    if bool(given.gateway) != bool(given.number):
+        raise StartRefused("expected --place with --pin, or --gateway with --number")
+    who = {"number": given.number} if given.gateway else {"pin": given.pin}
+    path = "/v1/privacy/erasures" if given.gateway else "/v1/erasures"
+    screen, done = Screen(), ask(given, "POST", path, {**who, "reason": given.reason, "by": given.by})
     stays = done.pop("stays")
     screen.facts({name: str(value) for name, value in done.items()})
     if not stays:

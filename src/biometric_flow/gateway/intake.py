@@ -15,10 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.people import corrections
-from biometric_flow.gateway.store import checkpoints, ledger, logs, people, places, punches, terminals
+from biometric_flow.gateway.store import checkpoints, erasures, ledger, logs, people, places, punches, terminals
 from biometric_flow.gateway.succession import PlaceUnknown, Succession
 from biometric_flow.ledger.aside import RowPutAside
-from biometric_flow.ledger.chain import Head, SealedEntry, check
+from biometric_flow.ledger.chain import Head, SealedEntry, check, link
 from biometric_flow.ledger.decisions import (
     CorrectionMade,
     KeyChanged,
@@ -38,6 +38,8 @@ CHANNEL: Final = "biometric_flow"
 """Where the gateway's instances tell each other that a tenant has something new."""
 
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :payload)")
+PERSONAL: Final = frozenset(one.kind for one in (PunchRecorded, PersonEnrolled, CorrectionMade, RowPutAside))
+"""Kinds of entries whose contents go with the person they are about."""
 _INT32: Final = range(-(2**31), 2**31)
 _INT64: Final = range(-(2**63), 2**63)
 
@@ -61,6 +63,8 @@ class Verified:
     """Sequence and note of each change of the signing key."""
     corrections: list[tuple[int, CorrectionMade]] = field(default_factory=list)
     """Sequence and event of each correction."""
+    erasures: list[bytes] = field(default_factory=list)
+    """Ids of the erasures that the place carried out."""
 
     def behind(self, position: int) -> "Verified":
         """The same at their positions, of a log that begins behind one."""
@@ -71,6 +75,7 @@ class Verified:
             self.enrolments,
             [(position + sequence, note) for sequence, note in self.key_changes],
             [(position + sequence, event) for sequence, event in self.corrections],
+            self.erasures,
         )
 
 
@@ -115,7 +120,7 @@ class Intake:
             verified = await asyncio.to_thread(verify, tenant, log_name(place, log.number), head, new)
             placed = verified.behind(log.begins)
             await ledger.append(connection, tenant, place, placed.entries, now)
-            await _derive(connection, tenant, place, placed)
+            await _derive(connection, tenant, place, placed, now)
             await notify(connection, {"tenant": tenant, "kind": "punch"})
             return verified.entries[-1].sequence
 
@@ -134,10 +139,18 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
     """Check that entries continue a head and read them; pure. Raises ChainBroken or EventUnreadable."""
     found = Verified([], [], [], [])
     for entry in entries:
-        head = check(place, head, entry.leaf, entry.record, entry.opening)
+        is_erased = not (entry.record or entry.opening)
+        if is_erased:
+            head, _commitment = link(place, head, entry.leaf)
+        else:
+            head = check(place, head, entry.leaf, entry.record, entry.opening)
         if entry.sequence != head.sequence:
             raise ChainBroken(head.sequence, f"it was sent as entry {entry.sequence}")
         found.entries.append(SealedEntry(head.sequence, entry.leaf, head.hash, entry.record, entry.opening))
+        if is_erased:
+            if kind_of(entry.leaf) not in PERSONAL:
+                raise ChainBroken(head.sequence, "its record is missing, and it is about nobody who could be erased")
+            continue
         event = decode(entry.record)
         if kind_of(entry.leaf) != event.kind:
             raise ChainBroken(head.sequence, f"the leaf names another kind than its record, {event.kind}")
@@ -160,7 +173,9 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
             case LogStarted():
                 if head.sequence != 1:
                     raise ChainBroken(head.sequence, "a log was begun before; only its first entry says so")
-            case PersonErased() | OperationDone():
+            case PersonErased():
+                found.erasures.append(event.erasure)
+            case OperationDone():
                 pass
             case _:
                 assert_never(event)
@@ -221,11 +236,14 @@ async def _same_past(
 ) -> None:
     held = await ledger.entries(connection, place, begins + after, len(repeated)) if repeated else []
     for mine, theirs in zip(held, repeated, strict=True):
-        if (mine.sequence - begins, mine.leaf, mine.record) != (theirs.sequence, theirs.leaf, theirs.record):
+        is_same = mine.record == theirs.record or not (mine.record and theirs.record)
+        if (mine.sequence - begins, mine.leaf) != (theirs.sequence, theirs.leaf) or not is_same:
             raise OutOfOrder(f"entry {theirs.sequence} differs from the one held here: this ledger has another past")
 
 
-async def _derive(connection: AsyncConnection, tenant: TenantId, place: PlaceId, verified: Verified) -> None:
+async def _derive(
+    connection: AsyncConnection, tenant: TenantId, place: PlaceId, verified: Verified, now: datetime
+) -> None:
     for sequence, note in verified.key_changes:
         await checkpoints.keep_key_change(connection, tenant, place, sequence, note)
     await corrections.recorded(connection, place, verified.corrections)
@@ -234,3 +252,5 @@ async def _derive(connection: AsyncConnection, tenant: TenantId, place: PlaceId,
     if verified.punches:
         await people.touched(connection, tenant, place, verified.punches)
         await punches.insert(connection, tenant, place, verified.punches, verified.sequences)
+    for erasure in verified.erasures:
+        await erasures.carried_out(connection, place, erasure, now)

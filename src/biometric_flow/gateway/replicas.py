@@ -1,14 +1,17 @@
 """Checks all that the gateway holds of its places' ledgers: chains, trees, checkpoints, its own log of them."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import cbor2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.gateway.store import checkpoints, ledger, logs, punches
-from biometric_flow.ledger.chain import EMPTY, SealedEntry, check, leaf_hash
+from biometric_flow.gateway.store import checkpoints, erasures, ledger, logs, privacy, punches
+from biometric_flow.ledger.chain import EMPTY, SealedEntry, check, leaf_hash, link
+from biometric_flow.ledger.decisions import PersonErased
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.events import PunchRecorded, decode
 from biometric_flow.ledger.logs import Log, log_name
@@ -54,7 +57,7 @@ async def states(database: Database, tenants: Iterable[TenantId]) -> dict[str, L
 
 async def verify(database: Database, promised: Mapping[str, LogState]) -> Verified:
     """Read every entry of every replica. Raises ReplicaAltered, also when less is there than was promised."""
-    total = Verified(0, 0, 0)
+    total, blank, accounted = Verified(0, 0, 0), Counter[str](), Counter[str]()
     held = await states(database, {TenantId(name.partition("/")[0]) for name in promised})
     for name, state in promised.items():
         if held.get(name, LogState(0, "")).entries < state.entries:
@@ -73,9 +76,16 @@ async def verify(database: Database, promised: Mapping[str, LogState]) -> Verifi
         if span:
             await _read_replica(database, TenantId(tenant), span, log)
             total = Verified(total.places + 1, total.entries + log.tree.size, total.checkpoints + log.matched)
+            blank[f"{tenant}/{span.place}"] += log.blank
+            accounted[f"{tenant}/{span.place}"] += log.accounted
         else:
             await _read_own(database, TenantId(tenant), log)
         log.finish()
+    for name, count in blank.items():
+        if count > accounted[name]:
+            raise ReplicaAltered(
+                f"{name}: {count} entries have lost their contents, erasures account for {accounted[name]}"
+            )
     return total
 
 
@@ -86,6 +96,8 @@ class _Log:
         self.name, self._signed = name, dict(signed)
         self.tree = Frontier()
         self.matched = 0
+        self.blank = self.accounted = 0
+        """Entries without contents, and how many of these the erasures in this log account for."""
 
     def append(self, leaf: bytes) -> None:
         self.tree.append(leaf)
@@ -134,7 +146,11 @@ async def _read_replica(database: Database, tenant: TenantId, span: _Span, log: 
             entries = [entry for entry in entries if entry.sequence <= end]
         for entry in entries:
             try:
-                head = check(name, head, entry.leaf, entry.record, entry.opening)
+                if entry.is_erased:
+                    head, log.blank = link(name, head, entry.leaf)[0], log.blank + 1
+                else:
+                    head = check(name, head, entry.leaf, entry.record, entry.opening)
+                    log.accounted += _erased(entry)
             except LedgerError as error:
                 raise ReplicaAltered(f"{log.name}: {error}") from None
             if head.hash != entry.hash:
@@ -150,21 +166,39 @@ async def _read_replica(database: Database, tenant: TenantId, span: _Span, log: 
 async def _same_punches(
     database: Database, tenant: TenantId, place: PlaceId, name: str, entries: Sequence[SealedEntry]
 ) -> None:
-    """What people see follows from the entries: each row from its own, each punch in a row of some place."""
+    """What people see follows from the entries: each row from its own, each punch in a row of some place.
+
+    A row may be gone where retention has let it go, or where its person is being erased and the place is not heard of.
+    """
     if not entries:
         return
     after, until = entries[0].sequence - 1, entries[-1].sequence
     said = {
-        entry.sequence: event.punch for entry in entries if isinstance(event := decode(entry.record), PunchRecorded)
+        entry.sequence: event.punch
+        for entry in entries
+        if not entry.is_erased and isinstance(event := decode(entry.record), PunchRecorded)
     }
     async with database.tenant(tenant) as connection:
         shown = await punches.derived(connection, place, after, until)
         elsewhere = await punches.known(connection, [said[at].id for at in said.keys() - shown.keys()])
+        erased = {one.pin for one in await erasures.orders(connection, place)}
+        now = (await connection.execute(text("SELECT now()"))).scalar_one()
+        limit = privacy.purged_before(await privacy.policies(connection), now)
     for at in sorted(said.keys() | shown.keys()):
         punch = said.get(at)
-        is_elsewhere = at not in shown and punch is not None and punch.id in elsewhere
-        if not is_elsewhere and (punch is None or shown.get(at) != punches.shown_as(punch)):
+        may_be_gone = punch is not None and (
+            punch.id in elsewhere or punch.pin in erased or (limit is not None and punch.instant < limit)
+        )
+        if not (may_be_gone and at not in shown) and (punch is None or shown.get(at) != punches.shown_as(punch)):
             raise ReplicaAltered(f"{name}: entry {at}: the punch that people see is not what the entry says")
+
+
+def _erased(entry: SealedEntry) -> int:
+    """How many entries an erasure says to have emptied; 0 for any other entry."""
+    if cbor2.loads(entry.leaf)[5] != PersonErased.kind:
+        return 0
+    event = decode(entry.record)
+    return event.entries if isinstance(event, PersonErased) else 0
 
 
 async def _read_own(database: Database, tenant: TenantId, log: _Log) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 
 import structlog
 
+from biometric_flow.gateway import erasures
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.store import privacy
 from biometric_flow.model.errors import BiometricFlowError
@@ -59,6 +60,7 @@ class RetentionTask:
         with acting_as(action):
             async with self._database.tenant(tenant) as connection:
                 gone = await privacy.purge(connection, self._clock.now())
+                action.about("erasures", str(await erasures.look(connection, tenant, self._clock.now())))
                 action.about("rows", str(gone))
         if gone:
             log.info("rows_purged", tenant=tenant, rows=gone)

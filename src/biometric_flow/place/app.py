@@ -243,25 +243,24 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     if settings.push_port is not None:
         push_port = bind(settings.push_host, settings.push_port, "BIOMETRIC_FLOW_PLACE_PUSH_PORT")
         push_server = push_listener(pushes, settings.push_tls_certificate, settings.push_tls_key)
-    uplink, orders, tell_consent, link = None, None, None, None
+    uplink, client, link = None, None, None
     texts = ConsentTexts(connection)
     if settings.gateway_url is not None and settings.gateway_credential is not None:
         url, credential = str(settings.gateway_url), settings.gateway_credential.get_secret_value()
         link = LinkKeeper(url, place.id, lambda _path: place_headers(credential), clock)
         client = UplinkClient(url, place.id, credential, store.log.number, LinkTransport(link))
-        orders, tell_consent = client.privacy_orders, client.tell_consent
         uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
         corrected = Corrections(connection, store)
         corrections = CorrectionsTask(client, corrected, writer, clock, settings.corrections_seconds)
     retention = RetentionKeeper(
-        Retention(connection, subjects, has_gateway=orders is not None),
+        Retention(connection, subjects, has_gateway=client is not None),
         erasures,
         archive,
         caretaker,
         writer,
         clock,
-        orders,
-        None if tell_consent is None else ConsentTeller(place.id, vault, texts, writer, clock, tell_consent),
+        client,
+        None if client is None else ConsentTeller(place.id, vault, texts, writer, clock, client.tell_consent),
         timedelta(seconds=settings.retention_look_seconds),
     )
     examiner = Examiner(file, place.id, signer.public, store, writer, clock, settings.examine_seconds)

@@ -101,6 +101,10 @@ class Erasures:
         self._refuse_while_not_uploaded(sequences)
         return one, sequences
 
+    def is_done(self, pin: Pin, erasure: bytes) -> bool:
+        """Was this erasure, which began elsewhere, carried out here?"""
+        return self._subjects.tombstones.is_of(pin, erasure)
+
     def finish(self) -> int:
         """Destroy the keys of everybody who was erased; done again at each start. How many people that were."""
         waiting = [one for (one,) in self._connection.execute("SELECT subject FROM erasing").fetchall()]

@@ -153,20 +153,24 @@ class Retention:
                 gone += sum(self._connection.execute(one, (limit.isoformat(),)).rowcount for one in _OLD_RELEASES)
         return gone
 
-    def wait(self, pin: Pin, by: str, reason: str, now: datetime) -> None:
-        """Keep in mind that an erasure was asked for."""
+    def wait(self, pin: Pin, by: str, reason: str, now: datetime, erasure: bytes | None = None) -> None:
+        """Keep in mind that an erasure was asked for. `erasure` is given when it began elsewhere."""
         person = self._digest(pin)
-        told = self._subjects.keys.seal(PLACE, _row("erasure_wanted", person), cbor2.dumps([pin, by, reason]))
+        told = self._subjects.keys.seal(PLACE, _row("erasure_wanted", person), cbor2.dumps([pin, by, reason, erasure]))
         with savepoint(self._connection, "the erasure to come"):
             self._connection.execute(
-                "INSERT INTO erasure_wanted VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (person, told, now.isoformat())
+                "INSERT INTO erasure_wanted VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET sealed = excluded.sealed WHERE ?",
+                (person, told, now.isoformat(), erasure is not None),
             )
 
-    def waiting(self) -> Sequence[tuple[Pin, str, str]]:
-        """PIN, who decided, and why, of every erasure that waits."""
+    def waiting(self) -> Sequence[tuple[Pin, str, str, bytes | None]]:
+        """PIN, who decided, why, and the id it has elsewhere, of every erasure that waits."""
         rows = self._connection.execute("SELECT person, sealed FROM erasure_wanted ORDER BY asked_at").fetchall()
         opened = [self._subjects.keys.open(PLACE, _row("erasure_wanted", person), told) for person, told in rows]
-        return [(Pin(pin), by, reason) for pin, by, reason in map(cbor2.loads, opened)]
+        return [
+            (Pin(pin), by, reason, more[0] if more else None) for pin, by, reason, *more in map(cbor2.loads, opened)
+        ]
 
     def done(self, pin: Pin) -> None:
         """The person is erased, or not there: nothing waits any more."""

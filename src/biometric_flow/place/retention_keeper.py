@@ -1,14 +1,12 @@
 """Carries out what must go and holds back what must stay: erasures asked for, retention, what the gateway orders."""
 
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Final
 
 import structlog
 
-from biometric_flow.api.clients import GatewayError
+from biometric_flow.api.clients import GatewayError, UplinkClient
 from biometric_flow.api.privacy import ErasureDone
-from biometric_flow.api.retention import PrivacyOrders
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.model.ids import Pin
 from biometric_flow.place.biometrics.caretaker import Caretaker
@@ -38,16 +36,16 @@ class RetentionKeeper:
         caretaker: Caretaker,
         writer: Writer,
         clock: Clock,
-        orders: Callable[[], Awaitable[PrivacyOrders]] | None,
+        gateway: UplinkClient | None,
         teller: ConsentTeller | None,
         look_every: timedelta,
     ) -> None:
         self.retention = retention
         self._erasures, self._archive, self._caretaker = erasures, archive, caretaker
         self._writer, self._clock = writer, clock
-        self._orders, self._teller, self._look_every = orders, teller, look_every
+        self._gateway, self._teller, self._look_every = gateway, teller, look_every
 
-    async def erase(self, pin: Pin, by: str, reason: str) -> ErasureDone:
+    async def erase(self, pin: Pin, by: str, reason: str, erasure: bytes | None = None) -> ErasureDone:
         """Erase a person, or say what stays, why and until when, and do it then. Templates go in any case.
 
         Raises PersonUnknown, ErasureWaits, StorageUnavailable.
@@ -56,11 +54,11 @@ class RetentionKeeper:
         stays = await self._writer.call(self.retention.stays, pin, now)
         if stays:
             templates = await self._end_release(pin, "withdrawn, an erasure was asked for")
-            await self._writer.call(self.retention.wait, pin, by, reason, now)
+            await self._writer.call(self.retention.wait, pin, by, reason, now, erasure)
             return ErasureDone(erasure="", entries=0, rows=0, uploads=0, templates=templates, stays=stays)
         await self._writer.call(self._erasures.check, pin)
         uploads = await self._archive.forget_person(pin)
-        done = await self._writer.call(self._erasures.erase, pin, by, reason, now)
+        done = await self._writer.call(self._erasures.erase, pin, by, reason, now, erasure)
         await self._writer.call(self._erasures.finish)
         await self._writer.call(self.retention.done, pin)
         return ErasureDone(
@@ -82,13 +80,13 @@ class RetentionKeeper:
         """One round. Raises StorageUnavailable."""
         await self._ask_gateway()
         now = self._clock.now()
-        wanted = {pin: (by, reason) for pin, by, reason in await self._writer.call(self.retention.waiting)}
-        over = dict.fromkeys(await self._writer.call(self.retention.over, now), (BY_POLICY, OVER))
-        for pin, (by, reason) in (over | wanted).items():
+        wanted = {pin: (by, why, at) for pin, by, why, at in await self._writer.call(self.retention.waiting)}
+        over = dict.fromkeys(await self._writer.call(self.retention.over, now), (BY_POLICY, OVER, None))
+        for pin, (by, reason, erasure) in (over | wanted).items():
             try:
-                done = await self.erase(pin, by, reason) if pin in wanted else await self._let_go(pin)
+                done = await self.erase(pin, by, reason, erasure) if pin in wanted else await self._let_go(pin)
             except PersonUnknown:
-                await self._writer.call(self.retention.done, pin)
+                await self._nobody(pin, erasure)
             except ErasureWaits as error:
                 log.info("erasure_waits", reason=str(error))
             else:
@@ -107,10 +105,10 @@ class RetentionKeeper:
         return await self.erase(pin, BY_POLICY, OVER)
 
     async def _ask_gateway(self) -> None:
-        if self._orders is None:
+        if self._gateway is None:
             return
         try:
-            orders = await self._orders()
+            orders = await self._gateway.privacy_orders()
         except GatewayError as error:
             log.info("privacy_orders_unknown", reason=str(error))
             return
@@ -118,6 +116,22 @@ class RetentionKeeper:
         for pin in orders.left:
             if await self._writer.call(self._caretaker.vault.release_of, pin):
                 await self._end_release(Pin(pin), "employment_ended, as the gateway knows")
+        for one in orders.erase:
+            erasure = bytes.fromhex(one.erasure)
+            if not await self._writer.call(self._erasures.is_done, Pin(one.pin), erasure):
+                await self._end_release(Pin(one.pin), "withdrawn, an erasure was asked for")
+                await self._writer.call(
+                    self.retention.wait, Pin(one.pin), one.by, one.reason, self._clock.now(), erasure
+                )
+
+    async def _nobody(self, pin: Pin, erasure: bytes | None) -> None:
+        if erasure is not None and self._gateway is not None:
+            try:
+                await self._gateway.nobody_there(erasure.hex(), pin)
+            except GatewayError as error:
+                log.info("erasure_not_told", reason=str(error))
+                return
+        await self._writer.call(self.retention.done, pin)
 
     async def _end_release(self, pin: Pin, reason: str) -> int:
         try:

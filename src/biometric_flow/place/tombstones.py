@@ -33,6 +33,11 @@ class Tombstones:
         self._connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?)", row)
         self._new[row[0]] = row[1]
 
+    def is_of(self, pin: str, erasure: bytes) -> bool:
+        """Was this PIN last erased by the erasure of this id?"""
+        query = "SELECT 1 FROM erased WHERE digest = ? AND erasure = ?"
+        return self._connection.execute(query, (self._digest(pin), erasure)).fetchone() is not None
+
     def settle(self) -> None:
         """The transaction was committed."""
         self._until |= self._new

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from biometric_flow.api.biometrics import Consent, ConsentReport, ConsentText
+from biometric_flow.api.erasures import GatewayErasure, GatewayErasureWanted, NobodyThere
 from biometric_flow.api.place import Slug
 from biometric_flow.api.retention import (
     Hold,
@@ -16,10 +17,12 @@ from biometric_flow.api.retention import (
     RetentionPolicy,
     RetentionWanted,
 )
+from biometric_flow.gateway import erasures
 from biometric_flow.gateway.access import account_of, needs, place_of
 from biometric_flow.gateway.retention import HoldUnknown, RetentionTask
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.store import consents, privacy, register
+from biometric_flow.gateway.store import erasures as erasure_rows
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.model.ids import PIN_MAX
 from biometric_flow.runtime.acting import becomes, replaces
@@ -96,6 +99,37 @@ def privacy_router(database: Database, task: RetentionTask, clock: Clock) -> API
             becomes(over)
         task.look_now()
         return over
+
+    @router.get("/v1/privacy/erasures", openapi_extra=reads, responses=problems(401, 403))
+    async def list_erasures(request: Request) -> list[GatewayErasure]:
+        """Who asked for which erasure, and how far it is; newest first, at most 1,000."""
+        async with database.tenant(account_of(request).tenant) as connection:
+            return await erasures.every(connection, clock.now())
+
+    @router.post("/v1/privacy/erasures", openapi_extra=writes, responses=problems(400, 401, 403, 404, 409))
+    async def erase_person(wanted: GatewayErasureWanted, request: Request) -> GatewayErasure:
+        """Erase a person: here at once, at their places when these are heard of next. Whatever must stay makes it wait.
+
+        Leaves, proofs and receipts of what was recorded stay valid and say nothing of whom it was about.
+        """
+        tenant = account_of(request).tenant
+        async with database.tenant(tenant) as connection:
+            said = await erasures.ask(connection, tenant, wanted, clock.now())
+            becomes(said)
+        return said
+
+    @router.post(
+        "/v1/places/{place}/privacy/nobody",
+        openapi_extra=needs(Permission.LEDGER_WRITE),
+        responses=problems(400, 401, 403, 404),
+        status_code=204,
+    )
+    async def nobody(place: Slug, said: NobodyThere, request: Request) -> None:
+        """This place knows nobody with a PIN that it was to erase: it never did, or erased them before."""
+        caller = place_of(request)
+        async with database.tenant(caller.tenant) as connection:
+            key = bytes.fromhex(said.erasure)
+            await erasure_rows.carried_out(connection, caller.place, key, clock.now(), said.pin)
 
     @router.get(
         "/v1/places/{place}/privacy",

@@ -31,6 +31,9 @@ COLUMNS: Final[Tags] = tags("""
     employee: technical tenant_id version, pseudonym person_id, identity number name department_id place_id zone
     employee: identity employed_from employed_to plan
     enrolment: technical tenant_id place_id terminal uid privilege seen_at, identity pin
+    erasure: technical tenant_id erasure_id asked_at begun_at done_at entries, pseudonym person_id
+    erasure: account decided_by reason
+    erasure_order: technical tenant_id erasure_id place_id, identity pin
     ledger_entry: technical tenant_id place_id sequence, evidence leaf hash record opening
     ledger_node: technical tenant_id log level position hash
     leave_request: technical tenant_id leave_id, pseudonym person_id, attendance first_day last_day kind minutes status

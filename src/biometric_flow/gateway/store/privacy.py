@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.retention import Hold, PlaceHold, PrivacyOrders, RetentionPolicy, in_force, too_old
-from biometric_flow.gateway.store import register
+from biometric_flow.gateway.store import erasures, register
 from biometric_flow.gateway.store.hours_tables import employee
 from biometric_flow.gateway.store.privacy_tables import legal_hold, retention_policy
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -131,6 +131,12 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
     return gone
 
 
+def purged_before(kept: Sequence[RetentionPolicy], now: datetime) -> datetime | None:
+    """Before when any policy that was in force until now let hours go; None when none did."""
+    limits = [too_old(one, "attendance", now) for one in kept if one.valid_from <= now.date()]
+    return max((limit for limit in limits if limit is not None), default=None)
+
+
 async def orders(connection: AsyncConnection, place: PlaceId, today: date) -> PrivacyOrders:
     """What a place has to know of all this."""
     told = []
@@ -139,5 +145,6 @@ async def orders(connection: AsyncConnection, place: PlaceId, today: date) -> Pr
             people = await people_of(connection, one) if one.scope != "everybody" else ()
             rows = await connection.execute(_PINS, {"place": place, "held": list(people)})
             told.append(PlaceHold(hold=one, pins=None if one.scope == "everybody" else sorted(rows.scalars())))
+    erase = await erasures.orders(connection, place)
     left: Sequence[str] = (await connection.execute(_LEFT, {"place": place, "today": today})).scalars().all()
-    return PrivacyOrders(policies=await policies(connection), holds=told, left=sorted(left))
+    return PrivacyOrders(policies=await policies(connection), holds=told, left=sorted(left), erase=erase)

@@ -1,6 +1,6 @@
 """Tables of retention policies and legal holds, as queries name them; the migrations make them."""
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Integer, Table, Text
+from sqlalchemy import BigInteger, Column, DateTime, ForeignKeyConstraint, Integer, LargeBinary, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 
 from biometric_flow.gateway.store.tables import metadata
@@ -44,3 +44,31 @@ consent_text = Table(
     Column("body", JSONB, nullable=False),
     ForeignKeyConstraint(["tenant_id", "place_id"], ["place.tenant_id", "place.place_id"]),
 )
+
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("erasure_id", LargeBinary, primary_key=True),
+    Column("person_id", Uuid),
+    Column("decided_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("asked_at", DateTime(timezone=True), nullable=False),
+    Column("begun_at", DateTime(timezone=True)),
+    Column("done_at", DateTime(timezone=True)),
+    Column("entries", BigInteger, nullable=False, server_default="0"),
+    ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
+)
+"""`person_id` stands while the erasure waits for what must stay; from its beginning on nothing says who it was."""
+
+erasure_order = Table(
+    "erasure_order",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("erasure_id", LargeBinary, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("pin", Text, primary_key=True),
+    ForeignKeyConstraint(["tenant_id", "erasure_id"], ["erasure.tenant_id", "erasure.erasure_id"]),
+    ForeignKeyConstraint(["tenant_id", "place_id"], ["place.tenant_id", "place.place_id"]),
+)
+"""What places are still to carry out; the PIN goes with the row."""

@@ -1,0 +1,97 @@
+"""Erasing a person here and at all their places, unless something has to stay (security-design E1, E3)."""
+
+import secrets
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from biometric_flow.api.erasures import GatewayErasure, GatewayErasureWanted
+from biometric_flow.api.retention import PlaceHold, Stay, in_force, stays
+from biometric_flow.gateway.people.errors import PersonUnknown
+from biometric_flow.gateway.store import erasures, privacy, register
+from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.model.ids import TenantId
+
+SHOWN: Final = 1000
+"""Erasures in a list."""
+
+
+class PinShared(BiometricFlowError):
+    """Entries about one of the person's PINs are about somebody else too, and go only as a whole."""
+
+    code = "privacy.pin_shared"
+
+
+async def ask(
+    connection: AsyncConnection, tenant: TenantId, wanted: GatewayErasureWanted, now: datetime
+) -> GatewayErasure:
+    """Erase a person, or keep in mind that it was asked for while something stays. Raises PersonUnknown, PinShared."""
+    await register.lock(connection, tenant)
+    found = (await register.by_numbers(connection, [wanted.number])).get(wanted.number)
+    if found is None:
+        raise PersonUnknown("expected the number of somebody who works or worked here, nobody has it")
+    shared = await erasures.shared_pin(connection, found.id)
+    if shared is not None:
+        raise PinShared(
+            f"expected PINs that nobody else held, one of {shared.place_id} had another holder at another time;"
+            " a place erases a PIN as a whole: end the other's duty to keep first, or erase both"
+        )
+    key = await erasures.of_person(connection, found.id)
+    if key is None:
+        key = secrets.token_bytes(16)
+        await erasures.put(connection, tenant, key, found.id, wanted.by, wanted.reason, now)
+    left = await _begin(connection, tenant, key, found.id, wanted.number, now)
+    return await _view(connection, await erasures.get(connection, key), left)
+
+
+async def look(connection: AsyncConnection, tenant: TenantId, now: datetime) -> int:
+    """Begin the erasures that nothing holds back any more; how many."""
+    begun = 0
+    for row in await erasures.waiting(connection):
+        begun += not await _begin(connection, tenant, row.erasure_id, row.person_id, row.number, now)
+    return begun
+
+
+async def every(connection: AsyncConnection, now: datetime) -> list[GatewayErasure]:
+    """All erasures, newest first, with what holds those that wait."""
+    return [
+        await _view(connection, row, await _stays(connection, row.person_id, now) if row.person_id else [])
+        for row in await erasures.every(connection, SHOWN)
+    ]
+
+
+async def _begin(
+    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, number: str, now: datetime
+) -> list[Stay]:
+    left = await _stays(connection, person_id, now)
+    if not left:
+        await erasures.begin(connection, tenant, key, person_id, number, now)
+    return left
+
+
+async def _stays(connection: AsyncConnection, person_id: UUID, now: datetime) -> list[Stay]:
+    about = [
+        PlaceHold(hold=hold, pins=None)
+        for hold in await privacy.holds(connection)
+        if hold.ended_at is None
+        and (hold.scope == "everybody" or person_id in await privacy.people_of(connection, hold))
+    ]
+    policy = in_force(await privacy.policies(connection), now.date())
+    return stays("", await erasures.last_punch(connection, person_id), policy, about, now)
+
+
+async def _view(connection: AsyncConnection, row: Row[Any], left: list[Stay]) -> GatewayErasure:
+    return GatewayErasure(
+        erasure=row.erasure_id.hex(),
+        by=row.decided_by,
+        reason=row.reason,
+        asked_at=row.asked_at,
+        begun_at=row.begun_at,
+        done_at=row.done_at,
+        entries=row.entries,
+        places=await erasures.places(connection, row.erasure_id),
+        stays=left,
+    )

@@ -1,0 +1,173 @@
+"""Queries of erasures: who is to go, what goes, and what the places still have to do."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import BigInteger
+
+from biometric_flow.api.retention import PlaceErasure
+from biometric_flow.gateway.store.hours_tables import employee, pin_holding
+from biometric_flow.gateway.store.privacy_tables import consent, erasure, erasure_order
+from biometric_flow.gateway.store.tables import enrolment, person
+from biometric_flow.ledger.events import decode
+from biometric_flow.model.ids import PlaceId, TenantId
+
+OF_PERSON: Final = (
+    "correction", "workday", "workday_due", "workday_recheck", "adjustment", "leave_request", "regularisation"
+)  # fmt: skip
+"""Tables whose rows go with their person, by `person_id`; the register of people comes last."""
+
+_LAST: Final = text(
+    "SELECT max(p.instant) FROM pin_holding h JOIN punch p ON p.place_id = h.place_id AND p.pin = h.pin"
+    " AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)"
+    " WHERE h.person_id = :person"
+)
+_SHARED: Final = text(
+    "SELECT mine.place_id, mine.pin FROM pin_holding mine JOIN pin_holding other USING (tenant_id, place_id, pin)"
+    " WHERE mine.person_id = :person AND other.person_id <> :person LIMIT 1"
+)
+_PUNCHES: Final = text("SELECT erase_punches(:place, :pin)")
+_ABOUT: Final = text(
+    "SELECT sequence, record FROM ledger_entry WHERE place_id = :place AND position(CAST(:pin AS bytea) in record) > 0"
+)
+_FORGET: Final = text("SELECT forget_records(:place, :entries)").bindparams(
+    bindparam("entries", type_=ARRAY(BigInteger))
+)
+_UNNAMED: Final = text(
+    "UPDATE legal_hold SET body = body || '{\"who\": \"erased\"}' WHERE body ->> 'scope' = 'person'"
+    " AND body ->> 'who' = :number"
+)
+
+
+async def last_punch(connection: AsyncConnection, person_id: UUID) -> datetime | None:
+    """When a person last punched."""
+    moment: datetime | None = (await connection.execute(_LAST, {"person": person_id})).scalar_one()
+    return moment
+
+
+async def shared_pin(connection: AsyncConnection, person_id: UUID) -> Row[Any] | None:
+    """A place and PIN that somebody else holds or held as well; None for no such."""
+    found: Row[Any] | None = (await connection.execute(_SHARED, {"person": person_id})).one_or_none()
+    return found
+
+
+async def put(
+    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, by: str, reason: str, now: datetime
+) -> None:
+    """Keep that an erasure was asked for."""
+    row = {
+        "tenant_id": tenant, "erasure_id": key, "person_id": person_id, "decided_by": by, "reason": reason,
+        "asked_at": now,
+    }  # fmt: skip
+    await connection.execute(insert(erasure).values(row))
+
+
+async def of_person(connection: AsyncConnection, person_id: UUID) -> bytes | None:
+    """The erasure of this person that waits."""
+    query = select(erasure.c.erasure_id).where(erasure.c.person_id == person_id)
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def waiting(connection: AsyncConnection) -> Sequence[Row[Any]]:
+    """Erasures that have not begun, with the number of their person."""
+    query = select(erasure, employee.c.number).join(employee, employee.c.person_id == erasure.c.person_id)
+    return (await connection.execute(query.where(erasure.c.begun_at.is_(None)).order_by(erasure.c.asked_at))).all()
+
+
+async def every(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+    """All erasures, newest first."""
+    return (await connection.execute(select(erasure).order_by(erasure.c.asked_at.desc()).limit(limit))).all()
+
+
+async def get(connection: AsyncConnection, key: bytes) -> Row[Any]:
+    """One erasure."""
+    return (await connection.execute(select(erasure).where(erasure.c.erasure_id == key))).one()
+
+
+async def places(connection: AsyncConnection, key: bytes) -> list[str]:
+    """Places that have not carried an erasure out."""
+    query = select(erasure_order.c.place_id).distinct().where(erasure_order.c.erasure_id == key)
+    return sorted((await connection.execute(query)).scalars())
+
+
+async def begin(
+    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, number: str, now: datetime
+) -> None:
+    """Delete what the gateway itself holds of a person, and order the places to do the same."""
+    # Days under way are waited for first: whoever computes one holds the due row and then looks at the person's.
+    for table in ("workday_due", "employee"):
+        await connection.execute(text(f"SELECT 1 FROM {table} WHERE person_id = :one FOR UPDATE"), {"one": person_id})  # noqa: S608
+    held = select(pin_holding.c.place_id, pin_holding.c.pin).distinct().where(pin_holding.c.person_id == person_id)
+    for row in (await connection.execute(held)).all():
+        order = {"tenant_id": tenant, "erasure_id": key, "place_id": row.place_id, "pin": row.pin}
+        is_known = select(func.count()).where(person.c.place_id == row.place_id, person.c.pin == row.pin)
+        if (await connection.execute(is_known)).scalar_one():
+            await connection.execute(insert(erasure_order).values(order))
+            await _erase_pin(connection, row.place_id, row.pin)
+    for table in OF_PERSON:
+        await connection.execute(text(f"DELETE FROM {table} WHERE person_id = :person"), {"person": person_id})  # noqa: S608
+    await connection.execute(delete(employee).where(employee.c.person_id == person_id))
+    await connection.execute(_UNNAMED, {"number": number})
+    this = update(erasure).where(erasure.c.erasure_id == key)
+    await connection.execute(this.values(person_id=None, begun_at=now))
+    await _end(connection, key, now)
+
+
+async def orders(connection: AsyncConnection, place: PlaceId) -> list[PlaceErasure]:
+    """Whom a place is still to erase."""
+    query = (
+        select(erasure_order.c.pin, erasure.c.erasure_id, erasure.c.decided_by, erasure.c.reason)
+        .join(erasure, erasure.c.erasure_id == erasure_order.c.erasure_id)
+        .where(erasure_order.c.place_id == place)
+        .order_by(erasure.c.asked_at)
+        .limit(1000)
+    )
+    return [
+        PlaceErasure(erasure=row.erasure_id.hex(), pin=row.pin, by=row.decided_by, reason=row.reason)
+        for row in await connection.execute(query)
+    ]
+
+
+async def carried_out(
+    connection: AsyncConnection, place: PlaceId, key: bytes, now: datetime, pin: str | None = None
+) -> None:
+    """A place's ledger says that an erasure is done there, or the place that it knows nobody with this PIN.
+
+    What came from the place since goes as well, and the contents of its entries about the person: their leaves stay.
+    """
+    mine = [erasure_order.c.erasure_id == key, erasure_order.c.place_id == place]
+    if pin is not None:
+        mine.append(erasure_order.c.pin == pin)
+    pins = (await connection.execute(select(erasure_order.c.pin).where(*mine))).scalars().all()
+    entries = 0
+    for one in pins:
+        await _erase_pin(connection, place, one)
+        entries += await _forget(connection, place, one)
+    if pins:
+        await connection.execute(delete(erasure_order).where(*mine))
+        counted = update(erasure).where(erasure.c.erasure_id == key)
+        await connection.execute(counted.values(entries=erasure.c.entries + entries))
+        await _end(connection, key, now)
+
+
+async def _end(connection: AsyncConnection, key: bytes, now: datetime) -> None:
+    if not await places(connection, key):
+        await connection.execute(update(erasure).where(erasure.c.erasure_id == key).values(done_at=now))
+
+
+async def _erase_pin(connection: AsyncConnection, place: str, pin: str) -> None:
+    await connection.execute(_PUNCHES, {"place": place, "pin": pin})
+    for table in (enrolment, consent, person):
+        await connection.execute(delete(table).where(table.c.place_id == place, table.c.pin == pin))
+
+
+async def _forget(connection: AsyncConnection, place: str, pin: str) -> int:
+    rows = await connection.execute(_ABOUT, {"place": place, "pin": pin.encode()})
+    about = [row.sequence for row in rows if decode(bytes(row.record)).subject == pin]
+    forgotten: int = (await connection.execute(_FORGET, {"place": place, "entries": about})).scalar_one()
+    return forgotten
