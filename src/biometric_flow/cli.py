@@ -129,6 +129,12 @@ def _privacy_parser(parser: argparse.ArgumentParser) -> None:
     add_privacy(parser)
 
 
+def _witness_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.witness import add_witness
+
+    add_witness(parser)
+
+
 def _keys_parser(parser: argparse.ArgumentParser) -> None:
     from biometric_flow.commands.privacy import add_keys
 
@@ -248,6 +254,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, Fill]]] = {
     "backup": ("encrypted backups: make, restore, rehearse", _backup_parser),
     "privacy": ("erase or export a person; register of processing", _privacy_parser),
     "keys": ("state and rotation of a place's keys", _keys_parser),
+    "witness": ("be the witness of somebody's log, as an auditor or another operator (:9100)", _witness_parser),
     "simulate": ("a ZK terminal made of software (:4370)", _simulate_parser),
     "secret": ("print a new secret and its SHA-256, for places.json", lambda it: it.set_defaults(command=_secret)),
 }

@@ -207,6 +207,8 @@ class Attention(BaseModel):
 
     kind: Literal[
         "checkpoint_refused",
+        "witness_refused",
+        "witness_silent",
         "place_silent",
         "terminal_offline",
         "terminal_blocked",
@@ -287,6 +289,18 @@ class PlaceLog(BaseModel):
     goes_on: bool
     decision: str = Field("", description="The signed note that ended the log before; empty for the first.")
     begun_at: datetime | None = None
+
+
+class OutsideWitnessView(BaseModel):
+    """Somebody outside who cosigns the gateway's own log of checkpoints."""
+
+    name: str
+    key: str = Field(description="What verifies its cosignatures, as a C2SP vkey.")
+    url: str
+    size: int = Field(description="How far it has cosigned the log.")
+    reached_at: datetime | None = Field(description="When it last held all there was.")
+    failure: str = Field(description="Why the last attempt came to nothing; empty when it did not.")
+    is_contradiction: bool = Field(description="Whether it says that this log shows two histories.")
 
 
 class RefusedCheckpoint(BaseModel):

@@ -112,6 +112,8 @@ STATUS: Final[dict[str, int]] = {
     "ledger.replica_altered": 500,
     "ledger.checkpoint_refused": 409,
     "ledger.log_ended": 409,
+    "ledger.witness_refused": 409,
+    "ledger.witness_unreachable": 503,
     "ledger.log_refused": 409,
     "policy.invalid": 422,
     "policy.case_invalid": 422,

@@ -23,6 +23,7 @@ from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
 from biometric_flow.gateway.keys import ApiKeys
 from biometric_flow.gateway.links import LinkDoor, Links
+from biometric_flow.gateway.outside import OutsideWitnesses, read_witnesses
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.place_calls import Patience, PlaceCalls
 from biometric_flow.gateway.registry import Registry
@@ -109,7 +110,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
     sign_in = SignIn(database, passwords, tokens, clock, timedelta(days=settings.refresh_days))
-    overviews = Overviews(database, registry, clock)
+    overviews = Overviews(database, registry, clock, timedelta(hours=settings.witness_limit_hours))
     hub = Hub(database, registry, overviews, clock)
     loader = Loader()
     hours = WorkdayKeeper(database, registry, loader, clock)
@@ -124,7 +125,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     links = Links()
     patience = Patience(settings.place_failures, settings.place_wait_seconds, settings.place_outstanding)
     calls = PlaceCalls(registry, links, clock, patience)
-
+    outside = _outside(settings, places, database, clock)
     backups = _backups(settings, places, server, database, clock)
 
     routers = (
@@ -160,6 +161,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
             asyncio.create_task(_keep_rotating(tokens, settings.data, clock), name="token-keys"),
             asyncio.create_task(retention.run(), name="retention"),
         ]
+        tasks += [asyncio.create_task(task.run(), name="witnesses") for task in outside]
         tasks += [asyncio.create_task(task.run(), name=f"backup-{number}") for number, task in enumerate(backups)]
         try:
             yield
@@ -214,6 +216,17 @@ def _database_addresses(settings: GatewaySettings) -> tuple[EmbeddedPostgres | N
         return server, server.dsn(schema.APPLICATION, schema.DATABASE), server.dsn(schema.OWNER, schema.DATABASE)
     dsn = settings.dsn.get_secret_value()
     return None, dsn, settings.owner_dsn.get_secret_value() if settings.owner_dsn else dsn
+
+
+def _outside(
+    settings: GatewaySettings, places: PlacesFile, database: Database, clock: Clock
+) -> Sequence[OutsideWitnesses]:
+    """What has witnesses outside cosign the gateway's own log, where any were named."""
+    if settings.witnesses is None:
+        return ()
+    tenants = [TenantId(tenant.id) for tenant in places.tenants]
+    every = timedelta(seconds=settings.witness_seconds)
+    return (OutsideWitnesses(database, tenants, read_witnesses(settings.witnesses), clock, every),)
 
 
 def _backups(

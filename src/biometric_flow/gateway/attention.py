@@ -25,8 +25,21 @@ class RefusedNote:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class WitnessWord:
+    """A witness outside that refuses the gateway's own log, or has not been reached for too long."""
+
+    name: str
+    failure: str
+    is_refusal: bool
+    since: datetime
+
+
 def attention(
-    known: Sequence[PlaceView], reported: Sequence[TerminalStatus], refused: Sequence[RefusedNote] = ()
+    known: Sequence[PlaceView],
+    reported: Sequence[TerminalStatus],
+    refused: Sequence[RefusedNote] = (),
+    witnesses: Sequence[WitnessWord] = (),
 ) -> list[Attention]:
     """Findings about places and their terminals. Of a silent place only the silence is said: the rest is old."""
     names = {place.id: place.name for place in known}
@@ -37,12 +50,14 @@ def attention(
     ]
     return [
         *(_contradiction(one, names[one.place]) for one in refused if one.place in names),
+        *(_witness(one) for one in witnesses if one.is_refusal),
         *(_silent(place) for place in known if not place.is_reporting),
         *(_blocked(one, names[one.place]) for one in speaking if one.state is TerminalState.BLOCKED),
         *(_offline(one, names[one.place]) for one in speaking if one.state is TerminalState.OFFLINE),
         *_found(speaking, names, "alarm"),
         *(_drifting(one, names[one.place]) for one in speaking if abs(one.drift_ms or 0) > DRIFT_MS),
         *(_quarantine(one, names[one.place]) for one in speaking if one.counters.quarantined),
+        *(_witness(one) for one in witnesses if not one.is_refusal),
         *_found(speaking, names, "warning"),
         *_no_key([one for one in speaking if not one.has_comm_key and one.last_contact is not None], names),
     ]
@@ -51,6 +66,14 @@ def attention(
 def _contradiction(refused: RefusedNote, place: str) -> Attention:
     text = f"A checkpoint of {place} contradicts what the gateway holds: {refused.reason}. Keep both sides as they are"
     return Attention(kind="checkpoint_refused", text=text, place=refused.place, since=refused.at)
+
+
+def _witness(word: WitnessWord) -> Attention:
+    if word.is_refusal:
+        text = f"The witness {word.name} does not cosign this gateway's log: {word.failure}. Keep the database as it is"
+        return Attention(kind="witness_refused", text=text, place="", since=word.since)
+    text = f"The witness {word.name} was not reached for long: {word.failure or 'no attempt was made'}"
+    return Attention(kind="witness_silent", text=text, place="", since=word.since)
 
 
 def _silent(place: PlaceView) -> Attention:

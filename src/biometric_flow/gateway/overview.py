@@ -19,9 +19,9 @@ from biometric_flow.api.gateway import (
     PlaceView,
     TerminalStatus,
 )
-from biometric_flow.gateway.attention import RefusedNote, attention
+from biometric_flow.gateway.attention import RefusedNote, WitnessWord, attention
 from biometric_flow.gateway.registry import Registry
-from biometric_flow.gateway.store import checkpoints, days, places, terminals
+from biometric_flow.gateway.store import checkpoints, days, outside, places, terminals
 from biometric_flow.gateway.views import place_view, terminal_view
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.clock import Clock
@@ -67,8 +67,11 @@ class Days:
 class Overviews:
     """Asks the store and adds up, for one tenant at a time."""
 
-    def __init__(self, database: Database, registry: Registry, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, registry: Registry, clock: Clock, witness_limit: timedelta = timedelta(days=1)
+    ) -> None:
         self._database, self._registry, self._clock = database, registry, clock
+        self._witness_limit = witness_limit
 
     async def of(self, tenant: TenantId) -> Overview:
         """Everything the overview page shows, as of now."""
@@ -81,8 +84,14 @@ class Overviews:
             first = await days.first_days(connection, list(local_nows))
             reported = [terminal_view(row, is_stale=False) for row in await terminals.listed(connection)]
             refused = await checkpoints.last_refused(connection, now - REFUSED_SHOWN)
+            asked = await outside.witnesses(connection)
         notes = [RefusedNote(row.place_id, row.reason, row.received_at) for row in refused]
-        return add_up(known, read_cells(cells, first), reported, now, notes)
+        words = [
+            WitnessWord(row.witness.partition("+")[0], row.failure, row.is_contradiction, row.reached_at or row.since)
+            for row in asked
+            if row.is_contradiction or now - (row.reached_at or row.since) > self._witness_limit
+        ]
+        return add_up(known, read_cells(cells, first), reported, now, notes, words)
 
 
 def read_cells(cells: Sequence[Row[Any]], first: Mapping[str, date | None]) -> Days:
@@ -105,6 +114,7 @@ def add_up(
     reported: Sequence[TerminalStatus],
     now: datetime,
     refused: Sequence[RefusedNote] = (),
+    witnesses: Sequence[WitnessWord] = (),
 ) -> Overview:
     """The overview of these places at this moment. Places that are silent are named, and left out of every total."""
     counted = [place for place in known if place.is_reporting]
@@ -128,7 +138,7 @@ def add_up(
     )
     return Overview(
         kpis=kpis,
-        attention=attention(known, reported, refused),
+        attention=attention(known, reported, refused, witnesses),
         arrivals=_arrivals(counted, weeks, found),
         places=[_today(place, found, now) for place in known],
     )

@@ -33,6 +33,11 @@ class GatewaySettings(BackupSettings):
     )
     report_limit_seconds: float = Field(15.0, gt=0, le=3600)
     retention_look_seconds: float = Field(600.0, gt=0, description="How often is looked at what has to go.")
+    witnesses: Path | None = Field(
+        None, description="File with a line `witness <name> <vkey> <url>` for each that cosigns the gateway's own log."
+    )
+    witness_seconds: float = Field(60, gt=0, le=86_400, description="How often they are shown what is new.")
+    witness_limit_hours: float = Field(24, gt=0, description="A witness not reached for longer needs a person.")
     issuer: str = Field("biometric-flow", min_length=1, max_length=200)
     access_seconds: int = Field(600, ge=30, le=600)
     refresh_days: int = Field(14, ge=1, le=90)

@@ -5,7 +5,7 @@ and each root is computed from it.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,16 +14,16 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.api.gateway import PlaceLog
+from biometric_flow.api.gateway import OutsideWitnessView, PlaceLog
 from biometric_flow.gateway.intake import OutOfOrder
-from biometric_flow.gateway.store import checkpoints, ledger, logs
+from biometric_flow.gateway.store import checkpoints, ledger, logs, outside
 from biometric_flow.gateway.succession import GROW_STEP, PlaceUnknown
 from biometric_flow.ledger.chain import leaf_hash
 from biometric_flow.ledger.errors import LedgerError, NoteRefused, TreeIncomplete
 from biometric_flow.ledger.logs import Log, log_at, log_name, log_origin
 from biometric_flow.ledger.merkle import TILE_WIDTH, Tile, bundle, inclusion, is_within
 from biometric_flow.ledger.note import Checkpoint, Cosigner, Note, PublicKey, Signer
-from biometric_flow.ledger.receipt import ReceiptNotYet, write_receipt
+from biometric_flow.ledger.receipt import ReceiptNotYet, write_proof, write_receipt
 from biometric_flow.ledger.rotation import next_key
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId, PunchId, TenantId
@@ -118,13 +118,57 @@ class Witness:
             raise NotFound("no checkpoint of this place was cosigned so far")
         return str(row.note)
 
-    async def own(self, tenant: TenantId) -> str:
-        """The last checkpoint of the tenant's own log of checkpoints."""
+    async def own(self, tenant: TenantId, *, is_witnessed: bool = False) -> str:
+        """The last checkpoint of the tenant's own log, with what outside witnesses added to it.
+
+        `is_witnessed` asks for the last one that any of them has cosigned, which may be an older one.
+        """
         async with self._database.tenant(tenant) as connection:
-            _, note = await checkpoints.own_log(connection, tenant)
-        if not note:
+            size, note = await checkpoints.own_log(connection, tenant)
+            if is_witnessed:
+                size, note = await outside.newest_size(connection) or 0, ""
+            cosigned = await outside.of_size(connection, size)
+        if not (note or cosigned):
             raise NotFound("no checkpoint was cosigned so far")
-        return note
+        return str(_merged([*([note] if note else []), *cosigned]))
+
+    async def witness_receipt(self, tenant: TenantId, punch: PunchId) -> str:
+        """That the checkpoint over a punch stands in the gateway's own log, as outside witnesses have seen it.
+
+        A C2SP tlog-proof whose extra data are that checkpoint. Raises PunchUnknown or ReceiptNotYet.
+        """
+        async with self._database.tenant(tenant) as connection:
+            found = await checkpoints.place_of_punch(connection, punch)
+            if found is None:
+                raise PunchUnknown(f"there is no punch {punch.hex()}")
+            place, position = found
+            _, end = await _log(connection, place, log_at(await logs.of_place(connection, place), position).number)
+            row = await checkpoints.covering(connection, place, position, end)
+            size = None if row is None else await outside.first_over(connection, row.number)
+            if row is None or size is None:
+                raise ReceiptNotYet("no witness outside has cosigned a checkpoint over this punch so far")
+            (leaf,) = await checkpoints.own_leaves(connection, row.number, 1)
+            tree = checkpoints.Tree(connection, tenant, checkpoints.OWN_LOG)
+            proof = await tree.hashes(inclusion(row.number, size), size)
+            note = _merged(await outside.of_size(connection, size))
+        return write_proof(leaf, row.number, proof, note)
+
+    async def outside(self, tenant: TenantId) -> list[OutsideWitnessView]:
+        """Who outside cosigns the tenant's own log, and how far they have come."""
+        async with self._database.tenant(tenant) as connection:
+            rows = await outside.witnesses(connection)
+        return [
+            OutsideWitnessView(
+                name=row.witness.partition("+")[0],
+                key=row.witness,
+                url=row.url,
+                size=row.size,
+                reached_at=row.reached_at,
+                failure=row.failure,
+                is_contradiction=row.is_contradiction,
+            )
+            for row in rows
+        ]
 
     async def tile(
         self, tenant: TenantId, place: PlaceId, tile: Tile, number: int | None = None, *, is_bundle: bool
@@ -283,6 +327,16 @@ async def _log(connection: AsyncConnection, place: PlaceId, number: int | None) 
 
 def _tree(connection: AsyncConnection, tenant: TenantId, place: PlaceId, log: Log) -> checkpoints.Tree:
     return checkpoints.Tree(connection, tenant, log_name(place, log.number), place, log.begins)
+
+
+def _merged(notes: Sequence[str]) -> Note:
+    """One checkpoint with the signatures of all these copies of it; another text than the first's is left out."""
+    first, *others = map(Note.parse, notes)
+    for other in others:
+        if other.text == first.text:
+            for signature in other.signatures:
+                first = first.with_signature(signature)
+    return first
 
 
 def _without(note: Note, key: PublicKey) -> Note:

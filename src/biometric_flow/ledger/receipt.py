@@ -28,7 +28,12 @@ def write_receipt(entry: SealedEntry, proof: Sequence[bytes], note: Note) -> str
     The extra data are the leaf, and the record with the opening that ties it to the leaf's commitment.
     """
     extra = cbor2.dumps([EXTRA_VERSION, entry.leaf, entry.record, entry.opening], canonical=True)
-    lines = [HEADER, f"extra {_base64(extra)}", f"index {entry.sequence - 1}", *map(_base64, proof)]
+    return write_proof(extra, entry.sequence - 1, proof, note)
+
+
+def write_proof(extra: bytes, index: int, proof: Sequence[bytes], note: Note) -> str:
+    """A C2SP tlog-proof: leaf `index` of a log, with what is to be told of it as extra data."""
+    lines = [HEADER, f"extra {_base64(extra)}", f"index {index}", *map(_base64, proof)]
     return "\n".join(lines) + f"\n\n{note}"
 
 

@@ -17,6 +17,8 @@ WEEKDAYS: Final = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", 
 
 _ATTENTION: Final = {
     "checkpoint_refused": ("bad", "■", "Ledger"),
+    "witness_refused": ("bad", "■", "Witness"),
+    "witness_silent": ("warn", "◐", "Witness"),
     "place_silent": ("bad", "▲", "Place silent"),
     "terminal_offline": ("bad", "▲", "Offline"),
     "terminal_blocked": ("bad", "■", "Blocked"),

@@ -10,6 +10,7 @@ from biometric_flow.api.gateway import (
     CosignedCheckpoint,
     DecidedLog,
     NewLogOrder,
+    OutsideWitnessView,
     PlaceLog,
     RefusedCheckpoint,
 )
@@ -113,9 +114,20 @@ def ledger_router(database: Database, witness: Witness, succession: Succession, 
         response_class=PlainTextResponse,
         responses=problems(401, 403, 404),
     )
-    async def read_own_checkpoint(request: Request) -> str:
-        """The last checkpoint of the gateway's own log, whose leaves are the checkpoints of this tenant's places."""
-        return await witness.own(account_of(request).tenant)
+    async def read_own_checkpoint(
+        request: Request,
+        witnessed: Annotated[bool, Query(description="The last one that a witness outside has cosigned.")] = False,
+    ) -> str:
+        """The last checkpoint of the gateway's own log, whose leaves are the checkpoints of this tenant's places.
+
+        Cosignatures of witnesses outside stand in it once they were given.
+        """
+        return await witness.own(account_of(request).tenant, is_witnessed=witnessed)
+
+    @router.get("/v1/ledger/witnesses", openapi_extra=declared, responses=problems(401, 403))
+    async def list_witnesses(request: Request) -> list[OutsideWitnessView]:
+        """Who outside cosigns the gateway's own log, how far, and what is wrong."""
+        return await witness.outside(account_of(request).tenant)
 
     @router.get(
         "/v1/ledger/tile/{path:path}",
@@ -148,5 +160,15 @@ def ledger_router(database: Database, witness: Witness, succession: Succession, 
     async def read_receipt(punch: PunchHex, request: Request) -> str:
         """The receipt of a punch: a C2SP tlog-proof file that anybody can verify offline."""
         return await witness.receipt(account_of(request).tenant, PunchId(bytes.fromhex(punch)))
+
+    @router.get(
+        "/v1/punches/{punch}/receipt/witnesses",
+        openapi_extra=needs(Permission.PUNCH_READ),
+        response_class=PlainTextResponse,
+        responses=problems(401, 403, 404, 409),
+    )
+    async def read_witness_receipt(punch: PunchHex, request: Request) -> str:
+        """That witnesses outside have seen the checkpoint over a punch: a C2SP tlog-proof of the gateway's own log."""
+        return await witness.witness_receipt(account_of(request).tenant, PunchId(bytes.fromhex(punch)))
 
     return router

@@ -43,6 +43,8 @@ COLUMNS: Final[Tags] = tags("""
     pay_period_event: technical tenant_id period_id number at, account account action reason
     person: technical tenant_id place_id, identity pin name, attendance last_punch
     pin_holding: technical tenant_id place_id, pseudonym person_id, identity number pin terminals valid_from valid_to
+    outside_cosignature: technical tenant_id witness size note cosigned_at
+    outside_witness: technical tenant_id witness url since reached_at failure is_contradiction
     place: technical tenant_id place_id name zone is_active position head_hash punches last_heard
     place_key: technical tenant_id place_id vkey source pinned_at
     place_key_change: technical tenant_id place_id sequence note

@@ -186,6 +186,28 @@ place_log = Table(
     _of_place(),
 )
 
+outside_cosignature = Table(
+    "outside_cosignature",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("witness", Text, primary_key=True),
+    Column("size", BigInteger, primary_key=True),
+    Column("note", Text, nullable=False),
+    Column("cosigned_at", _instant, nullable=False),
+)
+
+outside_witness = Table(
+    "outside_witness",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("witness", Text, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("since", _instant, nullable=False),
+    Column("reached_at", _instant),
+    Column("failure", Text, nullable=False),
+    Column("is_contradiction", Boolean, nullable=False),
+)
+
 place_key_change = Table(
     "place_key_change",
     metadata,
