@@ -57,3 +57,38 @@ async def test_a_file_needs_a_login_and_a_known_name(page: Page, stranger: Page,
 
     for path in ("people.csv", "punches.exe", "receipts/..%2f..%2fme", "audit/entries"):
         assert (await page.request.get(f"{stack.url}/download/{path}")).status == 404, path
+
+
+async def test_a_period_is_made_closed_approved_and_reopened_with_a_reason(page: Page, stack: Stack) -> None:
+    await page.goto(f"{stack.url}/periods")
+    await page.get_by_role("button", name="New period").click()
+    form = page.get_by_role("dialog", name="New period")
+    await form.get_by_label("Name").fill("old-days")
+    await form.get_by_label("From").fill("2020-01-01")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("button", name="New period")).to_be_focused()
+    await page.get_by_role("button", name="New period").click()
+    await expect(form.get_by_label("Name")).to_have_value("old-days")
+    await form.get_by_label("To").fill("2020-01-31")
+    await form.get_by_role("button", name="Make it").click()
+    await expect(page.locator(".bf-told")).to_contain_text("Period old-days is made.")
+
+    await page.get_by_role("link", name="old-days").click()
+    await page.get_by_role("button", name="Close period").click()
+    await page.get_by_role("dialog").get_by_role("textbox").fill("Nobody worked then")
+    await page.get_by_role("dialog").get_by_role("button", name="Close period").click()
+    await page.get_by_role("button", name="Approve").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Approve").click()
+    await expect(page.locator(".bf-badge")).to_contain_text("Locked")
+    unmapped = await page.request.get(f"{stack.url}/download/periods/old-days/csv")
+    assert unmapped.status == 409
+    assert "payroll mapping" in await unmapped.text()
+
+    await page.get_by_role("button", name="Reopen").click()
+    again = page.get_by_role("dialog")
+    await again.get_by_role("button", name="Reopen").click()
+    await expect(again).to_be_visible()
+    await again.get_by_role("textbox").fill("One more look")
+    await again.get_by_role("button", name="Reopen").click()
+    await expect(page.locator(".bf-badge")).to_contain_text("Open")
+    await expect(page.locator(".bf-lines")).to_contain_text("One more look")

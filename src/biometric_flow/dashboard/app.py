@@ -3,7 +3,18 @@
 import streamlit as st
 
 from biometric_flow.dashboard import widgets
-from biometric_flow.dashboard.pages import audit, devices, exceptions, live, overview, people, punches, workdays
+from biometric_flow.dashboard.pages import (
+    audit,
+    devices,
+    exceptions,
+    live,
+    overview,
+    people,
+    periods,
+    punches,
+    requests,
+    workdays,
+)
 from biometric_flow.dashboard.words import _
 
 login = widgets.current_login()
@@ -20,6 +31,8 @@ st.navigation(
         st.Page(people.draw, title=_("People"), url_path="people"),
         st.Page(punches.draw, title=_("Punches"), url_path="punches"),
         st.Page(workdays.draw, title=_("Workdays"), url_path="workdays"),
+        st.Page(requests.draw, title=_("Requests"), url_path="requests"),
+        st.Page(periods.draw, title=_("Periods"), url_path="periods"),
         st.Page(audit.draw, title=_("Audit"), url_path="audit"),
     ],
     position="hidden",

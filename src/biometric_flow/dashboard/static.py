@@ -133,6 +133,8 @@ PAGES: Final = {
     "people": ("/people", "People"),
     "punches": ("/punches", "Punches"),
     "workdays": ("/workdays", "Workdays"),
+    "requests": ("/requests", "Requests"),
+    "periods": ("/periods", "Periods"),
     "audit": ("/audit", "Audit"),
 }
 """Page name as the gateway says it in `Me.pages` -> path and title, in the order of the navigation."""

@@ -30,13 +30,57 @@ _region = st.components.v2.component(
 )
 
 
-def draw(kind: str, data: Any, key: str | None = None) -> None:
-    """Draw one region by `assets/regions.js`. `data` is text and numbers; the script never takes it for HTML."""
-    _region(data={"kind": kind, "view": data}, key=key or kind, on_refresh_change=_run_again)
+def draw(kind: str, data: Any, key: str | None = None, act: Callable[[dict[str, Any]], None] | None = None) -> None:
+    """Draw one region by `assets/regions.js`. `data` is text and numbers; the script never takes it for HTML.
+
+    `act` is told what a person did in it, before the page is drawn again. What came is the browser's word: check it.
+    """
+    name = key or kind
+
+    def acted() -> None:
+        order = (st.session_state.get(name) or {}).get("act")
+        if act is not None and isinstance(order, dict):
+            _in_use()
+            act(order)
+
+    _region(data={"kind": kind, "view": data}, key=name, on_refresh_change=_run_again, on_act_change=acted)
 
 
 def _run_again() -> None:
     """A region asked for fresh answers; that its fragment runs again is all it takes."""
+
+
+def order(kind: type[T], method: str, path: str, body: dict[str, Any], done: str) -> T | None:
+    """Have the gateway do something, and say what came of it; `done` is said when it did. Never asked twice."""
+    logins, cookie_name = installed()
+    login = logins.find(st.context.cookies.get(cookie_name))
+    if login is None:
+        return None
+    try:
+        answer = logins.ask(login, None, lambda client, token: client.ask(kind, method, path, token, json=body))
+    except SignedOut:
+        return None
+    except (GatewayUnreachable, TimeoutError) as error:
+        log.warning("order_failed", path=path, reason=str(error))
+        tell(_("The gateway does not answer. Nobody knows whether this was done: look before you repeat it."))
+        return None
+    except GatewayProblem as error:
+        tell(_("{detail} (error id {id})", detail=error.detail, id=error.request_id))
+        return None
+    login.cache.clear()
+    tell(done, is_done=True)
+    return answer
+
+
+def tell(text: str, *, is_done: bool = False) -> None:
+    """Say once, at the next drawing, what came of something that a person did."""
+    st.session_state["told"] = {"text": text, "is_done": is_done} if text else None
+
+
+def told() -> dict[str, Any] | None:
+    """What came of the last thing that a person did in this tab; once."""
+    said: dict[str, Any] | None = st.session_state.pop("told", None)
+    return said
 
 
 def current_login() -> Login | None:

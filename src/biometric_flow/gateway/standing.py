@@ -29,6 +29,8 @@ _PAGES: Final = (
     ("people", Permission.WORKDAY_READ),
     ("punches", Permission.PUNCH_READ),
     ("workdays", Permission.WORKDAY_READ),
+    ("requests", Permission.CORRECTION_DECIDE),
+    ("periods", Permission.PERIOD_READ),
     ("audit", Permission.AUDIT_READ),
 )
 

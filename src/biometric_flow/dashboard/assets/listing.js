@@ -1,5 +1,6 @@
 // Tables of cells that Python has shaped, and the scope bar. On a phone each row of a table becomes a card.
 import { h } from "./dom.js";
+import { bar, told } from "./acts.js";
 
 export function go(changes) {
   const target = new URL(location.href);
@@ -39,7 +40,7 @@ export function table(name, head, rows, first = () => null) {
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
         head.map((text) => h("th", { scope: "col", role: "columnheader" }, text)))),
       h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, first(row),
-        (row.cells || row).map((one, at) => cell(one, head[at + (row.cells ? 1 : 0)])))))));
+        (row.cells || row).map((one, at) => cell(one, head[at + head.length - (row.cells || row).length])))))));
 }
 
 function cell(one, label) {
@@ -54,10 +55,10 @@ export function nothing(view) {
     view.clear ? h("a", { class: "bf-button", href: view.clear.href }, view.clear.text) : null);
 }
 
-export function listing(root, view) {
-  root.append(h("div", { class: "bf-card-head" },
+export function listing(root, view, refresh, state, act) {
+  root.append(told(view.told) || "", h("div", { class: "bf-card-head" },
     h("p", { class: "bf-quiet", role: "status" }, view.count),
-    h("div", { class: "bf-chips" },
+    h("div", { class: "bf-chips" }, bar(view.actions, act),
       (view.pages || []).map((one) => h("a", { class: "bf-button", href: one.href }, one.text)),
       view.downloads.map((one) => h("a", { class: "bf-button", href: one.href, download: true }, `↓ ${one.text}`)))));
   root.append(view.rows.length ? h("div", { class: "bf-card" }, table(view.count, view.head, view.rows)) : nothing(view.empty));

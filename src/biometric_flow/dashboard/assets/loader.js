@@ -3,10 +3,11 @@ const regions = import(`${location.origin}ASSETS_URL/regions.js`);
 
 export default function ({ data, parentElement, setTriggerValue }) {
   const refresh = () => setTriggerValue("refresh", true); // Streamlit runs this region's fragment again
+  const act = (order) => setTriggerValue("act", order); // a person did something; Python carries it out
   let stopped = false;
   let stop = null;
   regions.then((module) => {
-    if (!stopped) stop = module.draw(parentElement, data.kind, data.view, refresh);
+    if (!stopped) stop = module.draw(parentElement, data.kind, data.view, refresh, act);
   });
   return () => {
     stopped = true;

@@ -6,12 +6,14 @@ import { feed } from "./feed.js";
 import { devices } from "./devices.js";
 import { inbox, month, people } from "./people.js";
 import { listing, scope } from "./listing.js";
+import { period } from "./periods.js";
+import { requests } from "./requests.js";
 
 const regions = { heading, tiles, attention, arrivals, places, feed, devices, people, month, inbox,
-  scope, listing, empty, failed, signed_out: signedOut };
+  scope, listing, period, requests, empty, failed, signed_out: signedOut };
 const drawn = new WeakMap();
 
-export function draw(parent, kind, view, refresh) {
+export function draw(parent, kind, view, refresh, act) {
   style();
   const text = JSON.stringify([kind, view]);
   const before = drawn.get(parent);
@@ -22,7 +24,7 @@ export function draw(parent, kind, view, refresh) {
   if (before) before.stop();
   const state = before ? before.state : {};
   const root = h("div", { class: `bf-region bf-r-${kind.replace("_", "-")}` });
-  const stop = regions[kind](root, view, refresh, state) || (() => {});
+  const stop = regions[kind](root, view, refresh, state, act) || (() => {});
   const focused = parent.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   for (const old of parent.querySelectorAll(":scope > .bf-region")) old.remove();
   parent.append(root);

@@ -1,0 +1,57 @@
+// What a person can do: buttons that say what will happen in a dialog first, and what came of it afterwards.
+import { h } from "./dom.js";
+
+const draftOf = (name, field) => `draft ${location.pathname} ${name} ${field}`;
+
+export function told(view) {
+  if (!view) return null;
+  if (view.is_done) {
+    for (const key of Object.keys(sessionStorage)) {
+      if (key.startsWith(`draft ${location.pathname} `)) sessionStorage.removeItem(key);
+    }
+  }
+  return h("p", { class: view.is_done ? "bf-told" : "bf-banner", role: view.is_done ? "status" : "alert" },
+    view.is_done ? "● " : "▲ ", view.text);
+}
+
+// Buttons in a row; `payload()` adds what the region knows, such as the rows that were chosen.
+export function bar(actions, act, payload = () => ({})) {
+  return h("div", { class: "bf-chips bf-actions" }, (actions || []).map((one) => {
+    const give = (fields) => act({ ...one.payload, ...fields, ...payload(), name: one.name, at: Date.now() });
+    const button = h("button", { type: "button", class: `bf-button${one.is_quiet ? "" : " bf-primary"}`,
+      "data-focus": one.name, onclick: () => (one.dialog ? ask(one, button, give) : give({})) }, one.text);
+    return button;
+  }));
+}
+
+function ask(one, button, give) {
+  const control = (field) => {
+    const common = { name: field.name, required: field.required, "data-focus": field.name };
+    const kept = sessionStorage.getItem(draftOf(one.name, field.name)) || "";
+    const keep = (event) => sessionStorage.setItem(draftOf(one.name, field.name), event.target.value);
+    return h("label", { class: "bf-field" }, h("span", null, field.label), field.type === "select"
+      ? h("select", common, field.options.map((value) => h("option", { value }, value)))
+      : h("input", { ...common, type: field.type, maxlength: field.maxlength, pattern: field.pattern, value: kept,
+        oninput: keep, autocomplete: "off" }));
+  };
+  const heading = `bf-dialog-${one.name}`;
+  const dialog = h("dialog", { class: "bf-dialog bf-region", "aria-labelledby": heading },
+    h("form", { onsubmit: (event) => {
+      event.preventDefault();
+      const fields = Object.fromEntries(new FormData(event.target));
+      dialog.close();
+      give(fields);
+    } },
+    h("h2", { id: heading }, one.dialog.title),
+    one.dialog.text.map((text) => h("p", null, text)),
+    one.dialog.fields.map(control),
+    h("div", { class: "bf-chips" },
+      h("button", { type: "submit", class: "bf-button bf-primary" }, one.dialog.confirm),
+      h("button", { type: "button", class: "bf-button", onclick: () => dialog.close() }, one.dialog.cancel))));
+  dialog.addEventListener("close", () => {
+    dialog.remove();
+    button.focus();
+  });
+  document.body.append(dialog);
+  dialog.showModal();
+}
