@@ -23,7 +23,8 @@ def pay_period(**changes: Any) -> PeriodView:
 def asked(**changes: Any) -> RegularisationView:
     values: dict[str, Any] = {
         "id": UUID(int=1), "person": PERSON, "date": date(2026, 10, 6), "operation": "add", "punch": None,
-        "at": datetime(2026, 10, 6, 15, tzinfo=UTC), "state": 1, "minutes": None, "reason": "Forgot", "status": "requested",
+        "at": datetime(2026, 10, 6, 15, tzinfo=UTC), "state": 1, "minutes": None, "reason": "Forgot",
+        "status": "requested",
         "requested_by": "other", "requested_at": NOW, "decided_by": None, "decided_at": None, "decision_reason": "",
     }  # fmt: skip
     return RegularisationView.model_validate(values | changes)
