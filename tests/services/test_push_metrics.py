@@ -71,4 +71,5 @@ async def test_uploads_commands_and_refusals_are_counted(tmp_path: Path) -> None
     (latency,) = (line for line in text.splitlines() if line.startswith("biometric_flow_terminal_latency_seconds{"))
     assert 0 <= float(latency.rpartition(" ")[2]) < 60
     assert 'biometric_flow_push_refused_total{reason="unknown"} 1.0' in text
+    assert "biometric_flow_push_archive_failures_total 0.0" in text
     assert 'biometric_flow_terminal_rows_total{outcome="accepted",terminal="door"} 2.0' in text

@@ -323,6 +323,26 @@ class PlaceReport(BaseModel):
     terminals: list[TerminalView] = Field(max_length=1000)
 
 
+class PlaceCondition(BaseModel):
+    """What the gateway knows of one place now."""
+
+    place: str
+    is_reporting: bool
+    last_heard: datetime | None = Field(description="Since when it says nothing, if it is silent; never heard: null.")
+    held: int = Field(description="Entries of its ledger that are held here.")
+    head: int | None = Field(description="Entries that it has, as it said last.")
+    links: int = Field(description="Links that it holds to this instance.")
+    breakers: dict[str, str] = Field(description="By class of operation: closed, half_open or open.")
+
+
+class FullHealth(BaseModel):
+    """The gateway with all that hangs on it."""
+
+    status: Literal["ok", "degraded"]
+    places: list[PlaceCondition]
+    missing: list[str] = Field(description="Places that are silent; `last_heard` says since when.")
+
+
 class GatewayHealth(BaseModel):
     """Is the gateway well?"""
 

@@ -23,6 +23,7 @@ from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
 from biometric_flow.gateway.keys import ApiKeys
 from biometric_flow.gateway.links import LinkDoor, Links
+from biometric_flow.gateway.metrics import Meter
 from biometric_flow.gateway.outside import OutsideWitnesses, read_witnesses
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.place_calls import Patience, PlaceCalls
@@ -36,6 +37,7 @@ from biometric_flow.gateway.routes.health import health_router
 from biometric_flow.gateway.routes.imports import imports_router
 from biometric_flow.gateway.routes.intake import intake_router
 from biometric_flow.gateway.routes.ledger import ledger_router
+from biometric_flow.gateway.routes.metrics import metrics_router
 from biometric_flow.gateway.routes.overview import overview_router
 from biometric_flow.gateway.routes.people import people_router
 from biometric_flow.gateway.routes.periods import periods_router
@@ -122,7 +124,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
 
     retention = RetentionTask(database, registry, clock, settings.retention_look_seconds)
 
-    links = Links()
+    links, shedder = Links(), Shedder(settings.capacity)
     patience = Patience(settings.place_failures, settings.place_wait_seconds, settings.place_outstanding)
     calls = PlaceCalls(registry, links, clock, patience)
     outside = _outside(settings, places, database, clock)
@@ -149,6 +151,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         regularisations_router(database, loader, clock),
         audit_router(trail),
         proxied_router(calls, clock),
+        metrics_router(database, registry, hub, links, calls, shedder, clock),
         privacy_router(database, retention, clock),
     )
 
@@ -192,8 +195,9 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
     )
     guard = AccessGuard(operations, credentials, tokens, standings, ApiKeys(database, clock), limits, clock)
-    crowd = Crowd(Door(Baseline(app, guard), routers, trail, clock), Shedder(settings.capacity))
-    return Gateway(LinkDoor(crowd, guard, links, clock), operations)
+    crowd = Crowd(Door(Baseline(app, guard), routers, trail, clock), shedder)
+    app.state.meter = meter = Meter(crowd, clock)
+    return Gateway(LinkDoor(meter, guard, links, clock), operations)
 
 
 def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:

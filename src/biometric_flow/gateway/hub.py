@@ -135,6 +135,12 @@ class Hub:
         events = self._events(topic, listener, opening, end if last is None or is_lost else last)
         return OpenStream(events, listener.dropped)
 
+    def listeners(self, tenant: TenantId) -> tuple[int, int]:
+        """How many streams of a tenant are open, and how many events wait for the slowest of them."""
+        topics = [topic for topic in self._topics.values() if topic.tenant == tenant]
+        waiting = [listener.queue.qsize() for topic in topics for listener in topic.listeners]
+        return len(waiting), max(waiting, default=0)
+
     async def _events(
         self, topic: Topic, listener: Listener, opening: list[Encoded], position: int
     ) -> AsyncGenerator[bytes, None]:

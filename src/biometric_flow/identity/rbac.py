@@ -33,6 +33,8 @@ class Permission(StrEnum):
     PERIOD_CLOSE = "period:close"
     PERIOD_APPROVE = "period:approve"
     PERIOD_EXPORT = "period:export"
+    METRICS_READ = "metrics:read"
+    """Counts of the gateway's process and of the tenant's places; they name nobody."""
     TERMINAL_OPERATE = "terminal:operate"
     """Order jobs of terminals and dismiss their findings; the place records who did."""
     PUNCH_READ = "punch:read"
@@ -77,6 +79,7 @@ NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.OVERVIEW_READ: Narrowest.PLACE,
     Permission.PLACE_READ: Narrowest.PLACE,
     Permission.TERMINAL_READ: Narrowest.PLACE,
+    Permission.METRICS_READ: Narrowest.TENANT,
     Permission.TERMINAL_OPERATE: Narrowest.PLACE,
     Permission.PERSON_READ: Narrowest.DEPARTMENT,
     Permission.PERSON_WRITE: Narrowest.TENANT,

@@ -51,6 +51,7 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         _role(
             "platform_operator",
             "keeps the installation running, nothing about people",
+            _P.METRICS_READ,
             _P.LEDGER_READ,
             inherits=("device_technician",),
         ),
@@ -141,6 +142,7 @@ BUILT_IN: Final[Mapping[str, Role]] = {
             _P.PERIOD_EXPORT,
             _P.PRIVACY_WRITE,
             _P.LEDGER_DECIDE,
+            _P.METRICS_READ,
             inherits=("hr_manager", "security_officer", "auditor", "device_technician"),
         ),
     )

@@ -36,6 +36,8 @@ class PushMeasured:
     """Terminal and state -> commands that are kept."""
     refused: Mapping[str, int]
     """Reason -> requests that were not let in since this process started."""
+    not_archived: int = 0
+    """Uploads that the archive could not keep since this process started."""
 
 
 def exposition(
@@ -74,6 +76,9 @@ def _of_push(push: PushMeasured) -> Iterator[Metric]:
     for reason, count in push.refused.items():
         refused.add_metric([reason], count)
     yield refused
+    yield CounterMetricFamily(
+        f"{_PREFIX}push_archive_failures", "Uploads not archived since this process started.", value=push.not_archived
+    )
 
 
 def _of_terminals(terminals: list[Measured], now: datetime) -> list[Metric]:

@@ -7,8 +7,9 @@ from fastapi import APIRouter, Request
 from biometric_flow import __version__
 from biometric_flow.api.gateway import GatewayHealth
 from biometric_flow.gateway.access import needs
+from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.identity.rbac import Permission
-from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.database import Database, DatabaseUnavailable
 
 
 def health_router(database: Database) -> APIRouter:
@@ -24,6 +25,16 @@ def health_router(database: Database) -> APIRouter:
             version=__version__,
             database="ok" if is_there else "unavailable",
         )
+
+    @router.get("/health/live", openapi_extra=needs(Permission.PUBLIC), status_code=204)
+    async def live() -> None:
+        """The process serves. One that does not answer should be started again."""
+
+    @router.get("/health/ready", openapi_extra=needs(Permission.PUBLIC), status_code=204, responses=problems())
+    async def ready() -> None:
+        """Requests can be answered: 503 while the database is away, so that a load balancer asks another instance."""
+        if not await database.answers():
+            raise DatabaseUnavailable("the database does not answer; this instance is not ready")
 
     @router.get("/openapi.json", openapi_extra=needs(Permission.PUBLIC), include_in_schema=False)
     async def document(request: Request) -> dict[str, Any]:

@@ -16,7 +16,7 @@ async def metrics(state: State, push: Push) -> Response:
     """Terminals and ledger in the text exposition format of Prometheus."""
     measured = [_measured(state, push, view) for view in state.terminal_views()]
     commands = await state.writer.call(push.desk.queue.counts)
-    pushed = PushMeasured(push.desk.uploads, commands, push.refused)
+    pushed = PushMeasured(push.desk.uploads, commands, push.refused, push.desk.archive.failures)
     text = exposition(measured, state.reader.head(), state.reader.backlog(), state.clock.now(), pushed)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 

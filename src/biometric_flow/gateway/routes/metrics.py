@@ -1,0 +1,81 @@
+"""`/metrics` and `/health/full`: how this gateway is, for Prometheus and for whoever keeps it running."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy import Row
+
+from biometric_flow.api.gateway import FullHealth, PlaceCondition
+from biometric_flow.gateway.access import account_of, needs
+from biometric_flow.gateway.hub import Hub
+from biometric_flow.gateway.links import Links
+from biometric_flow.gateway.metrics import Meter, PlaceMeasured, ProcessMeasured, breakers, exposition
+from biometric_flow.gateway.place_calls import PlaceCalls
+from biometric_flow.gateway.registry import Registry
+from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.gateway.store import places
+from biometric_flow.gateway.traffic.shedding import Shedder
+from biometric_flow.identity.rbac import Permission
+from biometric_flow.model.ids import PlaceId
+from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.database import Database
+
+
+def metrics_router(
+    database: Database, registry: Registry, hub: Hub, links: Links, calls: PlaceCalls, shedder: Shedder, clock: Clock
+) -> APIRouter:
+    """Operations about the process itself; `app.state.meter` has counted."""
+    router = APIRouter(tags=["health"])
+
+    @router.get(
+        "/metrics",
+        openapi_extra=needs(Permission.METRICS_READ),
+        response_class=Response,
+        responses={**problems(401, 403), 200: {"description": "Text form.", "content": {"text/plain": {}}}},
+    )
+    async def metrics(request: Request) -> Response:
+        """Counts in the text form of Prometheus; of places, those of the caller's tenant."""
+        tenant = account_of(request).tenant
+        async with database.tenant(tenant) as connection:
+            rows = await places.listed(connection)
+        measured = [
+            PlaceMeasured(
+                row.place_id,
+                row.last_heard,
+                row.position,
+                row.head,
+                len(links.of(tenant, PlaceId(row.place_id))),
+            )
+            for row in rows
+        ]
+        listeners, waiting = hub.listeners(tenant)
+        process = ProcessMeasured(shedder.under_way, shedder.capacity, shedder.shed, listeners, waiting)
+        meter: Meter = request.app.state.meter
+        text = exposition(meter, process, measured, calls, clock.now(), clock.monotonic())
+        return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.get("/health/full", openapi_extra=needs(Permission.PLACE_READ), responses=problems(401, 403))
+    async def full(request: Request) -> FullHealth:
+        """Every place with its link, its breakers and how far its ledger is held, and what is missing since when."""
+        tenant, now, second = account_of(request).tenant, clock.now(), clock.monotonic()
+        async with database.tenant(tenant) as connection:
+            rows = await places.listed(connection)
+
+        def condition(row: Row[Any]) -> PlaceCondition:
+            place = PlaceId(row.place_id)
+            return PlaceCondition(
+                place=place,
+                is_reporting=registry.is_reporting(row.last_heard, now),
+                last_heard=row.last_heard,
+                held=row.position,
+                head=row.head,
+                links=len(links.of(tenant, place)),
+                breakers=dict(breakers(calls, place, second)),
+            )
+
+        known = [condition(row) for row in rows]
+        silent = [one.place for one in known if not one.is_reporting]
+        return FullHealth(status="degraded" if silent else "ok", places=known, missing=silent)
+
+    return router
