@@ -1,6 +1,8 @@
 """Who may touch people, plans and hours, and that nobody overwrites what they have not seen."""
 
+import re
 from typing import Any
+from uuid import UUID
 
 from tests.services.gateways import RunningGateway
 from tests.services.hours import MONDAY, OFFICE, Desk, person, worked_week
@@ -97,3 +99,18 @@ async def test_pages_of_workdays_neither_repeat_nor_miss_one(gateway: RunningGat
             break
     assert len(seen) == len(set(seen)) == 3 * 15
     assert seen == sorted(seen)
+
+
+async def test_a_query_parameter_that_an_operation_does_not_know_is_refused_everywhere(gateway: RunningGateway) -> None:
+    document = (await gateway.http.get("/openapi.json")).json()
+    families = ("workdays", "irregularities", "leave", "regularisations", "periods", "people", "departments", "pins")
+    families += ("shifts", "schedules", "calendars", "clock-corrections", "clock-drift", "payroll-mappings", "policies")
+    asked = 0
+    for path, methods in document["paths"].items():
+        if "get" in methods and path.removeprefix("/v1/").split("/")[0] in families:
+            filled = path.replace("{person}", str(UUID(int=7))).replace("{day}", "2026-11-02").replace("{version}", "1")
+            filled = re.sub("{[a-z_]+}", str(UUID(int=7)), filled)
+            answer = await Desk(gateway).raw("GET", filled, params={"colour": "red"})
+            assert (answer.status_code, "colour" in answer.text) == (422, True), (path, answer.text)
+            asked += 1
+    assert asked > 20

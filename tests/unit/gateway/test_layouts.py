@@ -85,6 +85,24 @@ def test_adp_paydata() -> None:
     ]
 
 
+def test_adp_epip_has_records_of_eighty_bytes() -> None:
+    rows = [row("42", 4, "REG", 2400), row("42", 5, "OT", 65), row("7", 5, "S", 960), row("7", 31, "REG", -20)]
+    header, *paid, totals_, end = lines("adp-epip", rows)
+    assert (len(header), header[:14], header[-1], end) == (80, "A001AB 00217z ", "6", "")
+    assert [one.rstrip() for one in paid] == [
+        "B0030000420041013" + "0000108 z",
+        "B0030000420041012" + "0004000 z",
+        "B0030000070041012" + "0000033-z",
+        "B0030000070041016" + " S0001600 z",
+    ]
+    assert totals_.rstrip() == "C030" + "00000003967 " + "031" + "00000000108 " + "032" + "00000001600 z"
+    assert {len(one) for one in (header, *paid, totals_)} == {80}
+    name, _, _ = write("adp-epip", rows, PayMapping(CODES, SETTINGS), MAY)
+    assert name == "EXTPAY17.AB"
+    with pytest.raises(ExportNotPossible, match="earning code"):
+        lines("adp-epip", [row("42", 4, "HOL", 60)])
+
+
 def test_paychex_flex_spi() -> None:
     said = list(csv.DictReader(io.StringIO("\n".join(lines("paychex-spi")))))
     assert len(said[0]) == 16

@@ -1,23 +1,22 @@
-"""Mutants of the policy, by module: most of what could be wrong is noticed."""
+"""Mutants of the policy: most of what could be wrong is noticed. The aim is nine of ten (ADR 113)."""
+
+from collections import Counter
 
 import pytest
 
-from tests.unit.policy.mutants import MODULES, survivors
+from tests.unit.policy.mutants import MODULES, sample, survivors
 
-SAMPLE = 25
-"""Mutants of each module, always the same."""
+SAMPLE, SEED = 300, 1
+"""Mutants of all modules together, always the same; the whole is `python -m tests.unit.policy.mutants`."""
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(3600)
-@pytest.mark.parametrize("module", MODULES)
-def test_a_mutant_is_noticed(module: str) -> None:
-    count, alive = survivors(module, SAMPLE)
-    told = f"{module}: {count - len(alive)} of {count} noticed\n  " + "\n  ".join(alive)
+@pytest.mark.timeout(7200)
+def test_most_mutants_are_noticed() -> None:
+    chosen = sample(MODULES, SAMPLE, SEED)
+    alive = survivors(chosen)
+    counts, left = Counter(one.module for one in chosen), Counter(one.module for one in alive)
+    told = "\n".join([f"{len(chosen) - len(alive)} of {len(chosen)}", *(f"{one.module} {one.told}" for one in alive)])
     print(told)
-    assert len(alive) <= count * 0.4, told
-
-
-@pytest.mark.drill
-def test_the_policy_as_it_is_is_not_noticed() -> None:
-    assert survivors("rules", 0) == (0, [])
+    assert len(alive) <= len(chosen) * 0.3, told
+    assert all(left[name] <= max(3, count * 0.6) for name, count in counts.items()), told

@@ -7,6 +7,7 @@ company comes from the `settings` of the payroll mapping.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Final
 
 from biometric_flow.api.tables import Cell, to_csv, to_xlsx
@@ -85,6 +86,32 @@ def _adp(rows: Sequence[PayRow], mapping: PayMapping, period: Period) -> bytes:
         else:
             lines.append((*start, None, None, row.code, row.hours))
     return to_csv(lines)
+
+
+def _adp_epip(rows: Sequence[PayRow], mapping: PayMapping, period: Period) -> bytes:
+    """ADP EPIP (PC/Payroll): records of 80 bytes of tagged fields, ended by `z`; header A, paydata B, totals C.
+
+    Lengths by Qqest's table of the format; seven digits with two decimals and a sign by Costpoint's and SyteLine's.
+    `REG` and `OT` are fields 012 and 013, any other code of two characters is Hours 3, field 016.
+    """
+    company = _at_most(mapping.settings["company_code"], 3, "company_code").ljust(3)
+    batch = _at_most(mapping.settings["batch_id"], 2, "batch_id").rjust(2, "0")
+    pay, version = mapping.settings.get("pay_number", "1"), mapping.settings.get("epip_version", "6")
+    records = [f"A001{company}002{batch}z{'':66}{_at_most(version, 1, 'epip_version')}"]
+    sums = {"030": Decimal(), "031": Decimal(), "032": Decimal()}
+    for row in summed(rows, period.last):
+        start = f"B003{_at_most(_digits(row.number), 6, 'employee number').zfill(6)}004{_at_most(pay, 1, 'pay_number')}"
+        field, total = {"REG": ("012", "030"), "OT": ("013", "031")}.get(row.code, ("", "032"))
+        tagged = field or "016" + _at_most(row.code, 2, "earning code").rjust(2)
+        records.append(f"{start}{tagged}{_signed(row.hours, 7)}z")
+        sums[total] += row.hours
+    records.append("C" + "".join(f"{tag}{_signed(hours, 11)}" for tag, hours in sums.items()) + "z")
+    return "".join(one.ljust(80) + "\r\n" for one in records).encode("ascii")
+
+
+def _signed(hours: Decimal, digits: int) -> str:
+    """Hundredths of an hour, with blank or minus behind."""
+    return f"{abs(int(hours * 100)):0{digits}d}{'-' if hours < 0 else ' '}"
 
 
 _SPI: Final = (
@@ -186,6 +213,12 @@ def _adp_name(mapping: PayMapping, period: Period) -> str:
     return mapping.settings.get("file_name") or f"PR{mapping.settings['company_code'].ljust(3, '_')}EPI.csv"
 
 
+def _epip_name(mapping: PayMapping, period: Period) -> str:
+    return (
+        mapping.settings.get("file_name") or f"EXTPAY{mapping.settings['batch_id']}.{mapping.settings['company_code']}"
+    )
+
+
 def _preview_name(mapping: PayMapping, period: Period) -> str:
     return f"{mapping.settings['company_code']}_TA.txt"
 
@@ -194,6 +227,7 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
     "csv": Layout(_csv, _named(".csv"), "text/csv"),
     "xlsx": Layout(_xlsx, _named(".xlsx"), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     "adp": Layout(_adp, _adp_name, "text/csv", ("company_code", "batch_id")),
+    "adp-epip": Layout(_adp_epip, _epip_name, "text/plain", ("company_code", "batch_id")),
     "paychex-spi": Layout(_paychex_spi, _named("-spi.csv"), "text/csv", ("company_code",)),
     "paychex-preview": Layout(_paychex_preview, _preview_name, "text/plain", ("company_code",)),
     "paychex-online": Layout(_paychex_online, _named("-paychex.csv"), "text/csv"),

@@ -15,6 +15,7 @@ from biometric_flow.gateway.people.imports import SHEETS, Job, SheetKind, run_im
 from biometric_flow.gateway.people.sheets import read_sheet
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.plans import store_documents
+from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.store import plans
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.identity.rbac import Permission
@@ -76,7 +77,7 @@ class CountryOrder(Strict):
 
 def imports_router(database: Database, loader: Loader, clock: Clock) -> APIRouter:
     """Operations of imports."""
-    router = APIRouter(tags=["imports"])
+    router = APIRouter(tags=["imports"], dependencies=STRICT)
     for name, kind in SHEETS.items():
         _add_sheet(router, name, kind, database, loader, clock)
     writes = needs(Permission.PLAN_WRITE)

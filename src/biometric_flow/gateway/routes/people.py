@@ -22,6 +22,7 @@ from biometric_flow.gateway.people.errors import FieldsInvalid, PersonUnknown
 from biometric_flow.gateway.people.saving import Given, Wrong, check, save, surroundings
 from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.routes.versions import expect, is_known, tag
 from biometric_flow.gateway.store import departments, register
 from biometric_flow.gateway.store.plan_files import plan_of
@@ -64,7 +65,7 @@ class PeopleSaved(BaseModel):
 
 def people_router(database: Database, loader: Loader, clock: Clock) -> APIRouter:
     """Operations of people and departments."""
-    router = APIRouter(tags=["people"])
+    router = APIRouter(tags=["people"], dependencies=STRICT)
     reads, writes = needs(Permission.PERSON_READ), needs(Permission.PERSON_WRITE)
 
     @router.get("/v1/people", openapi_extra=reads, responses=problems(400, 401, 403))

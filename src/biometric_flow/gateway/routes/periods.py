@@ -26,6 +26,7 @@ from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.plans import PageQuery
+from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.routes.versions import expect, tag
 from biometric_flow.gateway.store import periods
 from biometric_flow.identity.rbac import Permission
@@ -37,6 +38,7 @@ LayoutName = Literal[
     "csv",
     "xlsx",
     "adp",
+    "adp-epip",
     "paychex-spi",
     "paychex-preview",
     "paychex-online",
@@ -81,7 +83,7 @@ class PeriodTotals(BaseModel):
 
 def periods_router(database: Database, registry: Registry, clock: Clock) -> APIRouter:
     """Operations of pay periods."""
-    router = APIRouter(tags=["periods"])
+    router = APIRouter(tags=["periods"], dependencies=STRICT)
     reads, closes = needs(Permission.PERIOD_READ), needs(Permission.PERIOD_CLOSE)
     refusals = problems(400, 401, 403, 404, 409)
 

@@ -15,6 +15,7 @@ from biometric_flow.gateway.people.errors import PlanInUse, PlanUnknown
 from biometric_flow.gateway.people.plans import Kind, Touched, check_document, touched, touched_by_clock, uses
 from biometric_flow.gateway.routes.cursors import read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.routes.versions import expect, is_known, tag
 from biometric_flow.gateway.store import holdings, plans, workdays
 from biometric_flow.gateway.workdays.loader import Loader
@@ -64,7 +65,7 @@ class DocumentOrders(BaseModel):
 
 def plans_router(database: Database, loader: Loader, clock: Clock) -> APIRouter:
     """Operations of all kinds of documents."""
-    router = APIRouter(tags=["plans"])
+    router = APIRouter(tags=["plans"], dependencies=STRICT)
     for kind, path in KINDS.items():
         _add_kind(router, kind, f"/v1/{path}", database, loader, clock)
     _add_drift(router, database)

@@ -15,6 +15,7 @@ from biometric_flow.gateway.people.plans import Touched, check_pack, in_force, t
 from biometric_flow.gateway.routes.cursors import read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.plans import PageQuery
+from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.routes.versions import tag
 from biometric_flow.gateway.store import plans, workdays
 from biometric_flow.gateway.workdays.loader import Loader
@@ -32,7 +33,7 @@ TRIAL_PEOPLE: Final = 1000
 
 def policies_router(database: Database, loader: Loader, clock: Clock) -> APIRouter:
     """Operations of policy packs."""
-    router = APIRouter(tags=["policies"])
+    router = APIRouter(tags=["policies"], dependencies=STRICT)
     reads, writes = needs(Permission.PLAN_READ), needs(Permission.PLAN_WRITE)
 
     @router.get("/v1/policies", openapi_extra=reads, responses=problems(400, 401, 403))

@@ -34,6 +34,7 @@ from biometric_flow.gateway.people.errors import (
 )
 from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.store import corrections as store
 from biometric_flow.gateway.store import register, requests, workdays
 from biometric_flow.gateway.workdays.loader import Loader
@@ -61,7 +62,7 @@ class RequestQuery(BaseModel):
 
 def leave_router(database: Database, clock: Clock) -> APIRouter:
     """Operations of leave."""
-    router = APIRouter(tags=["leave"])
+    router = APIRouter(tags=["leave"], dependencies=STRICT)
 
     @router.get("/v1/leave", openapi_extra=needs(Permission.WORKDAY_READ), responses=problems(400, 401, 403))
     async def page(query: Annotated[RequestQuery, Query()], request: Request) -> LeavePage:
@@ -147,7 +148,7 @@ def leave_router(database: Database, clock: Clock) -> APIRouter:
 
 def regularisations_router(database: Database, loader: Loader, clock: Clock) -> APIRouter:
     """Operations of regularisations."""
-    router = APIRouter(tags=["regularisations"])
+    router = APIRouter(tags=["regularisations"], dependencies=STRICT)
 
     @router.get("/v1/regularisations", openapi_extra=needs(Permission.WORKDAY_READ), responses=problems(400, 401, 403))
     async def page(query: Annotated[RequestQuery, Query()], request: Request) -> RegularisationPage:

@@ -24,6 +24,7 @@ from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.people.errors import PlanInvalid
 from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
+from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.store import register, workday_pages, workdays
 from biometric_flow.gateway.store.workday_pages import WorkdayFilter
 from biometric_flow.gateway.workdays.errors import WorkdayUnknown
@@ -61,7 +62,7 @@ class WorkdayQuery(BaseModel):
 
 def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRouter:
     """Operations of workdays and irregularities."""
-    router = APIRouter(tags=["workdays"])
+    router = APIRouter(tags=["workdays"], dependencies=STRICT)
     reads = needs(Permission.WORKDAY_READ)
 
     @router.get("/v1/workdays", openapi_extra=reads, responses=problems(400, 401, 403))
