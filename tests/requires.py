@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -57,3 +58,17 @@ def install(*packages: str) -> None:
 
 def _found() -> str | None:
     return next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+
+
+def unpacked(package: str, program: str, folder: Path) -> str:
+    """A program out of a system package, unpacked into a folder and not installed: nothing of it is started."""
+    path = shutil.which(program)
+    if path is None and shutil.which("apt-get") and shutil.which("dpkg"):
+        quiet = {"check": False, "capture_output": True, "cwd": folder, "timeout": 120}
+        subprocess.run(["apt-get", "download", "-q", package], **quiet)  # type: ignore[call-overload]
+        for file in folder.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", file.name, "."], **quiet)  # type: ignore[call-overload]
+        path = next((str(found) for found in folder.rglob(program) if found.is_file()), None)
+    require(path is not None, program, f"sudo apt-get install {package}")
+    assert path is not None
+    return path
