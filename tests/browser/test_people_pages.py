@@ -50,6 +50,14 @@ async def test_a_person_leads_to_their_month_and_a_day_to_its_explanation(page: 
     assert "day=" in page.url
     assert await page.locator(".bf-region b").count() == 0, "a name stays text"
 
+    await page.get_by_role("button", name="Ask for a missing punch").click()
+    form = page.get_by_role("dialog")
+    await form.get_by_label("Time").fill("18:05")
+    await form.get_by_label("What").select_option("Check out")
+    await form.get_by_label("Reason").fill("Forgot to check out")
+    await form.get_by_role("button", name="Ask").click()
+    await expect(page.locator(".bf-told")).to_contain_text("Somebody else decides it")
+
     await page.set_viewport_size({"width": 390, "height": 844})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 390
     box = await page.locator(".bf-calendar").bounding_box()
@@ -59,3 +67,8 @@ async def test_a_person_leads_to_their_month_and_a_day_to_its_explanation(page: 
 
     await page.get_by_role("navigation").get_by_role("link", name="Exceptions").click()
     await expect(page.locator(".bf-r-inbox [role=status]")).to_contain_text("to look at")
+
+    await page.get_by_role("navigation").get_by_role("link", name="Requests").click()
+    row = page.locator(".bf-r-requests tbody tr", has_text="Forgot to check out")
+    await expect(row).to_contain_text("Yours")
+    await expect(row.get_by_role("checkbox")).to_have_count(0)

@@ -172,7 +172,8 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <body>
 <a class="bf-skip" href="#root">{escape(_("Skip to content"))}</a>
 <header class="bf-header">
-<a class="bf-brand" href="/" data-page="/"><img src="{ASSETS_URL}/logo.svg" alt="" width="28" height="28">
+<a class="bf-brand" href="/" data-page="/" aria-label="BiometricFlow">
+<img src="{ASSETS_URL}/logo.svg" alt="" width="28" height="28">
 <span class="bf-brand-name">BiometricFlow</span></a>
 <bdi class="bf-tenant">{escape(me.tenant_name)}</bdi>
 <span class="bf-pill" role="status" data-state="connecting">{escape(_("Connecting"))}</span>

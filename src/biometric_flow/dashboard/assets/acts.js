@@ -30,7 +30,7 @@ function ask(one, button, give) {
     const kept = sessionStorage.getItem(draftOf(one.name, field.name)) || "";
     const keep = (event) => sessionStorage.setItem(draftOf(one.name, field.name), event.target.value);
     return h("label", { class: "bf-field" }, h("span", null, field.label), field.type === "select"
-      ? h("select", common, field.options.map((value) => h("option", { value }, value)))
+      ? h("select", common, field.options.map((one) => h("option", { value: [one].flat()[0] }, [one].flat().at(-1))))
       : h("input", { ...common, type: field.type, maxlength: field.maxlength, pattern: field.pattern, value: kept,
         oninput: keep, autocomplete: "off" }));
   };

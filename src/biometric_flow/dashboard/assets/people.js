@@ -1,5 +1,6 @@
 // People, one person's month, why a day is what it is, and the inbox of what rules could not settle.
 import { h } from "./dom.js";
+import { bar, told } from "./acts.js";
 
 function table(name, head, rows) {
   return h("div", { class: "bf-scroll", tabindex: "0", role: "group", "aria-label": name },
@@ -25,7 +26,7 @@ export function people(root, view) {
   view.more ? h("p", { class: "bf-quiet" }, view.more) : "");
 }
 
-export function month(root, view) {
+export function month(root, view, refresh, state, act) {
   root.append(
     h("p", { class: "bf-back" }, h("a", { href: view.back.href }, `← ${view.back.text}`)),
     h("h1", null, h("bdi", { dir: "auto" }, view.name)),
@@ -39,7 +40,7 @@ export function month(root, view) {
         h("span", { class: "bf-tile-label" }, total.label),
         h("span", { class: "bf-tile-value" }, total.value),
         h("span", { class: "bf-tile-detail" }, total.detail))))),
-    h("div", { class: "bf-month-body" }, calendar(view), h("div", { class: "bf-month-days" }, why(view.why),
+    h("div", { class: "bf-month-body" }, calendar(view), h("div", { class: "bf-month-days" }, told(view.told), why(view.why, act),
       view.rows.length ? h("div", { class: "bf-card" }, days(view)) : h("p", { class: "bf-empty" }, view.empty))));
 }
 
@@ -64,12 +65,13 @@ function days(view) {
       row.cells.map((text) => h("td", { class: "bf-number" }, text)))));
 }
 
-function why(view) {
+function why(view, act) {
   return view && h("section", { class: "bf-card" }, h("h2", null, view.title),
     view.locked ? h("p", { class: "bf-quiet" }, view.locked) : null,
     view.because.length
       ? h("ol", { class: "bf-because" }, view.because.map((text) => h("li", null, text)))
-      : h("p", { class: "bf-quiet" }, view.empty));
+      : h("p", { class: "bf-quiet" }, view.empty),
+    bar(view.actions, act));
 }
 
 export function inbox(root, view) {

@@ -1,12 +1,14 @@
 """People: who works here, what each one's punches amount to, and why."""
 
 from calendar import monthrange
-from datetime import date
+from datetime import date, datetime, time
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import streamlit as st
 
-from biometric_flow.api.hours import PersonRecord, PersonRecordPage, WorkdayExplained, WorkdayPage
+from biometric_flow.api.hours import PersonRecord, PersonRecordPage, Preview, WorkdayExplained, WorkdayPage
 from biometric_flow.dashboard import widgets
 from biometric_flow.dashboard.views.people import month_view, people_table
 from biometric_flow.dashboard.words import _
@@ -73,7 +75,28 @@ def _month(person: UUID) -> None:
             f"why {person} {day}",
             lambda client, token: client.ask(WorkdayExplained, "GET", f"/v1/workdays/{person}/{day}/explain", token),
         )
-    widgets.draw("month", month_view(record, days.items, first, told))
+    view = {**month_view(record, days.items, first, told), "told": widgets.told()}
+    widgets.draw("month", view, act=lambda order: _ask_for(record, day, order))
+
+
+def _ask_for(record: PersonRecord, day: date | None, order: dict[str, Any]) -> None:
+    """Ask for a punch that no terminal saw; its time is on the person's own clock."""
+    places = widgets.ask("places", lambda client, token: client.places(token)) or []
+    zone = record.zone or next((place.zone for place in places if place.id == record.place), None)
+    at, reason = _time(str(order.get("time", ""))), str(order.get("reason", "")).strip()
+    state = str(order.get("state", ""))
+    if day is None or zone is None or at is None or len(reason) < 3 or state not in ("0", "1", "2", "3"):
+        widgets.tell(_("That needs a time, a reason of three letters or more, and a person whose zone is known."))
+        return
+    item = {
+        "person": str(record.id),
+        "operation": "add",
+        "at": datetime.combine(day, at, ZoneInfo(zone)).isoformat(),
+        "state": int(state),
+        "reason": reason,
+    }
+    done = _("Asked for. Somebody else decides it on the page Requests.")
+    widgets.order(Preview, "POST", "/v1/regularisations", {"items": [item]}, done)
 
 
 def _uuid(text: str) -> UUID | None:
@@ -86,6 +109,13 @@ def _uuid(text: str) -> UUID | None:
 def _date(text: str) -> date | None:
     try:
         return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _time(text: str) -> time | None:
+    try:
+        return time.fromisoformat(text)
     except ValueError:
         return None
 

@@ -106,6 +106,30 @@ def day_view(told: WorkdayExplained) -> View:
         "because": told.because,
         "locked": _("This day is in a closed period.") if told.workday.is_locked else "",
         "empty": _("Nothing was recorded on this day."),
+        "actions": [] if told.workday.is_locked else [_asking(told.workday.date)],
+    }
+
+
+def _asking(day: date) -> View:
+    """The form that asks for a punch which a terminal never saw; somebody else approves it."""
+    keys = [["0", _("Check in")], ["1", _("Check out")], ["2", _("Break start")], ["3", _("Break end")]]
+    text = _("The raw punches stay as they are. It counts once somebody else has approved it.")
+    return {
+        "name": "add",
+        "text": _("Ask for a missing punch"),
+        "is_quiet": True,
+        "dialog": {
+            "title": _("A missing punch on {day}", day=day),
+            "text": [text],
+            "fields": [
+                {"name": "time", "label": _("Time, on the person's own clock"), "type": "time", "required": True},
+                {"name": "state", "label": _("What"), "type": "select", "options": keys},
+                {"name": "reason", "label": _("Reason"), "type": "text", "required": True, "maxlength": 400},
+            ],
+            "confirm": _("Ask"),
+            "cancel": _("Cancel"),
+        },
+        "payload": {},
     }
 
 
