@@ -74,3 +74,21 @@ async def test_the_way_in_has_no_serious_finding(stranger: Page, stack: Stack) -
     await stranger.goto(f"{stack.url}/sign-in")
 
     assert await judged(stranger, "ltr") == []
+
+
+async def test_a_slash_leads_to_the_search_unless_it_is_switched_off(page: Page, stack: Stack) -> None:
+    search = page.get_by_role("searchbox", name="Find a person")
+    await page.keyboard.press("/")
+    await expect(search).to_be_focused()
+    await search.fill("amina")
+    await search.press("Enter")
+    await page.wait_for_url(f"{stack.url}/people?q=amina")
+
+    await page.locator(".bf-account summary").click()
+    await page.get_by_label("Shortcut / for search").uncheck()
+    await page.keyboard.press("Escape")
+    await page.reload()
+    await expect(page.locator(".bf-r-people, .bf-empty").first).to_be_visible()
+    await page.keyboard.press("/")
+    await expect(search).not_to_be_focused()
+    await page.evaluate("localStorage.clear()")

@@ -176,7 +176,7 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <img src="{ASSETS_URL}/logo.svg" alt="" width="28" height="28">
 <span class="bf-brand-name">BiometricFlow</span></a>
 <bdi class="bf-tenant">{escape(me.tenant_name)}</bdi>
-<span class="bf-pill" role="status" data-state="connecting">{escape(_("Connecting"))}</span>
+{_search(me)}<span class="bf-pill" role="status" data-state="connecting">{escape(_("Connecting"))}</span>
 <details class="bf-account">
 <summary aria-label="{escape(_("Account of {name}", name=me.name))}">
 <span aria-hidden="true">{escape(initials)}</span></summary>
@@ -184,6 +184,8 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <p class="bf-menu-name"><bdi>{escape(me.name)}</bdi></p>
 <p class="bf-menu-detail"><bdi>{escape(me.email)}</bdi></p>
 <p class="bf-menu-detail">{escape(me.role.replace("_", " ").capitalize())}</p>
+<label class="bf-menu-switch"><input type="checkbox" id="bf-shortcuts" checked>
+{escape(_("Shortcut / for search"))}</label>
 <form method="post" action="/sign-out"><button type="submit">{escape(_("Sign out"))}</button></form>
 </div>
 </details>
@@ -212,6 +214,17 @@ def _navigation(me: Me, path: str) -> str:
             f"<span>{escape(_('More'))}</span></button></li>"
         )
     return "\n".join(items)
+
+
+def _search(me: Me) -> str:
+    """A plain form: it works before and without any script."""
+    if "people" not in me.pages:
+        return ""
+    words = escape(_("Find a person"))
+    return (
+        f'<form class="bf-search" role="search" action="/people"><input type="search" name="q" maxlength="100"'
+        f' aria-label="{words}" placeholder="{words}" autocomplete="off"></form>'
+    )
 
 
 def _nav_item(name: str, path: str, kind: str) -> str:

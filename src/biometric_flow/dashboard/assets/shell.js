@@ -65,3 +65,18 @@ document.addEventListener("keydown", (event) => {
     account.querySelector("summary").focus();
   }
 });
+
+// One-letter shortcuts can be switched off, for people who speak to their computer (WCAG 2.1.4).
+const search = document.querySelector(".bf-search input");
+const shortcuts = document.getElementById("bf-shortcuts");
+if (shortcuts) {
+  shortcuts.checked = localStorage.getItem("bf-shortcuts") !== "off";
+  shortcuts.addEventListener("change", () => localStorage.setItem("bf-shortcuts", shortcuts.checked ? "on" : "off"));
+}
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest?.("input, select, textarea, [contenteditable], dialog");
+  if (event.key !== "/" || isTyping || event.ctrlKey || event.metaKey || event.altKey || !shortcuts?.checked) return;
+  if (!search || !search.offsetParent) return;
+  event.preventDefault();
+  search.focus();
+});
