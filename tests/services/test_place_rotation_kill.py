@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from biometric_flow.identity.keyring import ROOT, KeyState
+from biometric_flow.identity.keyring import ROOT, KeyState, device
 from biometric_flow.identity.root_file import RootKeyFile
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.place.audit import Keys, audit
@@ -35,6 +35,7 @@ store, _ = opened_store(folder / "place.sqlite3")
 print("begun", flush=True)
 print(change_key(folder, "biometric-flow/demo/cairo", store, "the drill", datetime.now(UTC)), flush=True)
 """
+LEVELS = ("root", "tenant", "terminals")
 
 
 @dataclass
@@ -67,8 +68,8 @@ def rows(first: int, count: int, people: int) -> bytes:
     return "".join(lines).encode()
 
 
-def test_root_and_tenant_key_are_replaced_under_load_across_a_kill(tmp_path: Path) -> None:
-    drill(tmp_path / "place", 2, people=600, chance=random.Random(20261123))
+def test_root_tenant_and_terminal_keys_are_replaced_under_load_across_kills(tmp_path: Path) -> None:
+    drill(tmp_path / "place", 3, people=300, chance=random.Random(20261123))
 
 
 @pytest.mark.drill
@@ -83,7 +84,7 @@ def drill(folder: Path, kills: int, people: int, chance: random.Random) -> None:
         assert http.post("/v1/terminals/door/import", content=rows(0, people, people)).status_code == 200
         sent = people
     for number in range(kills):
-        level = ("root", "tenant")[number % 2]
+        level = LEVELS[number % 3]
         wrapped_before |= _wrapped(folder)
         with lone_place(folder) as place:
             sent = _rotate_and_kill(place, level, sent, people, chance)
@@ -145,7 +146,7 @@ def _change_signing_key(folder: Path, chance: random.Random) -> None:
 
 def _old_keys_are_gone(folder: Path, wrapped_before: set[bytes]) -> None:
     keys = keys_of(folder / "place.sqlite3")
-    for owner in (ROOT, keys.tenant_owner):
+    for owner in (ROOT, keys.tenant_owner, device("door")):
         living = [one for one in keys.versions(owner) if one.state is not KeyState.DESTROYED]
         assert len(keys.versions(owner)) > 1, "nothing was replaced"
         assert len(living) == 1, [one.state for one in living]

@@ -76,9 +76,11 @@ class KeyCount(BaseModel):
 class RotationView(BaseModel):
     """A rotation that is under way, or none."""
 
-    level: Literal["root", "tenant"]
+    level: Literal["root", "tenant", "terminals"]
     is_running: bool
-    left: int = Field(description="Keys still wrapped under the old one.")
+    left: int = Field(
+        description="Keys still wrapped under the old one; of terminals, keys whose secrets are sealed anew."
+    )
 
 
 class KeysView(BaseModel):
@@ -93,4 +95,4 @@ class RotationWanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    level: Literal["root", "tenant"]
+    level: Literal["root", "tenant", "terminals"]

@@ -41,9 +41,11 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     status = commands.add_parser("status", help="how many keys, in which states, and what is left of rotations")
     add_place(status)
     status.set_defaults(command=_status)
-    rotate = commands.add_parser("rotate", help="replace the root or the tenant key of a running place")
+    rotate = commands.add_parser(
+        "rotate", help="replace the root key, the tenant key or all terminals' keys of a running place"
+    )
     add_place(rotate)
-    rotate.add_argument("--level", required=True, choices=("root", "tenant"))
+    rotate.add_argument("--level", required=True, choices=("root", "tenant", "terminals"))
     rotate.add_argument("--wait", type=float, default=600, metavar="S", help="seconds to wait for its end (600)")
     rotate.set_defaults(command=_rotate)
 

@@ -136,7 +136,6 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     incidents, jobs, enrolments = Incidents(connection), Jobs(connection), Enrolments(connection, subjects)
     blobs = Blobs(connection)
     store.forgetting += [roster.read, incidents.read]
-    rotation = KeyRotation(keys, clock)
     feed = Feed()
 
     def recorded(batch: Recorded) -> None:
@@ -167,6 +166,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         )
 
     writer = Writer(store, recorded)
+    rotation = KeyRotation(keys, clock, partial(writer.call, store.reseal_secrets))
     origin = log_origin(place.tenant, place.id, store.log.number)
     finish_change(folder, origin, store)
     signer = Signer(origin, signing_key(folder / KEY_FILE))

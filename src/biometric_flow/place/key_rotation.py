@@ -1,14 +1,15 @@
-"""Replaces the root or tenant key while the place works on, and goes on after a restart with what is left (K3)."""
+"""Replaces root, tenant or terminal keys while the place works on; a restart goes on with what is left (K3)."""
 
 import asyncio
 from collections import Counter
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable
+from typing import Final, Literal, get_args
 
 import structlog
 
 from biometric_flow.api.privacy import KeyCount, KeysView, RotationView
 from biometric_flow.identity.errors import IdentityError
-from biometric_flow.identity.keyring import ROOT, Owner
+from biometric_flow.identity.keyring import ROOT, KeyKind, Owner
 from biometric_flow.identity.rotation import Rewrap
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import RotationRunning
@@ -17,24 +18,27 @@ from biometric_flow.runtime.clock import Clock
 
 log = structlog.get_logger()
 
-Level = Literal["root", "tenant"]
+Level = Literal["root", "tenant", "terminals"]
 RETRY_SECONDS: Final = 10.0
 
 
 class KeyRotation:
     """One task of a place. Each step is durable by itself; what is sealed meanwhile is sealed with the newest key."""
 
-    def __init__(self, keys: PlaceKeys, clock: Clock) -> None:
-        self._keys, self._clock = keys, clock
+    def __init__(self, keys: PlaceKeys, clock: Clock, reseal: Callable[[], Awaitable[None]]) -> None:
+        self._keys, self._clock, self._reseal = keys, clock, reseal
         self._owners: dict[Level, Owner] = {"root": ROOT, "tenant": keys.tenant_owner}
         self._wanted = asyncio.Event()
 
     async def begin(self, level: Level) -> RotationView:
         """Begin one: the new key is durable when this returns. Raises RotationRunning, StorageUnavailable."""
-        owner = self._owners[level]
-        if self._keys.rotation(owner):
+        if self._view(level).is_running:
             raise RotationRunning(f"expected no rotation of the {level} key under way, there is one; wait for its end")
-        await asyncio.to_thread(self._keys.take, self._keys.rotation(owner, begin=True)[0])
+        if level == "terminals":
+            await asyncio.to_thread(self._keys.turn, KeyKind.DEVICE)
+        else:
+            step = self._keys.rotation(self._owners[level], begin=True)[0]
+            await asyncio.to_thread(self._keys.take, step)
         self._wanted.set()
         return self._view(level)
 
@@ -46,12 +50,13 @@ class KeyRotation:
             self._wanted.clear()
             for level, owner in self._owners.items():
                 await self._finish(level, owner)
+            await self._finish_terminals()
 
     def view(self) -> KeysView:
         """The state of all keys."""
         counted = Counter((one.owner.kind.value, one.state.value) for one in self._keys.records())
         keys = [KeyCount(kind=kind, state=state, count=count) for (kind, state), count in sorted(counted.items())]
-        return KeysView(keys=keys, rotations=[self._view(level) for level in self._owners])
+        return KeysView(keys=keys, rotations=[self._view(level) for level in get_args(Level)])
 
     async def _finish(self, level: Level, owner: Owner) -> None:
         while steps := self._keys.rotation(owner):
@@ -64,7 +69,22 @@ class KeyRotation:
             if len(steps) == 1:
                 log.info("rotation_done", level=level)
 
+    async def _finish_terminals(self) -> None:
+        """What the old keys sealed is sealed anew and durable before they are destroyed."""
+        while self._keys.retiring(KeyKind.DEVICE):
+            try:
+                await self._reseal()
+                await asyncio.to_thread(self._keys.retire, KeyKind.DEVICE)
+            except (StorageUnavailable, IdentityError) as error:
+                log.error("rotation_waits", level="terminals", reason=str(error))
+                await self._clock.sleep(RETRY_SECONDS)
+                continue
+            log.info("rotation_done", level="terminals")
+
     def _view(self, level: Level) -> RotationView:
+        if level == "terminals":
+            old = self._keys.retiring(KeyKind.DEVICE)
+            return RotationView(level=level, is_running=bool(old), left=len(old))
         steps = self._keys.rotation(self._owners[level])
         left = sum(step.left for step in steps if isinstance(step, Rewrap))
         return RotationView(level=level, is_running=bool(steps), left=left)

@@ -199,6 +199,27 @@ class PlaceKeys:
                 case Destroy(key):
                     self._destroy_version(key)
 
+    def turn(self, kind: KeyKind) -> None:
+        """Give every owner of a kind a next key, durably; the one before opens only, until `retire`."""
+        with self._lock:
+            owners = {one.owner for one in self._ring.records() if one.owner.kind is kind}
+            changed: list[KeyRecord] = []
+            for owner in sorted(owners):
+                active = self._ring.active(owner)
+                if active is not None:
+                    changed += [active.turned(KeyState.VERIFY_ONLY), self._ring.make(owner)]
+            self._keep(changed)
+
+    def retiring(self, kind: KeyKind) -> list[KeyRecord]:
+        """Keys of a kind that open only."""
+        records = self._ring.records()
+        return [one for one in records if one.owner.kind is kind and one.state is KeyState.VERIFY_ONLY]
+
+    def retire(self, kind: KeyKind) -> None:
+        """Destroy them, durably: nothing may be sealed under them any more."""
+        with self._lock:
+            self._keep([one.turned(KeyState.DESTROYED) for one in self.retiring(kind)])
+
     def close(self) -> None:
         """Close the key store."""
         self._connection.close()

@@ -112,6 +112,16 @@ def open_secret(keys: PlaceKeys, terminal: str, column: str, text: str) -> str:
     return keys.open(device(terminal), secret_binding(terminal, column), b64decode(text)).decode() if text else ""
 
 
+def reseal_secrets(connection: sqlite3.Connection, keys: PlaceKeys) -> None:
+    """Seal every terminal's secrets anew, under the terminal's active key, inside the caller's transaction."""
+    columns = ", ".join(SECRET_COLUMNS)
+    for key, *texts in connection.execute(f"SELECT key, {columns} FROM terminal").fetchall():  # noqa: S608 - our own names
+        for column, text in zip(SECRET_COLUMNS, texts, strict=True):
+            if text:
+                sealed = seal_secret(keys, key, column, open_secret(keys, key, column, text))
+                connection.execute(f"UPDATE terminal SET {column} = ? WHERE key = ?", (sealed, key))  # noqa: S608
+
+
 def secret_binding(terminal: str, column: str) -> Binding:
     """Where a terminal's secret belongs."""
     return Binding("terminal", column, row_name(terminal))
