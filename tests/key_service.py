@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import boto3
+from botocore.config import Config
+
 CREDENTIALS: Final = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
@@ -30,6 +33,7 @@ def key_service(port: int, said: list[int] | None = None) -> Iterator[str]:
             assert process.poll() is None, "the emulator ended"
             assert time.monotonic() < deadline, "the emulator did not start in time"
             time.sleep(0.05)
+        _warmed(f"http://127.0.0.1:{port}")
         if said is not None:
             said.append(process.pid)
         yield f"http://127.0.0.1:{port}"
@@ -47,6 +51,13 @@ def held_up(pid: int) -> Iterator[None]:
         yield
     finally:
         os.kill(pid, signal.SIGCONT)
+
+
+def _warmed(address: str) -> None:
+    """Its first answer takes seconds, in which it imports what it is."""
+    patience = Config(read_timeout=60, retries={"total_max_attempts": 1})
+    credentials = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    boto3.client("kms", region_name="eu-central-1", endpoint_url=address, config=patience, **credentials).list_aliases()
 
 
 def _answers(port: int) -> bool:

@@ -18,7 +18,7 @@ from tests.services.pushes import pushing
 def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(root_service, "READ_SECONDS", 1)
+    monkeypatch.setattr(root_service, "READ_SECONDS", 3)
 
 
 async def _take(place: RunningPlace, first: int, count: int) -> int:
