@@ -1,10 +1,12 @@
 """Backups of a place and of the gateway: made while they run, restored elsewhere, refused when anything was changed."""
 
 import asyncio
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -12,12 +14,15 @@ from biometric_flow.cli import main
 from biometric_flow.gateway import backup as of_gateway
 from biometric_flow.gateway.backup import Source
 from biometric_flow.gateway.wal import WalShipper
+from biometric_flow.place.keys import open_keys, root_keys
 from biometric_flow.runtime.backup import WAL, found_in
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.postgres import SUPERUSER, DatabaseRefused, EmbeddedPostgres
 from biometric_flow.runtime.sealed_file import new_identity
+from biometric_flow.zk.simulator.terminal import SimulatedTerminal
+from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, Chain, places_file, running_gateway, touches
-from tests.services.places import until
+from tests.services.places import configured, running_place, until
 from tests.services.test_place_ledger import place_with_punches
 
 
@@ -234,3 +239,47 @@ async def test_backups_are_made_by_themselves_where_a_folder_was_named(gateway_f
         ).verified
     )  # fmt: skip
     assert verified.entries == 5
+
+
+async def test_a_backup_that_is_older_than_an_erasure_brings_nobody_back(
+    tmp_path: Path, config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    identity, backups, folder = tmp_path / "identity", tmp_path / "backups", tmp_path / "data" / "places" / "cairo"
+    recipient = new_identity(identity)
+    plan = {"backup_folder": backups, "backup_recipient": recipient, "backup_hours": 24 * 30}
+    people = [UserRecord(0, pin, f"Person {pin}") for pin in ("7", "8")]
+    async with SimulatedTerminal(users=people, zone=ZoneInfo("Africa/Cairo")) as terminal:
+        for pin in ("7", "8"):
+            await terminal.punch(pin)
+        async with running_place(folder, [configured(terminal)], **plan) as place:
+
+            async def has_both_people() -> bool:
+                return len(await place.punches()) == 2
+
+            await until(has_both_people)
+            assert await asyncio.to_thread(created, config, backups, recipient) == 0
+            order = {"pin": "7", "by": "officer", "reason": "request of 3 March"}
+            answer = await place.http.post("/v1/erasures", json=order)
+            assert answer.status_code < 300, answer.text
+        register = (backups / "erasures-cairo.json").read_text(encoding="utf-8")
+        assert len(json.loads(register)["keys"]) == 1
+        write_environment(config, tmp_path / "new")
+        assert await asyncio.to_thread(restored, config, backups, identity) == 0
+        said = capsys.readouterr().out
+        assert [line.split()[-1] for line in said.splitlines() if line.startswith("erased again")] == ["1"]
+        back = tmp_path / "new" / "places" / "cairo"
+        command = ["ledger", "verify", "--place", "cairo", "--config", str(config), "--data", str(tmp_path / "new")]
+        assert main(command) == 0
+        async with running_place(back, [configured(terminal)]) as place:
+            await terminal.punch("8", state=1)
+
+            async def has_the_new_one() -> bool:
+                return len(await place.punches()) >= 2
+
+            await until(has_the_new_one)
+            assert {punch["pin"] for punch in await place.punches()} == {"8"}
+            assert [person["pin"] for person in await place.get("/v1/people")] == ["8"]
+    keys = open_keys(back / "keys", "demo", root_keys(back / "keys"))
+    destroyed = [one for one in keys.records() if one.owner.kind == "subject" and one.state == "destroyed"]
+    keys.close()
+    assert len(destroyed) == 1, "the key that the backup had brought back"

@@ -56,6 +56,9 @@ def add_backup(parser: argparse.ArgumentParser) -> None:
     restore.add_argument(
         "--until", type=_moment, metavar="TIME", help="gateway: to this moment, with its zone, not newer"
     )
+    restore.add_argument(
+        "--erasures", type=Path, metavar="FILE", help="place: register of erasures (default: beside the backups)"
+    )
     restore.set_defaults(command=_restore)
 
     drill = commands.add_parser("drill", help="back up, restore elsewhere, verify, and remove it again: does it work?")
@@ -147,7 +150,9 @@ def _restore(given: argparse.Namespace) -> int:
         if given.until is not None:
             raise BackupRefused("expected --until with --gateway only; a place is what its ledger says")
         place, where = find_place(given.config, given.place), _place_source(given)
-        manifest, found = of_place.restore(data, keys, given.identity, where, place)
+        manifest, found, again = of_place.restore(
+            data, keys, given.identity, where, place, SystemClock().now(), given.erasures
+        )
     except LedgerError as error:
         screen.note(f"biometric-flow: nothing was restored: {error}")
         return ALTERED
@@ -157,6 +162,7 @@ def _restore(given: argparse.Namespace) -> int:
             "backup of": manifest.made_at,
             "entries": str(found.entries),
             "punches": str(found.punches),
+            "erased again": str(again),
         }
     )
     screen.note(
@@ -234,22 +240,11 @@ def _listed(names: list[BackupName]) -> str:
 
 def _place_source(given: argparse.Namespace) -> "PlaceSource":
     from biometric_flow.place.backup import Source
-    from biometric_flow.place.keys import KEYS_FOLDER
-    from biometric_flow.place.settings import PlaceSettings
+    from biometric_flow.place.files import files_of
 
     place = find_place(given.config, given.place)
-    settings = load_settings(
-        PlaceSettings,
-        "place",
-        given.config,
-        os.environ,
-        instance=f"place-{place.id}",
-        id=place.id,
-        host=None,
-        port=None,
-    )
-    folder = settings.data / "places" / place.id
-    return Source(place.id, folder, settings.keys or folder / KEYS_FOLDER)
+    files = files_of(given.config, os.environ, place.id)
+    return Source(place.id, files.folder, files.keys, files.root)
 
 
 def _show(screen: Screen, written: Mapping[BackupName, Written]) -> None:

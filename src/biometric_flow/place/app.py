@@ -38,6 +38,7 @@ from biometric_flow.place.collector import Collectors
 from biometric_flow.place.corrections import Corrections, CorrectionsTask
 from biometric_flow.place.enrolments import Enrolments
 from biometric_flow.place.erasure import Erasures
+from biometric_flow.place.erasure_register import register_file
 from biometric_flow.place.examiner import Examiner
 from biometric_flow.place.feed import Feed, Message
 from biometric_flow.place.handover import KEY_FILE, finish_change
@@ -174,7 +175,9 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     health = Health(timedelta(seconds=settings.offline_after_seconds), changed)
 
     vault = Vault(connection, keys, settings.biometrics_are_kept)
-    erasures = Erasures(connection, store, vault, has_gateway=settings.gateway_url is not None)
+    plan = settings.backup_plan()
+    erased = register_file(plan.folder, place.id) if plan else None
+    erasures = Erasures(connection, store, vault, has_gateway=settings.gateway_url is not None, register=erased)
     erasures.finish()
 
     async def wake(key: str) -> None:
@@ -312,7 +315,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         tasks.append(asyncio.create_task(archive.forget_old(clock), name="archive"))
         tasks.append(asyncio.create_task(caretaker.run(), name="biometrics"))
         tasks.append(asyncio.create_task(retention.run(), name="retention"))
-        if plan := settings.backup_plan():
+        if plan:
             backup = BackupTask(plan, "place", place.id, partial(back_up, Source(place.id, folder, keys_folder)), clock)
             tasks.append(asyncio.create_task(backup.run(), name="backup"))
         tasks.append(asyncio.create_task(rotation.run(), name="rotation"))

@@ -3,22 +3,29 @@
 import shutil
 import sqlite3
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
 from biometric_flow import __version__
+from biometric_flow.identity.keyring import RootKeys
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.logs import log_origin
 from biometric_flow.ledger.note import Signer
 from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.place.audit import Audited, Keys, audit, newest_log
+from biometric_flow.place.biometrics.vault import Vault
+from biometric_flow.place.erasure import Erasures
+from biometric_flow.place.erasure_register import Register, read_register, register_file
 from biometric_flow.place.keys import FILE_NAME as KEY_STORE
 from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.schema import open_database
+from biometric_flow.place.store import PlaceStore
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.runtime.backup import BackupName, BackupRefused, LogState, Manifest, unpack
 from biometric_flow.runtime.places import PlaceConfig
 from biometric_flow.runtime.sealed_file import BackupDamaged, Written, add_bytes, new_identity, new_tar, write_sealed
@@ -36,6 +43,8 @@ class Source:
     folder: Path
     keys: Path
     """Its key store, within `folder` or elsewhere."""
+    root: Callable[[Path], RootKeys] = root_keys
+    """What holds the root key of a key store: a file beside it, or a token."""
 
 
 def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict[BackupName, Written]:
@@ -69,8 +78,19 @@ def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict
         keys_copy.unlink(missing_ok=True)
 
 
-def restore(data: Path, keys: Path, identity: Path, target: Source, place: PlaceConfig) -> tuple[Manifest, Audited]:
+def restore(
+    data: Path,
+    keys: Path,
+    identity: Path,
+    target: Source,
+    place: PlaceConfig,
+    now: datetime,
+    register: Path | None = None,
+) -> tuple[Manifest, Audited, int]:
     """Bring a place back into folders that are not there yet, or leave nothing behind.
+
+    Whoever was erased since, by the register beside the backup, is erased again before the folder gets its name; how
+    many that were stands last.
 
     Raises BackupRefused, BackupDamaged, or LedgerAltered when the ledger in the backup does not verify.
     """
@@ -87,7 +107,11 @@ def restore(data: Path, keys: Path, identity: Path, target: Source, place: Place
         for one, part in ((manifest, "data"), (of_keys, "keys")):
             if (one.kind, one.id, one.part) != ("place", place.id, part):
                 raise BackupRefused(f"expected {part} of place {place.id}, got {one.part} of {one.kind} {one.id}")
-        found = verify(fresh, place, manifest)
+        found = verify(fresh, place, manifest, target.root)
+        known = read_register(register or register_file(data.parent, place.id))
+        again = _erase_again(fresh, place, known, target.root, now)
+        if again:
+            found = audit_of(fresh, place, target.root)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.exists():
             folder.rmdir()
@@ -97,22 +121,43 @@ def restore(data: Path, keys: Path, identity: Path, target: Source, place: Place
             if target.keys.exists():
                 target.keys.rmdir()
             shutil.move(folder / KEYS_FOLDER, target.keys)
-        return manifest, found
+        return manifest, found, again
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def verify(folder: Path, place: PlaceConfig, manifest: Manifest) -> Audited:
+def verify(
+    folder: Path, place: PlaceConfig, manifest: Manifest, root: Callable[[Path], RootKeys] = root_keys
+) -> Audited:
     """Check a restored folder as `ledger verify` does, and that it holds what the manifest promises."""
-    keys = open_keys(folder / KEYS_FOLDER, place.tenant, root_keys(folder / KEYS_FOLDER))
-    open_database(folder / DATABASE, keys).close()
-    origin = log_origin(TenantId(place.tenant), PlaceId(place.id), newest_log(folder / DATABASE).number)
-    own = Signer(origin, signing_key(folder / SIGNING_KEY)).public
-    found = audit(folder / DATABASE, PlaceId(place.id), Keys(own), keys)
+    found = audit_of(folder, place, root)
     promised = manifest.logs[place.id].entries
     if found.entries != promised:
         raise BackupDamaged(f"expected {promised} entries as the manifest says, the ledger has {found.entries}")
     return found
+
+
+def audit_of(folder: Path, place: PlaceConfig, root: Callable[[Path], RootKeys] = root_keys) -> Audited:
+    """Read all of a restored folder's ledger and check it. Raises LedgerAltered."""
+    keys = open_keys(folder / KEYS_FOLDER, place.tenant, root(folder / KEYS_FOLDER))
+    open_database(folder / DATABASE, keys).close()
+    origin = log_origin(TenantId(place.tenant), PlaceId(place.id), newest_log(folder / DATABASE).number)
+    own = Signer(origin, signing_key(folder / SIGNING_KEY)).public
+    return audit(folder / DATABASE, PlaceId(place.id), Keys(own), keys)
+
+
+def _erase_again(
+    folder: Path, place: PlaceConfig, register: Register, root: Callable[[Path], RootKeys], now: datetime
+) -> int:
+    with (
+        closing(open_keys(folder / KEYS_FOLDER, place.tenant, root(folder / KEYS_FOLDER))) as keys,
+        closing(open_database(folder / DATABASE, keys)) as connection,
+    ):
+        store = PlaceStore(PlaceId(place.id), connection, Subjects(connection, keys))
+        erasures = Erasures(connection, store, Vault(connection, keys, is_on=False), has_gateway=False)
+        again = erasures.replay(register, now)
+        erasures.finish()
+        return again
 
 
 def drill(source: Source, place: PlaceConfig, work: Path, now: datetime) -> Audited:
@@ -122,8 +167,8 @@ def drill(source: Source, place: PlaceConfig, work: Path, now: datetime) -> Audi
         key = work / "identity"
         made = {name.part: work / str(name) for name in back_up(source, work, new_identity(key), now)}
         restored = work / "place"
-        _, found = restore(made["data"], made["keys"], key, Source(place.id, restored, restored / KEYS_FOLDER), place)
-        return found
+        where = Source(place.id, restored, restored / KEYS_FOLDER, source.root)
+        return restore(made["data"], made["keys"], key, where, place, now)[1]
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -7,6 +7,7 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 from biometric_flow.identity.keyring import subject
@@ -14,6 +15,7 @@ from biometric_flow.ledger.chain import erased_key_digest
 from biometric_flow.ledger.decisions import PersonErased
 from biometric_flow.model.ids import Pin
 from biometric_flow.place.biometrics.vault import Vault
+from biometric_flow.place.erasure_register import Register, keep_register
 from biometric_flow.place.errors import ErasureWaits, PersonUnknown
 from biometric_flow.place.store import LOOKUP_STEP, PlaceStore
 
@@ -40,6 +42,9 @@ _TEXTS: Final = (
 )
 """Texts in which a PIN may stand among other things; their rows go when it does."""
 
+_BY: Final = "restore"
+_REASON: Final = "erased before, and brought back by a backup"
+
 _KEY_IN_RECORD: Final = "substr(record, 3, 16)"
 """The key id in an envelope, see `identity/envelope.py`."""
 
@@ -59,8 +64,16 @@ class Erased:
 class Erasures:
     """Erases people. All methods run in the writer's thread."""
 
-    def __init__(self, connection: sqlite3.Connection, store: PlaceStore, vault: Vault, has_gateway: bool) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        store: PlaceStore,
+        vault: Vault,
+        has_gateway: bool,
+        register: Path | None = None,
+    ) -> None:
         self._connection, self._store, self._has_gateway = connection, store, has_gateway
+        self._register = register
         self._vault = vault
         self._subjects = store.subjects
 
@@ -72,24 +85,53 @@ class Erasures:
         one, sequences = self.check(pin)
         erasure = erasure or secrets.token_bytes(ERASURE_BYTES)
         digest = erased_key_digest(self._subjects.keys.secret(subject(one)))
+        return self._erase(one, pin, sequences, PersonErased(erasure, digest, len(sequences), by, reason, now), now)
+
+    def replay(self, register: Register, now: datetime) -> int:
+        """Erase again everybody whom a register names and this file, put back from a backup, still holds.
+
+        Nothing is waited for: it was done before. How many people that were; call `finish` afterwards.
+        """
+        count, keys = 0, self._subjects.keys
         with self._store.transaction():
-            (last,) = self._connection.execute("SELECT max(instant) FROM punch WHERE subject = ?", (one,)).fetchone()
-            until = now if last is None else max(now, datetime.fromtimestamp(last, UTC))
+            for pin_digest, (until, erasure) in register.tombstones.items():
+                self._subjects.tombstones.restore(pin_digest, until, erasure)
+        known = [one for (one,) in self._connection.execute("SELECT id FROM subject").fetchall()]
+        for one in known:
+            is_closed = one in self._subjects.closed
+            digest = bytes(32) if is_closed else erased_key_digest(keys.secret(subject(one)))
+            if not is_closed and digest not in register.keys:
+                continue
+            sequences = self._entries_of(one)
+            event = PersonErased(secrets.token_bytes(ERASURE_BYTES), digest, len(sequences), _BY, _REASON, now)
+            self._erase(one, self._subjects.pin_or_none(one), sequences, event, None)
+            count += 1
+        return count
+
+    def _erase(
+        self, one: str, pin: Pin | None, sequences: list[int], event: PersonErased, now: datetime | None
+    ) -> Erased:
+        """In one transaction; a tombstone is put for `now`, none where it is there already."""
+        with self._store.transaction():
+            query = "SELECT max(instant) FROM punch WHERE subject = ?"
+            (last,) = self._connection.execute(query, (one,)).fetchone()
             rows = sum(
                 self._connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (one,)).rowcount  # noqa: S608
                 for table, column in ROWS
             )
-            self._forget_texts(pin)
+            if pin is not None:
+                self._forget_texts(pin)
             for start in range(0, len(sequences), LOOKUP_STEP):
                 step = sequences[start : start + LOOKUP_STEP]
                 marks = ",".join("?" * len(step))
                 self._connection.execute(f"UPDATE ledger_entry SET record = x'' WHERE sequence IN ({marks})", step)  # noqa: S608
             self._connection.execute("INSERT INTO erasing VALUES (?)", (one,))
-            self._subjects.tombstones.put(pin, until, erasure)
+            if pin is not None and now is not None:
+                until = now if last is None else max(now, datetime.fromtimestamp(last, UTC))
+                self._subjects.tombstones.put(pin, until, event.erasure)
             self._subjects.forget(one)
-            event = PersonErased(erasure, digest, len(sequences), by, reason, now)
-            self._store.ledger.append([event], now.date().isoformat())
-        return Erased(erasure.hex(), len(sequences), rows)
+            self._store.ledger.append([event], event.at.date().isoformat())
+        return Erased(event.erasure.hex(), len(sequences), rows)
 
     def check(self, pin: Pin) -> tuple[str, list[int]]:
         """The subject and the entries that would go. Raises PersonUnknown, or ErasureWaits while they are needed."""
@@ -108,6 +150,8 @@ class Erasures:
     def finish(self) -> int:
         """Destroy the keys of everybody who was erased; done again at each start. How many people that were."""
         waiting = [one for (one,) in self._connection.execute("SELECT subject FROM erasing").fetchall()]
+        if self._register is not None:
+            keep_register(self._register, self._connection, self._subjects)
         for one in waiting:
             self._subjects.keys.destroy(subject(one))
             with self._store.transaction():

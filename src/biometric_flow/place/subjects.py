@@ -43,6 +43,8 @@ class Subjects:
         self._pins: dict[str, Pin] = {}
         self._known_keys: dict[str | None, bytes] = {}
         self.tombstones = Tombstones(connection, keys)
+        self.closed: list[str] = []
+        """Subjects whose keys are destroyed: this file is older than its key store, it was put back from a backup."""
         self._unsettled: list[str] = []
         self._leaving: list[str] = []
         self._load()
@@ -50,7 +52,10 @@ class Subjects:
     def _load(self) -> None:
         ids: dict[str, str] = {}
         for one, sealed in self._connection.execute("SELECT id, pin FROM subject"):
-            ids[self.keys.open(subject(one), _PIN._replace(row=row_name(one)), sealed).decode()] = one
+            try:
+                ids[self.keys.open(subject(one), _PIN._replace(row=row_name(one)), sealed).decode()] = one
+            except KeyDestroyed:
+                self.closed.append(one)
         self._ids, self._pins = ids, {one: Pin(pin) for pin, one in ids.items()}
 
     def id_of(self, pin: str) -> str | None:
@@ -81,7 +86,8 @@ class Subjects:
         self._unsettled.clear()
         self.tombstones.settle()
         for one in self._leaving:
-            del self._ids[self._pins.pop(one)]
+            if one in self._pins:
+                del self._ids[self._pins.pop(one)]
             self._known_keys.pop(one, None)
         self._leaving.clear()
 

@@ -38,6 +38,12 @@ class Tombstones:
         query = "SELECT 1 FROM erased WHERE digest = ? AND erasure = ?"
         return self._connection.execute(query, (self._digest(pin), erasure)).fetchone() is not None
 
+    def restore(self, digest: bytes, until: int, erasure: bytes) -> None:
+        """Set one as it was kept elsewhere, inside the caller's transaction, unless a later one is there."""
+        if self._until.get(digest, -1) < until:
+            self._connection.execute("INSERT OR REPLACE INTO erased VALUES (?, ?, ?)", (digest, until, erasure))
+            self._new[digest] = until
+
     def settle(self) -> None:
         """The transaction was committed."""
         self._until |= self._new
