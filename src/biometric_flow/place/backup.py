@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import IO, Final
 
 from biometric_flow import __version__
+from biometric_flow.identity.errors import IdentityError
 from biometric_flow.identity.keyring import RootKeys
-from biometric_flow.ledger.errors import LedgerError
+from biometric_flow.ledger.errors import LedgerAltered, LedgerError
 from biometric_flow.ledger.logs import log_origin
 from biometric_flow.ledger.note import Signer
 from biometric_flow.ledger.tree import SqliteTree
@@ -107,11 +108,9 @@ def restore(
         for one, part in ((manifest, "data"), (of_keys, "keys")):
             if (one.kind, one.id, one.part) != ("place", place.id, part):
                 raise BackupRefused(f"expected {part} of place {place.id}, got {one.part} of {one.kind} {one.id}")
-        found = verify(fresh, place, manifest, target.root)
         known = read_register(register or register_file(data.parent, place.id))
         again = _erase_again(fresh, place, known, target.root, now)
-        if again:
-            found = audit_of(fresh, place, target.root)
+        found = verify(fresh, place, manifest, target.root, again)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.exists():
             folder.rmdir()
@@ -127,13 +126,13 @@ def restore(
 
 
 def verify(
-    folder: Path, place: PlaceConfig, manifest: Manifest, root: Callable[[Path], RootKeys] = root_keys
+    folder: Path, place: PlaceConfig, manifest: Manifest, root: Callable[[Path], RootKeys] = root_keys, added: int = 0
 ) -> Audited:
-    """Check a restored folder as `ledger verify` does, and that it holds what the manifest promises."""
+    """Check a restored folder as `ledger verify` does: it holds what the manifest promises, and `added` entries."""
     found = audit_of(folder, place, root)
     promised = manifest.logs[place.id].entries
-    if found.entries != promised:
-        raise BackupDamaged(f"expected {promised} entries as the manifest says, the ledger has {found.entries}")
+    if found.entries != promised + added:
+        raise BackupDamaged(f"expected {promised} entries as the manifest says, the ledger has {found.entries - added}")
     return found
 
 
@@ -153,10 +152,13 @@ def _erase_again(
         closing(open_keys(folder / KEYS_FOLDER, place.tenant, root(folder / KEYS_FOLDER))) as keys,
         closing(open_database(folder / DATABASE, keys)) as connection,
     ):
-        store = PlaceStore(PlaceId(place.id), connection, Subjects(connection, keys))
-        erasures = Erasures(connection, store, Vault(connection, keys, is_on=False), has_gateway=False)
-        again = erasures.replay(register, now)
-        erasures.finish()
+        try:
+            store = PlaceStore(PlaceId(place.id), connection, Subjects(connection, keys, is_put_back=True))
+            erasures = Erasures(connection, store, Vault(connection, keys, is_on=False), has_gateway=False)
+            again = erasures.replay(register, now)
+            erasures.finish()
+        except (sqlite3.DatabaseError, IdentityError) as error:
+            raise LedgerAltered(f"{DATABASE} cannot be read: {error}") from error
         return again
 
 

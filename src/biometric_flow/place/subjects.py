@@ -36,15 +36,16 @@ _KNOWN: Final = b"biometric-flow/known/1"
 class Subjects:
     """The people of a place. Written in the writer's thread and inside its transactions; read anywhere."""
 
-    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys) -> None:
-        self.keys = keys
+    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys, *, is_put_back: bool = False) -> None:
+        """Raises KeyDestroyed for a file older than its key store, unless it `is_put_back` from a backup just now."""
+        self.keys, self._is_put_back = keys, is_put_back
         self._connection = connection
         self._ids: dict[str, str] = {}
         self._pins: dict[str, Pin] = {}
         self._known_keys: dict[str | None, bytes] = {}
         self.tombstones = Tombstones(connection, keys)
         self.closed: list[str] = []
-        """Subjects whose keys are destroyed: this file is older than its key store, it was put back from a backup."""
+        """Subjects whose keys are destroyed, in a file that is put back: they are to be erased again."""
         self._unsettled: list[str] = []
         self._leaving: list[str] = []
         self._load()
@@ -55,6 +56,8 @@ class Subjects:
             try:
                 ids[self.keys.open(subject(one), _PIN._replace(row=row_name(one)), sealed).decode()] = one
             except KeyDestroyed:
+                if not self._is_put_back:
+                    raise
                 self.closed.append(one)
         self._ids, self._pins = ids, {one: Pin(pin) for pin, one in ids.items()}
 
