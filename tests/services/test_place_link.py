@@ -15,6 +15,7 @@ from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, RunningGateway
 from tests.services.places import RunningPlace, configured, running_place, until
 from tests.services.test_link import Line, line_to
+from tests.services.test_place_trail import operations
 
 CAIRO = ZoneInfo("Africa/Cairo")
 PEOPLE = [UserRecord(0, str(pin), f"Person {pin}") for pin in range(1, 4)]
@@ -41,6 +42,22 @@ async def test_a_place_that_nobody_can_dial_answers_callers_of_the_gateway(
             assert missing.json()["request_id"] == missing.headers["x-request-id"]
             refused = await _post(gateway, "/v1/places/cairo/terminals/gate/jobs", {"kind": "no such job"})
             assert refused.status_code == 422
+
+
+async def test_an_order_through_the_gateway_is_recorded_at_the_place_with_who_gave_it(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal, line_to(gateway) as line:
+        async with running_place(tmp_path, [configured(terminal)], **_link(line)) as place:
+            await until(lambda: _status_is(gateway, "/v1/places/cairo/health", 200))
+            before = len(await operations(place))
+            ordered = await _post(gateway, "/v1/places/cairo/terminals/gate/jobs", {"kind": "sync_time"})
+            assert ordered.status_code == 202
+            (leaf,) = (await operations(place))[before:]
+            me = (await _get(gateway, "/v1/me")).json()
+    assert (leaf.operation, leaf.result) == ("POST /v1/terminals/{key}/jobs", "202")
+    assert leaf.actor == f"gateway/account:{me['account']}"
+    assert leaf.request == ordered.headers["x-request-id"]
 
 
 async def test_uploads_travel_on_the_link(gateway: RunningGateway, tmp_path: Path) -> None:
