@@ -1,6 +1,7 @@
 """Backups of a place and of the gateway: made while they run, restored elsewhere, refused when anything was changed."""
 
 import asyncio
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from biometric_flow.place.keys import open_keys, root_keys
 from biometric_flow.runtime.backup import WAL, found_in
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.postgres import SUPERUSER, DatabaseRefused, EmbeddedPostgres
-from biometric_flow.runtime.sealed_file import new_identity
+from biometric_flow.runtime.sealed_file import new_identity, write_sealed
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, Chain, places_file, running_gateway, touches
@@ -218,6 +219,21 @@ def rewrite_one_entry(folder: Path) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         done = connection.execute("UPDATE ledger_entry SET leaf = leaf || '\\x00' WHERE sequence = 3")
         assert done.rowcount == 1
+
+
+@pytest.mark.parametrize(("shipped", "is_taken"), [(b"\x01begin", False), (b"\x01begin and more", True)])
+def test_a_segment_that_was_shipped_half_written_does_not_hide_what_the_backup_has_of_it(
+    tmp_path: Path, shipped: bytes, is_taken: bool
+) -> None:
+    recipient, wal, own = new_identity(tmp_path / "identity"), tmp_path / "wal", tmp_path / "pg_wal"
+    segment = "000000010000000000000002"
+    wal.mkdir()
+    own.mkdir()
+    (own / segment).write_bytes(b"\x01begin and" + bytes(100))
+    packed = gzip.compress(shipped + bytes(100))
+    write_sealed(wal / f"{segment}.partial.age", recipient, lambda sink: None if sink.write(packed) else None)
+    of_gateway.unpack_wal(wal, tmp_path / "identity", tmp_path / "received", own)
+    assert (tmp_path / "received" / segment).exists() == is_taken
 
 
 async def test_backups_are_made_by_themselves_where_a_folder_was_named(gateway_folder: Path, passable: Path) -> None:

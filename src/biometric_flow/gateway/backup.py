@@ -239,7 +239,7 @@ def _prepare_recovery(folder: Path, wal: Path | None, identity: Path, until: dat
         raise BackupDamaged("expected a database cluster in the backup, there is none")
     if wal is not None:
         received = folder / WAL
-        _unpack_wal(wal, identity, received)
+        unpack_wal(wal, identity, received, cluster / "pg_wal")
         settings = [f'restore_command = \'cp "{received}/%f" "%p"\'', "recovery_target_action = 'promote'"]
         if until is not None:
             settings.append(f"recovery_target_time = '{until.astimezone(UTC).isoformat()}'")
@@ -250,7 +250,12 @@ def _prepare_recovery(folder: Path, wal: Path | None, identity: Path, until: dat
     _give_to_account(folder)
 
 
-def _unpack_wal(wal: Path, identity: Path, target: Path) -> None:
+def unpack_wal(wal: Path, identity: Path, target: Path, held: Path) -> None:
+    """Put the segments of the log that were shipped into `target`; `held` has those that the backup brought itself.
+
+    A segment that was still being written when it was shipped may hold less than the backup's copy of it. The server
+    would take it all the same, and miss the end of the backup; so it is left out.
+    """
     target.mkdir()
     secret = read_identity(identity)
     for path in sorted(wal.glob("*.age")):
@@ -264,6 +269,9 @@ def _unpack_wal(wal: Path, identity: Path, target: Path) -> None:
             whole.open("wb") as file,
         ):
             shutil.copyfileobj(packed, file, CHUNK)
+        own = held / whole.name
+        if name.endswith(".partial") and own.exists() and own.read_bytes().startswith(whole.read_bytes().rstrip(b"\0")):
+            whole.unlink()
 
 
 def _give_to_account(folder: Path) -> None:
