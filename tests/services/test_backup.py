@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -231,7 +232,11 @@ def test_a_segment_that_was_shipped_half_written_does_not_hide_what_the_backup_h
     own.mkdir()
     (own / segment).write_bytes(b"\x01begin and" + bytes(100))
     packed = gzip.compress(shipped + bytes(100))
-    write_sealed(wal / f"{segment}.partial.age", recipient, lambda sink: None if sink.write(packed) else None)
+
+    def fill(sink: IO[bytes]) -> None:
+        sink.write(packed)
+
+    write_sealed(wal / f"{segment}.partial.age", recipient, fill)
     of_gateway.unpack_wal(wal, tmp_path / "identity", tmp_path / "received", own)
     assert (tmp_path / "received" / segment).exists() == is_taken
 
