@@ -23,7 +23,8 @@ from biometric_flow.commands.connection import UsageRefused
 from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
 from biometric_flow.ledger.decisions import ID_BYTES, CorrectionMade
-from biometric_flow.place.keys import KEYS_FOLDER, read_keys, root_keys
+from biometric_flow.place.files import files_of
+from biometric_flow.place.keys import KEYS_FOLDER, read_keys
 from biometric_flow.place.reader import PlaceReader, PunchFilter
 from biometric_flow.place.schema import open_reader
 from biometric_flow.place.subjects import Subjects
@@ -47,6 +48,7 @@ def add_days(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=Path, metavar="PLAN", help="plan file, as GET /v1/plans/{place} gives it")
     parser.add_argument("--database", type=Path, required=True, metavar="FILE", help="the place's place.sqlite3")
     parser.add_argument("--keys", type=Path, metavar="DIR", help="its key store (default: keys beside the file)")
+    parser.add_argument("--config", type=Path, default=Path("config"), help="says what holds its root key, if no file")
     _span(parser)
     parser.set_defaults(command=lambda given: _run(_days, given))
 
@@ -146,7 +148,8 @@ def _days(given: argparse.Namespace, screen: Screen) -> int:
     if not given.database.is_file():
         raise UsageRefused(f"--database: expected the database of a place, there is no file {given.database}")
     where = given.keys or given.database.parent / KEYS_FOLDER
-    with closing(open_reader(given.database)) as connection, closing(read_keys(where, None, root_keys(where))) as keys:
+    root = files_of(given.config, os.environ, file.place).root(where)
+    with closing(open_reader(given.database)) as connection, closing(read_keys(where, None, root)) as keys:
         rows = list(
             days_of(file, PlaceReader(connection, Subjects(connection, keys)), first, last, SystemClock().now())
         )
