@@ -133,6 +133,10 @@ def _witness_parser(parser: argparse.ArgumentParser) -> None:
     from biometric_flow.commands.witness import add_witness
 
     add_witness(parser)
+def _archive_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.archive import add_archive
+
+    add_archive(parser)
 
 
 def _keys_parser(parser: argparse.ArgumentParser) -> None:
@@ -253,6 +257,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, Fill]]] = {
     "receipt": ("check a receipt of a punch offline", _receipt_parser),
     "backup": ("encrypted backups: make, restore, rehearse", _backup_parser),
     "privacy": ("erase or export a person; register of processing", _privacy_parser),
+    "archive": ("cold punches of a running gateway: make, list, check, bring back", _archive_parser),
     "keys": ("state and rotation of a place's keys", _keys_parser),
     "witness": ("be the witness of somebody's log, as an auditor or another operator (:9100)", _witness_parser),
     "simulate": ("a ZK terminal made of software (:4370)", _simulate_parser),

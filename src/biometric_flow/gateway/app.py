@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from biometric_flow import __version__
 from biometric_flow.gateway.access import Operations
+from biometric_flow.gateway.archive.mover import Mover
+from biometric_flow.gateway.archive.reader import Archive
+from biometric_flow.gateway.archive.stores import open_store
 from biometric_flow.gateway.backup import Source, back_up
 from biometric_flow.gateway.crowd import Crowd
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
@@ -30,6 +33,7 @@ from biometric_flow.gateway.place_calls import Patience, PlaceCalls
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.retention import RetentionTask
 from biometric_flow.gateway.routes.accounts import accounts_router
+from biometric_flow.gateway.routes.archive import archive_router
 from biometric_flow.gateway.routes.audit import audit_router
 from biometric_flow.gateway.routes.credentials import credentials_router
 from biometric_flow.gateway.routes.directory import directory_router
@@ -114,7 +118,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     sign_in = SignIn(database, passwords, tokens, clock, timedelta(days=settings.refresh_days))
     overviews = Overviews(database, registry, clock, timedelta(hours=settings.witness_limit_hours))
     hub = Hub(database, registry, overviews, clock)
-    loader = Loader()
+    archive = Archive(open_store(settings), settings.data / "archive-cache")
+    loader = Loader(archive)
     hours = WorkdayKeeper(database, registry, loader, clock)
 
     witness_key = signing_key(settings.data / "witness-key.pem")
@@ -138,7 +143,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         intake_router(Intake(database, succession), database, clock),
         ledger_router(database, witness, succession, clock),
         directory_router(database, registry, clock),
-        punches_router(database),
+        punches_router(database, archive),
         overview_router(overviews),
         stream_router(hub, standings, clock),
         people_router(database, loader, clock),
@@ -152,6 +157,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         audit_router(trail),
         proxied_router(calls, clock),
         metrics_router(database, registry, hub, links, calls, shedder, clock),
+        archive_router(Mover(database, archive, clock, settings.archive_lock_days)),
         privacy_router(database, retention, clock),
     )
 

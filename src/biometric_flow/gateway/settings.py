@@ -32,6 +32,14 @@ class GatewaySettings(BackupSettings):
         None, description="Tenant of the first account; the first one listed when left out."
     )
     report_limit_seconds: float = Field(15.0, gt=0, le=3600)
+    archive: str | None = Field(
+        None, min_length=1, description="Where cold punches go: a folder, or s3://bucket/prefix."
+    )
+    archive_lock_days: int = Field(0, ge=0, le=36_500, description="Object lock of new files; 0 for none.")
+    archive_s3_endpoint: str | None = Field(None, pattern="^https?://[^/]+$")
+    archive_s3_region: str | None = None
+    archive_s3_access_key: SecretStr | None = None
+    archive_s3_secret_key: SecretStr | None = None
     retention_look_seconds: float = Field(600.0, gt=0, description="How often is looked at what has to go.")
     witnesses: Path | None = Field(
         None, description="File with a line `witness <name> <vkey> <url>` for each that cosigns the gateway's own log."

@@ -9,7 +9,7 @@ from biometric_flow.api.gateway import GatewayPerson, GatewayPunch, PlaceView, T
 from biometric_flow.model.punch import Channel
 
 
-def punch_view(row: Row[Any]) -> GatewayPunch:
+def punch_view(row: Row[Any] | Any) -> GatewayPunch:
     """One punch."""
     return GatewayPunch(
         id=bytes(row.punch_id).hex(),

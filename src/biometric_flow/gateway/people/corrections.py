@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.corrections import CorrectionOrder, RecordedCorrection
 from biometric_flow.api.hours import PersonRecord
-from biometric_flow.gateway.store import corrections, holdings, register, requests
+from biometric_flow.gateway.archive.across import punch_of
+from biometric_flow.gateway.store import corrections, register, requests
 from biometric_flow.ledger.decisions import CorrectionMade, instant_text
 from biometric_flow.model.ids import PlaceId, TenantId
 
@@ -118,7 +119,7 @@ async def _target(
     connection: AsyncConnection, row: Row[Any], person: PersonRecord
 ) -> tuple[str, tuple[str | None, str], tuple[datetime | None, int | None]]:
     if len(row.target) == 64:
-        punch = await holdings.punch_of(connection, person.id, bytes.fromhex(row.target))
+        punch = await punch_of(connection, person.id, bytes.fromhex(row.target))
         if punch is None:  # the PIN went to somebody else since
             return "", _home(person, row.day), (None, None)
         return row.target, (punch.place_id, punch.pin), (punch.instant, punch.state)

@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.hours import PersonRecord, RegularisationBody
 from biometric_flow.api.problems import FieldProblem
+from biometric_flow.gateway.archive.across import punch_of
 from biometric_flow.gateway.people.errors import DecisionMade, OwnRequest, RegularisationInvalid
 from biometric_flow.gateway.people.plans import Touched
-from biometric_flow.gateway.store import holdings, register, requests
+from biometric_flow.gateway.store import register, requests
 from biometric_flow.gateway.workdays.records import to_date
 from biometric_flow.policy.inputs import NO_KEY
 from biometric_flow.policy.zones import home_zone
@@ -166,7 +167,7 @@ def _at_work(asked: Asked, person: PersonRecord) -> Iterable[tuple[str, str]]:
 
 async def _instant_of(connection: AsyncConnection, person_id: UUID, target: str) -> datetime | None:
     if len(target) == 64:
-        punch = await holdings.punch_of(connection, person_id, bytes.fromhex(target))
+        punch = await punch_of(connection, person_id, bytes.fromhex(target))
         return None if punch is None else punch.instant
     for row in await requests.approved(connection, person_id):
         if str(row.regularisation_id) == target and row.operation == "add":

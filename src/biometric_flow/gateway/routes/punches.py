@@ -9,6 +9,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, NaiveDatetime
 from biometric_flow.api.gateway import GatewayPunchPage, PunchCount
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs
+from biometric_flow.gateway.archive import across
+from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, write_cursor
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.store import punches
@@ -44,7 +46,7 @@ class PunchPageQuery(PunchQuery):
     cursor: str | None = Field(None, min_length=1, max_length=200)
 
 
-def punches_router(database: Database) -> APIRouter:
+def punches_router(database: Database, archive: Archive) -> APIRouter:
     """Operations of punches."""
     router = APIRouter(tags=["punches"])
     declared = needs(Permission.PUNCH_READ)
@@ -53,9 +55,11 @@ def punches_router(database: Database) -> APIRouter:
     async def page(query: Annotated[PunchPageQuery, Query()], request: Request) -> GatewayPunchPage:
         """Punches by instant. Pages neither repeat nor miss a punch when others arrive between them."""
         after = None if query.cursor is None else _after(query.cursor)
-        async with database.tenant(account_of(request).tenant) as connection:
-            rows = await punches.page(
-                connection, query.wanted(), after, query.limit + 1, newest_first=query.order == "newest"
+        principal = account_of(request)
+        async with database.tenant(principal.tenant) as connection:
+            rows = await across.page(
+                *(connection, principal.tenant, archive, query.wanted(), after, query.limit + 1),
+                newest_first=query.order == "newest",
             )
         shown = rows[: query.limit]
         is_last = len(rows) <= query.limit
@@ -67,8 +71,9 @@ def punches_router(database: Database) -> APIRouter:
     @router.get("/v1/punches/count", openapi_extra=declared, responses=problems(401, 403))
     async def count(query: Annotated[PunchQuery, Query()], request: Request) -> PunchCount:
         """How many punches match, and per place."""
-        async with database.tenant(account_of(request).tenant) as connection:
-            places = await punches.counts(connection, query.wanted())
+        principal = account_of(request)
+        async with database.tenant(principal.tenant) as connection:
+            places = await across.counts(connection, principal.tenant, archive, query.wanted())
         return PunchCount(count=sum(places.values()), places=places)
 
     return router

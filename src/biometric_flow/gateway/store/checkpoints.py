@@ -192,6 +192,9 @@ async def sign_own_log(connection: AsyncConnection, size: int, note: str) -> Non
 
 async def place_of_punch(connection: AsyncConnection, punch: PunchId) -> tuple[PlaceId, int] | None:
     """The place whose ledger recorded a punch first, and the position there."""
-    query = text("SELECT place_id, sequence FROM punch WHERE punch_id = :punch")
+    query = text(
+        "SELECT place_id, sequence FROM punch WHERE punch_id = :punch"
+        " UNION ALL SELECT place_id, sequence FROM archived_punch WHERE punch_id = :punch LIMIT 1"
+    )
     row = (await connection.execute(query, {"punch": punch})).one_or_none()
     return row and (PlaceId(row.place_id), row.sequence)

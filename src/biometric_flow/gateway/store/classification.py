@@ -16,6 +16,10 @@ COLUMNS: Final[Tags] = tags("""
     access_role: technical tenant_id role about permissions inherits
     account: technical tenant_id account_id role is_enabled created_at kind, account email name, secret password_hash
     adjustment: technical tenant_id, pseudonym person_id, attendance day paid_in delta
+    archive_file: technical tenant_id file_id place_id month first_position last_position rows size sha256 name version
+    archive_file: technical created_at locked_until
+    archive_key: technical tenant_id place_id, pseudonym subject, identity pin, secret secret
+    archived_punch: technical tenant_id place_id sequence file_id, identity punch_id
     audit_entry: technical tenant_id sequence, evidence leaf hash record opening
     audit_log: technical tenant_id size head_hash note
     audit_node: technical tenant_id level position hash

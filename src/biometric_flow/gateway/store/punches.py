@@ -35,6 +35,7 @@ _INSERT = text(
     INSERT INTO punch (tenant_id, place_id, {_NAMES}, position)
     SELECT :tenant, :place, {_NAMES}, :base + number
     FROM unnest({", ".join(f":{name}" for name in _COLUMNS)}) WITH ORDINALITY AS given ({_NAMES}, number)
+    WHERE NOT EXISTS (SELECT FROM archived_punch WHERE archived_punch.punch_id = given.punch_id)
     ON CONFLICT DO NOTHING
     """  # noqa: S608 - the names are the constants above
 ).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _COLUMNS.items()))

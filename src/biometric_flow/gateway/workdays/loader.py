@@ -9,6 +9,9 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.gateway.archive.across import theirs
+from biometric_flow.gateway.archive.reader import Archive
+from biometric_flow.gateway.archive.rows import Cold
 from biometric_flow.gateway.store import holdings, plans, register, requests
 from biometric_flow.gateway.workdays.records import to_date, to_day
 from biometric_flow.model.ids import TenantId
@@ -32,7 +35,8 @@ class Loaded:
 class Loader:
     """Reads plans with a memory: a document that did not change is parsed once."""
 
-    def __init__(self) -> None:
+    def __init__(self, archive: Archive | None = None) -> None:
+        self._archive = archive
         self._parsed: dict[TenantId, tuple[object, Catalogue]] = {}
 
     async def catalogue(self, connection: AsyncConnection, tenant: TenantId) -> Catalogue:
@@ -76,11 +80,19 @@ class Loader:
         if not spans:
             return Loaded(plan, ())
         opens, closes = (datetime.fromtimestamp(second, UTC) for second in (spans[0][0], spans[-1][1]))
-        rows = await holdings.punches(connection, person_id, opens, closes)
+        rows: list[Any] = list(await holdings.punches(connection, person_id, opens, closes))
+        if self._archive is not None:
+            cold = await theirs(connection, tenant, self._archive, person_id, opens, closes)
+            hot = {bytes(row.punch_id) for row in rows}
+            rows = sorted([*rows, *(one for one in cold if one.punch_id not in hot)], key=_by_time)
         return Loaded(plan, tuple(map(_punch, rows)))
 
 
-def _punch(row: Row[Any]) -> GivenPunch:
+def _by_time(row: Any) -> tuple[datetime, int, bytes]:
+    return row.instant, row.state, bytes(row.punch_id)
+
+
+def _punch(row: Row[Any] | Cold) -> GivenPunch:
     return GivenPunch(
         id=bytes(row.punch_id).hex(),
         second=int(row.instant.timestamp()),

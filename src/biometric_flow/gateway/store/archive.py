@@ -1,0 +1,170 @@
+"""Queries of the archive: what is cold, which files there are, keys of people in them, moving and bringing back."""
+
+import secrets
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Row, bindparam, delete, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import Text
+
+from biometric_flow.gateway.archive.rows import Cold
+from biometric_flow.gateway.store.archive_tables import archive_file, archive_key, archived_punch
+from biometric_flow.gateway.store.hours_tables import pin_holding
+from biometric_flow.gateway.store.tables import punch
+from biometric_flow.identity.envelope import KEY_BYTES, KEY_ID_BYTES, KeyId, SealingKey
+from biometric_flow.ledger.events import PunchRecorded, decode
+from biometric_flow.model.ids import PlaceId, TenantId
+
+FILE_ROWS: Final = 50_000
+"""Punches in one file; moving so many ends well within a transaction's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColdPunch:
+    """What a correction has to know of a punch."""
+
+    place_id: str
+    pin: str
+    instant: datetime
+    state: int
+
+
+_MONTHS: Final = text(
+    """
+    SELECT DISTINCT place_id, date_trunc('month', instant AT TIME ZONE 'UTC')::date AS month FROM punch
+    WHERE instant < CAST(:before AS date) AT TIME ZONE 'UTC' ORDER BY month, place_id
+    """
+)
+_COLD: Final = text(
+    """
+    SELECT p.place_id AS place, p.sequence, p.position, p.terminal, p.local_time, p.instant, p.state, p.verify,
+        p.work_code, p.drift_ms, p.received_at, p.channel, e.leaf, e.hash, p.pin, p.punch_id, e.record, e.opening
+    FROM punch p JOIN ledger_entry e ON e.tenant_id = p.tenant_id AND e.place_id = p.place_id
+        AND e.sequence = p.sequence
+    WHERE p.place_id = :place AND p.instant >= CAST(:month AS date) AT TIME ZONE 'UTC'
+        AND p.instant < (CAST(:month AS date) + interval '1 month') AT TIME ZONE 'UTC'
+    ORDER BY p.position LIMIT :limit
+    """
+)
+_NAMES: Final = text(
+    """
+    SELECT given.place_id, given.pin, given.terminal, place.zone, coalesce(person.name, '') AS name,
+        coalesce((SELECT t.name FROM terminal_status t
+            WHERE t.serial = given.terminal AND t.place_id = given.place_id LIMIT 1), '') AS terminal_name
+    FROM unnest(:places, :pins, :terminals) AS given (place_id, pin, terminal)
+    JOIN place ON place.place_id = given.place_id
+    LEFT JOIN person ON person.place_id = given.place_id AND person.pin = given.pin
+    """
+).bindparams(*(bindparam(name, type_=ARRAY(Text)) for name in ("places", "pins", "terminals")))
+
+
+async def months(connection: AsyncConnection, before: date) -> list[tuple[PlaceId, date]]:
+    """Places and months that have hot punches of before a day; whole months when that is the first of one."""
+    rows = await connection.execute(_MONTHS, {"before": before})
+    return [(PlaceId(row.place_id), row.month) for row in rows]
+
+
+async def cold(connection: AsyncConnection, place: PlaceId, month: date) -> list[Cold]:
+    """The first punches of a place's month that fit into a file, by position."""
+    rows = (await connection.execute(_COLD, {"place": place, "month": month, "limit": FILE_ROWS})).mappings()
+    return [Cold(**{name: _plain(value) for name, value in row.items()}) for row in rows]
+
+
+async def ensure_keys(connection: AsyncConnection, tenant: TenantId, place: PlaceId, pins: Iterable[str]) -> None:
+    """A key for each of these people of a place."""
+    fresh = [
+        {
+            "tenant_id": tenant, "place_id": place, "pin": pin,
+            "subject": secrets.token_bytes(KEY_ID_BYTES), "secret": secrets.token_bytes(KEY_BYTES),
+        }
+        for pin in sorted(set(pins))
+    ]  # fmt: skip
+    await connection.execute(insert(archive_key).values(fresh).on_conflict_do_nothing())
+
+
+async def keys(connection: AsyncConnection, place: str, pin: str | None = None) -> dict[str, SealingKey]:
+    """Keys of a place's people by PIN; of one alone when a PIN is given."""
+    query = select(archive_key).where(archive_key.c.place_id == place)
+    if pin is not None:
+        query = query.where(archive_key.c.pin == pin)
+    rows = await connection.execute(query)
+    return {row.pin: SealingKey(KeyId(bytes(row.subject)), bytes(row.secret)) for row in rows}
+
+
+async def files(connection: AsyncConnection, place: str | None = None) -> Sequence[Row[Any]]:
+    """All files, by place and month."""
+    query = select(archive_file).order_by(archive_file.c.place_id, archive_file.c.month, archive_file.c.first_position)
+    if place is not None:
+        query = query.where(archive_file.c.place_id == place)
+    return (await connection.execute(query)).all()
+
+
+async def move(connection: AsyncConnection, **row: Any) -> None:
+    """Register a file and take what it holds out of the hot table, all or nothing within the transaction."""
+    await connection.execute(insert(archive_file).values(**row))
+    await connection.execute(text("SELECT move_to_archive(:file)"), {"file": row["file_id"]})
+
+
+async def bring_back(connection: AsyncConnection, tenant: TenantId, file_id: str, rows: Sequence[Cold]) -> None:
+    """Make a file's punches hot again and forget the file, within the transaction."""
+    await connection.execute(delete(archived_punch).where(archived_punch.c.file_id == file_id))
+    await connection.execute(delete(archive_file).where(archive_file.c.file_id == file_id))
+    names = [column.name for column in punch.c if column.name not in ("tenant_id", "place_id")]
+    values = [
+        {"tenant_id": tenant, "place_id": row.place, **{name: getattr(row, name) for name in names}} for row in rows
+    ]
+    if values:
+        await connection.execute(punch.insert(), values)
+
+
+async def names(connection: AsyncConnection, wanted: set[tuple[str, str, str]]) -> dict[tuple[str, str, str], Row[Any]]:
+    """Zone, name and terminal's name by place, PIN and serial number."""
+    listed = sorted(wanted)
+    given = {key: [one[number] for one in listed] for number, key in enumerate(("places", "pins", "terminals"))}
+    rows = await connection.execute(_NAMES, given)
+    return {(row.place_id, row.pin, row.terminal): row for row in rows}
+
+
+async def holdings(connection: AsyncConnection, person: UUID) -> Sequence[Row[Any]]:
+    """Which PINs a person held where and when."""
+    return (await connection.execute(select(pin_holding).where(pin_holding.c.person_id == person))).all()
+
+
+async def cold_punch_of(connection: AsyncConnection, person: UUID, punch_id: bytes) -> ColdPunch | None:
+    """An archived punch of this person, out of its entry in the ledger; None for one that is not theirs."""
+    query = text(
+        "SELECT e.place_id, e.record FROM archived_punch a JOIN ledger_entry e USING (tenant_id, place_id, sequence)"
+        " WHERE a.punch_id = :punch"
+    )
+    row = (await connection.execute(query, {"punch": punch_id})).one_or_none()
+    event = decode(bytes(row.record)) if row else None
+    if row is None or not isinstance(event, PunchRecorded):
+        return None
+    one = event.punch
+    for held in await holdings(connection, person):
+        day = one.local_time.date()
+        is_held = held.valid_from <= day and (held.valid_to is None or day <= held.valid_to)
+        is_there = not held.terminals or one.terminal in held.terminals
+        if (held.place_id, held.pin) == (row.place_id, one.pin) and is_held and is_there:
+            return ColdPunch(row.place_id, one.pin, one.instant, one.state)
+    return None
+
+
+def month_after(month: date) -> date:
+    """The first of the next month."""
+    return date(month.year + month.month // 12, month.month % 12 + 1, 1)
+
+
+def first_cold_day(now: datetime, months_kept: int) -> date:
+    """The day before which punches are cold: the first of the month so many months ago."""
+    total = now.year * 12 + now.month - 1 - months_kept
+    return date(total // 12, total % 12 + 1, 1)
+
+
+def _plain(value: Any) -> Any:
+    return bytes(value) if isinstance(value, memoryview) else value
