@@ -1,18 +1,16 @@
 """Where archived files lie: a folder, or a bucket of an S3-compatible store with object lock."""
 
-import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlsplit
 
 from biometric_flow.gateway.archive.errors import ArchiveUnreachable
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.runtime.errors import SettingsInvalid
-
-if TYPE_CHECKING:
-    from minio import Minio
 
 
 class Store(Protocol):
@@ -65,44 +63,32 @@ class FolderStore:
 class S3Store:
     """A bucket, with object lock where a time is given: nobody takes a version away before."""
 
-    def __init__(self, client: "Minio", bucket: str, prefix: str) -> None:
+    def __init__(self, client: Any, bucket: str, prefix: str) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix
 
     def put(self, name: str, content: bytes, until: datetime | None) -> str:
         """Keep a file; with `until` in compliance mode."""
-        from minio.commonconfig import COMPLIANCE
-        from minio.retention import Retention
-
-        retention = None if until is None else Retention(COMPLIANCE, until)
-        with _reaching(self._bucket):
+        lock = {} if until is None else {"ObjectLockMode": "COMPLIANCE", "ObjectLockRetainUntilDate": until}
+        with self._reaching():
             done = self._client.put_object(
-                self._bucket, self._prefix + name, io.BytesIO(content), len(content), retention=retention
+                Bucket=self._bucket, Key=self._prefix + name, Body=content, ChecksumAlgorithm="SHA256", **lock
             )
-        return done.version_id or ""
+        return str(done.get("VersionId", ""))
 
     def get(self, name: str, version: str) -> bytes:
         """The version that was written, whatever was put over it since."""
-        with _reaching(self._bucket):
-            answer = self._client.get_object(self._bucket, self._prefix + name, version_id=version or None)
-            try:
-                return bytes(answer.read())
-            finally:
-                answer.close()
-                answer.release_conn()
+        which = {"VersionId": version} if version else {}
+        with self._reaching():
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + name, **which)
+            return bytes(answer["Body"].read())
 
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError  # type: ignore[import-untyped]
 
-class _reaching:  # noqa: N801 - reads as a phrase
-    def __init__(self, bucket: str) -> None:
-        self._bucket = bucket
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        from minio.error import MinioException
-        from urllib3.exceptions import HTTPError
-
-        if isinstance(error, MinioException | HTTPError | OSError):
+        try:
+            yield
+        except (BotoCoreError, ClientError, OSError) as error:
             raise ArchiveUnreachable(f"expected the bucket {self._bucket} to answer, got: {error}") from None
 
 
@@ -112,27 +98,19 @@ def open_store(settings: GatewaySettings) -> Store | None:
         return None
     if not settings.archive.startswith("s3://"):
         return FolderStore(Path(settings.archive).expanduser().absolute())
-    where = urlsplit(settings.archive)
-    endpoint = urlsplit(settings.archive_s3_endpoint or "https://s3.amazonaws.com")
     try:
-        import urllib3
-        from minio import Minio
-        from minio.credentials.providers import ChainedProvider, EnvAWSProvider, IamAwsProvider
+        import boto3  # type: ignore[import-untyped]
+        from botocore.config import Config  # type: ignore[import-untyped]
     except ImportError:
         raise SettingsInvalid("archive: expected `pip install 'biometric-flow[s3]'` for a bucket") from None
-    access, secret = settings.archive_s3_access_key, settings.archive_s3_secret_key
-    client = Minio(
-        endpoint=endpoint.netloc,
-        secure=endpoint.scheme == "https",
-        access_key=access.get_secret_value() if access else None,
-        secret_key=secret.get_secret_value() if secret else None,
-        credentials=None if access else ChainedProvider([EnvAWSProvider(), IamAwsProvider()]),
-        region=settings.archive_s3_region,
-        http_client=urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=5, read=60),
-            retries=urllib3.Retry(total=2, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
-            cert_reqs="CERT_REQUIRED",
-        ),
+    where, access, secret = urlsplit(settings.archive), settings.archive_s3_access_key, settings.archive_s3_secret_key
+    client = boto3.client(
+        "s3",
+        endpoint_url=settings.archive_s3_endpoint,
+        region_name=settings.archive_s3_region,
+        aws_access_key_id=access.get_secret_value() if access else None,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        config=Config(connect_timeout=5, read_timeout=60, retries={"total_max_attempts": 3}),
     )
     prefix = where.path.strip("/")
     return S3Store(client, where.netloc, f"{prefix}/" if prefix else "")

@@ -32,6 +32,18 @@ _ATTENDANCE: Final = tuple(
     )
 )
 _PUNCHES: Final = text("SELECT purge_punches(:limit, :held)").bindparams(_IDS)
+_OLD_FILE: Final = "(month + interval '1 month') AT TIME ZONE 'UTC' <= :limit"
+_ARCHIVE: Final = (
+    text(
+        "UPDATE place SET punches = place.punches - gone.rows FROM"  # noqa: S608
+        f" (SELECT place_id, sum(rows) AS rows FROM archive_file WHERE {_OLD_FILE} GROUP BY place_id) gone"
+        " WHERE gone.place_id = place.place_id"
+    ),
+    text(f"DELETE FROM archived_punch USING archive_file f WHERE f.file_id = archived_punch.file_id AND {_OLD_FILE}"),  # noqa: S608
+    text(f"DELETE FROM archive_file WHERE {_OLD_FILE}"),  # noqa: S608
+    text("DELETE FROM archive_key k WHERE NOT EXISTS (SELECT FROM archive_file f WHERE f.place_id = k.place_id)"),
+)
+"""Archived files go whole, and while nobody is held; keys go with the last file of their place."""
 _NO_HOURS: Final = " AND ".join(
     f"NOT EXISTS (SELECT FROM {table} r WHERE r.person_id = e.person_id)"
     for table in ("workday", "adjustment", "correction", "regularisation", "leave_request")
@@ -121,6 +133,9 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
         for statement in _ATTENDANCE:
             gone += (await connection.execute(statement, {"day": limit.date(), "held": people})).rowcount
         gone += (await connection.execute(_PUNCHES, {"limit": limit, "held": people})).scalar_one()
+        if not people:
+            for statement in _ARCHIVE:
+                await connection.execute(statement, {"limit": limit} if ":limit" in str(statement) else {})
     if (limit := too_old(policy, "identity", now)) is not None:
         for statement in _PEOPLE:
             given = {"day": limit.date(), "limit": limit, "held": people}
