@@ -133,6 +133,8 @@ def _witness_parser(parser: argparse.ArgumentParser) -> None:
     from biometric_flow.commands.witness import add_witness
 
     add_witness(parser)
+
+
 def _archive_parser(parser: argparse.ArgumentParser) -> None:
     from biometric_flow.commands.archive import add_archive
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
 from biometric_flow.api.retention import PlaceErasure
+from biometric_flow.gateway.store.archive_tables import archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import employee, pin_holding
 from biometric_flow.gateway.store.privacy_tables import consent, erasure, erasure_order
 from biometric_flow.gateway.store.tables import enrolment, person
@@ -23,9 +24,12 @@ OF_PERSON: Final = (
 """Tables whose rows go with their person, by `person_id`; the register of people comes last."""
 
 _LAST: Final = text(
-    "SELECT max(p.instant) FROM pin_holding h JOIN punch p ON p.place_id = h.place_id AND p.pin = h.pin"
-    " AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)"
-    " WHERE h.person_id = :person"
+    "SELECT max(at) FROM (SELECT p.instant AS at FROM pin_holding h JOIN punch p ON p.place_id = h.place_id"
+    " AND p.pin = h.pin AND p.local_time::date >= h.valid_from"
+    " AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to) WHERE h.person_id = :person"
+    # What is archived is not asked again: where there is an archive, what the place's list of people says counts.
+    " UNION ALL SELECT n.last_punch FROM pin_holding h JOIN person n ON n.place_id = h.place_id AND n.pin = h.pin"
+    " WHERE h.person_id = :person AND EXISTS (SELECT FROM archive_file a WHERE a.place_id = h.place_id)) known"
 )
 _SHARED: Final = text(
     "SELECT mine.place_id, mine.pin FROM pin_holding mine JOIN pin_holding other USING (tenant_id, place_id, pin)"
@@ -162,12 +166,14 @@ async def _end(connection: AsyncConnection, key: bytes, now: datetime) -> None:
 
 async def _erase_pin(connection: AsyncConnection, place: str, pin: str) -> None:
     await connection.execute(_PUNCHES, {"place": place, "pin": pin})
-    for table in (enrolment, consent, person):
+    for table in (enrolment, consent, person, archive_key):
         await connection.execute(delete(table).where(table.c.place_id == place, table.c.pin == pin))
 
 
 async def _forget(connection: AsyncConnection, place: str, pin: str) -> int:
     rows = await connection.execute(_ABOUT, {"place": place, "pin": pin.encode()})
     about = [row.sequence for row in rows if decode(bytes(row.record)).subject == pin]
+    cold = (archived_punch.c.place_id == place, archived_punch.c.sequence.in_(about))
+    await connection.execute(delete(archived_punch).where(*cold))
     forgotten: int = (await connection.execute(_FORGET, {"place": place, "entries": about})).scalar_one()
     return forgotten
