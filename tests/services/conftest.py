@@ -37,12 +37,3 @@ def database(cluster: EmbeddedPostgres) -> Iterator[TestDatabase]:
 async def gateway(database: TestDatabase, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningGateway]:
     async with running_gateway(tmp_path_factory.mktemp("gateway"), database) as running:
         yield running
-
-
-@pytest.fixture
-async def gateway_without_limits(
-    database: TestDatabase, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[RunningGateway]:
-    rates = dict.fromkeys(("address_rate", "identity_rate", "tenant_rate"), 1_000_000)
-    async with running_gateway(tmp_path_factory.mktemp("gateway"), database, **rates) as running:  # type: ignore[arg-type]
-        yield running

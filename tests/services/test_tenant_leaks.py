@@ -1,4 +1,4 @@
-"""Random attempts of one tenant at another's rows: through the API, and by direct SQL as the application's own role."""
+"""Random attempts of one tenant at another's rows, by direct SQL as the application's own role."""
 
 import random
 import uuid
@@ -53,7 +53,7 @@ def columns(connection: psycopg.Connection[Any]) -> dict[str, list[tuple[str, st
     return known
 
 
-@pytest.mark.parametrize("cases", [2_000, pytest.param(60_000, marks=[pytest.mark.drill, pytest.mark.timeout(3000)])])
+@pytest.mark.parametrize("cases", [2_000, pytest.param(100_000, marks=[pytest.mark.drill, pytest.mark.timeout(3000)])])
 async def test_no_random_statement_reads_or_writes_a_row_of_another_tenant(gateway: RunningGateway, cases: int) -> None:
     await staged(gateway)
     assert gateway.database is not None
@@ -126,57 +126,3 @@ def _rows(database: TestDatabase, tables: dict[str, list[tuple[str, str]]]) -> d
                 query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(table))
                 [[counts[tenant, table]]] = connection.execute(query).fetchall()
     return counts
-
-
-@pytest.mark.parametrize("cases", [300, pytest.param(40_000, marks=[pytest.mark.drill, pytest.mark.timeout(3000)])])
-async def test_no_random_request_is_answered_with_anything_of_another_tenant(
-    gateway_without_limits: RunningGateway, cases: int
-) -> None:
-    gateway = gateway_without_limits
-    desks = await staged(gateway)
-    dice = random.Random(20261123)
-    ids: dict[str, dict[str, str]] = {}
-    for tenant, desk in desks.items():
-        [who] = (await desk.ask("GET", "/v1/people"))["items"]
-        ids[tenant] = {
-            "person": who["id"],
-            "place": who["place"],
-            "account": (await desk.ask("GET", "/v1/me"))["account"],
-        }
-        ids[tenant]["punch"] = (await desk.ask("GET", "/v1/punches"))["items"][0]["id"]
-    found = 0
-    for number in range(cases):
-        mine, theirs = dice.sample(TENANTS, 2)
-        foreign = ids[theirs]
-        path, query = dice.choice(
-            [
-                (f"/v1/people/{foreign['person']}", {}),
-                ("/v1/people", {"place": foreign["place"], "q": "Only"}),
-                ("/v1/people", {"q": dice.choice(["Only", "o", "1"])}),
-                ("/v1/punches", {"place": foreign["place"]}),
-                ("/v1/punches", {"pin": "7", "order": dice.choice(["newest", "oldest"])}),
-                ("/v1/punches/count", {"pin": "7"}),
-                (f"/v1/punches/{foreign['punch']}/receipt", {}),
-                ("/v1/pins", {"place": foreign["place"]}),
-                ("/v1/pins", {"q": "7"}),
-                ("/v1/places", {}),
-                ("/v1/terminals", {"place": foreign["place"]}),
-                ("/v1/workdays", {"person": foreign["person"]}),
-                (f"/v1/workdays/{foreign['person']}/2026-11-22/explain", {}),
-                ("/v1/leave", {"person": foreign["person"]}),
-                (f"/v1/accounts/{foreign['account']}/grants", {}),
-                (f"/v1/accounts/{foreign['account']}/why", {"permission": "punch:read"}),
-                ("/v1/accounts", {}),
-                (f"/v1/places/{foreign['place']}/checkpoint", {}),
-                ("/v1/overview", {}),
-            ]
-        )
-        answer = await desks[mine].raw("GET", path, params=query)
-        assert answer.status_code in (200, 404, 409), (number, path, answer.text)
-        told = answer.text
-        marks = (f"Only {theirs}", foreign["person"], foreign["punch"], foreign["account"], f'"{foreign["place"]}"')
-        echoed = f"{path} {query}"
-        leaked = [one for one in marks if one in told and one.strip('"') not in echoed]
-        assert not leaked, (number, mine, path, query, told)
-        found += answer.status_code == 200 and (f"Only {mine}" in told or ids[mine]["place"] in told)
-    assert found > cases / 10, "each tenant does see what is its own"
