@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from biometric_flow.api.jobs import DeleteTemplates, ShowMessage
 from biometric_flow.identity.errors import KeyDestroyed
 from biometric_flow.identity.keyring import subject
 from biometric_flow.ledger.note import Signer
@@ -20,9 +21,11 @@ from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.enrolments import Enrolment, Enrolments
 from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.errors import ErasureWaits, PersonUnknown
+from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.reader import PlaceReader, PunchFilter
 from biometric_flow.place.store import Batch, PlaceStore
 from biometric_flow.place.subjects import Subjects
+from biometric_flow.place.wording import Wording
 from biometric_flow.zk.wire.marks import LogMark
 from tests.builders import GATE, MOMENT, person, punch
 from tests.services.places import running_place, until
@@ -202,6 +205,32 @@ def test_nobody_is_erased_before_the_gateway_holds_all_and_nobody_who_is_unknown
     store.acknowledge(store.ledger.head().sequence)
     waiting.check(AMINA)
     connection.close()
+
+
+def test_orders_that_name_an_erased_person_are_gone_and_closed_in_an_old_copy(
+    file: Path, opened: tuple[PlaceStore, PlaceReader, Erasures], tmp_path: Path
+) -> None:
+    store, _, erasures = opened
+    connection, wording = store._connection, Wording(store.subjects)
+    jobs = Jobs(connection, wording)
+    about = jobs.add("gate", DeleteTemplates(kind="delete_templates", pin=AMINA), MOMENT).number
+    jobs.turn(about, "confirmed", f"{NAME} is gone", MOMENT)
+    other = jobs.add("gate", DeleteTemplates(kind="delete_templates", pin="3"), MOMENT).number
+    several = ShowMessage(
+        kind="show_message", number=1, text="Hello", start=MOMENT.replace(tzinfo=None), pins=[AMINA, "3"]
+    )
+    jobs.add("gate", several, MOMENT)
+    copy = sqlite3.connect(tmp_path / "stale.copy")
+    connection.backup(copy)
+    erase(erasures)
+    assert [one.number for one in jobs.listed("gate", 9)] == [other]
+    for column, sealed in zip(
+        ("body", "detail"),
+        copy.execute("SELECT body, detail FROM job WHERE number = ?", (about,)).fetchone(),
+        strict=True,
+    ):
+        with pytest.raises(KeyDestroyed):
+            wording.open("job", column, about, sealed)
 
 
 @pytest.mark.drill

@@ -8,19 +8,34 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from biometric_flow.api.jobs import DeleteTemplates, ShowMessage
+from biometric_flow.identity.keyring import PLACE, subject
 from biometric_flow.ledger.chain import EMPTY, Head, opening, seal
 from biometric_flow.ledger.events import PunchRecorded
 from biometric_flow.ledger.note import Signer
 from biometric_flow.model.ids import Pin, PlaceId
 from biometric_flow.model.punch import QuarantineReason
+from biometric_flow.place.alarms import Alarm, Alarms
 from biometric_flow.place.audit import Keys, audit
 from biometric_flow.place.enrolments import Enrolment, Enrolments
+from biometric_flow.place.errors import PersonUnknown
+from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.normalise import Quarantined
+from biometric_flow.place.push.queue import CommandQueue
+from biometric_flow.place.push.tables import EventKind, PushNotes, PushReader, TerminalEvent
+from biometric_flow.place.rollouts import Rollouts
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.schema import STEPS, open_database
 from biometric_flow.place.sealing import SCHEMA
 from biometric_flow.place.store import Batch
+from biometric_flow.place.wording import SCHEMA as WORDS
+from biometric_flow.place.wording import Wording
 from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.zk.push.commands import SetUser
+from biometric_flow.zk.push.people import PushedUser
+from biometric_flow.zk.push.results import CommandResult
+from biometric_flow.zk.push.text import Fields, PushProtocol
+from biometric_flow.zk.wire.events import AlarmKind
 from biometric_flow.zk.wire.marks import LogMark
 from tests.builders import GATE, MOMENT, person, punch
 from tests.services.stores import keys_of, opened_reader, opened_store
@@ -61,6 +76,100 @@ def test_what_a_place_records_names_nobody_in_any_of_its_files(tmp_path: Path) -
     assert (entry.comm_key, entry.push_secret) == (COMM_KEY, PUSH)
     wanted = Enrolments(connection, store.subjects).get("gate", PIN)
     assert (wanted.name, wanted.password) == (NAME, KEYPAD)
+    assert canaries_in(tmp_path) == set()
+
+
+def test_what_terminals_are_told_and_tell_in_words_names_nobody_in_any_file(tmp_path: Path) -> None:
+    file = tmp_path / "place.sqlite3"
+    store, connection = opened_store(file)
+    event = TerminalEvent(GATE, EventKind.REFUSED, 3, PIN, "2026-11-22T08:00:00", f"{NAME} was not let in")
+    store.record([Batch(GATE, MOMENT, people=[person(PIN, NAME)], notes=PushNotes(events=[event]))])
+    wording = Wording(store.subjects)
+    jobs, queue = Jobs(connection, wording), CommandQueue(connection, wording, timedelta(minutes=2))
+    rollouts = Rollouts(connection, wording, jobs)
+    about_one = jobs.add("gate", DeleteTemplates(kind="delete_templates", pin=PIN), MOMENT).number
+    jobs.turn(about_one, "failed", f"{NAME} ({PIN}) is still there", MOMENT)
+    message = ShowMessage(kind="show_message", number=1, text=NAME, start=MOMENT.replace(tzinfo=None), pins=[PIN, "9"])
+    about_many = jobs.add("gate", message, MOMENT).number
+    sent = queue.add("gate", SetUser(PushedUser(PIN, NAME)), PushProtocol.ATTENDANCE, MOMENT)
+    (line,) = queue.take("gate", PushProtocol.ATTENDANCE, MOMENT)
+    queue.finish("gate", [CommandResult(str(sent), 0, "DATA", Fields({"Name": NAME}))], MOMENT)
+    rollouts.start(DeleteTemplates(kind="delete_templates", pin=PIN), ["gate"], MOMENT)
+    rollouts.advance(MOMENT, {("gate", "delete_templates"): PersonUnknown(f"nobody has {PIN}")})
+    duress = Alarm(GATE, AlarmKind.DURESS, 0x20, PIN, MOMENT.replace(tzinfo=None))
+    assert Alarms(connection, store.subjects).keep([duress], MOMENT, live=True) == [duress]
+    assert Alarms(connection, store.subjects).keep([duress], MOMENT, live=False) == []
+    assert canaries_in(tmp_path) == set()
+    connection.close()
+    assert canaries_in(tmp_path) == set()
+
+    store, connection = opened_store(file)
+    wording = Wording(store.subjects)
+    jobs, queue = Jobs(connection, wording), CommandQueue(connection, wording, timedelta(minutes=2))
+    assert PIN in line
+    assert NAME in line
+    assert jobs.get("gate", about_one).detail == f"{NAME} ({PIN}) is still there"
+    done = queue.get(sent)
+    assert done is not None
+    assert (done.command, done.result and done.result.values["Name"]) == (SetUser(PushedUser(PIN, NAME)), NAME)
+    (rollout,) = Rollouts(connection, wording, jobs).listed(5)
+    assert (rollout.order.kind, rollout.steps[0].detail) == ("delete_templates", f"nobody has {PIN}")
+    told = [one for one, _ in PushReader(connection, store.subjects).events(GATE, 5)]
+    assert {one.detail for one in told} == {event.detail, f"{AlarmKind.DURESS}, told live and in its log"}
+    reader, _ = opened_reader(file, store)
+    assert len(reader.events_about(PIN)) == 2
+    # What names one person alone is closed by their key, in old copies too; what names several by the place's.
+    owners = dict(connection.execute("SELECT number, body FROM job"))
+    whose = store.subjects.id_of(PIN)
+    assert wording.owner_of(owners[about_one]) == subject(whose or "")
+    assert wording.owner_of(owners[about_many]) == PLACE
+
+
+def test_a_file_whose_orders_stood_in_the_clear_is_sealed_and_its_orders_go_on(tmp_path: Path) -> None:
+    file = tmp_path / "place.sqlite3"
+    store, connection = opened_store(file)
+    store.record([Batch(GATE, MOMENT, people=[person(PIN, NAME)])])
+    whose = store.subjects.id_of(PIN)
+    for table, column in (("job", "kind"), ("job", "blob"), ("rollout", "kind")):
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    connection.execute(f"PRAGMA user_version = {STEPS.index(WORDS)}")
+    order = DeleteTemplates(kind="delete_templates", pin=PIN).model_dump_json()
+    connection.execute(
+        "INSERT INTO job (terminal, body, state, detail, created_at, expires_at, changed_at) VALUES"
+        " ('gate', ?, 'queued', ?, ?, ?, ?)",
+        (order, NAME, *[MOMENT.isoformat()] * 3),
+    )
+    line = f"DATA UPDATE USERINFO PIN={PIN}\tName={NAME}"
+    connection.execute(
+        "INSERT INTO push_command (terminal, body, state, detail, created_at, changed_at) VALUES"
+        " ('gate', ?, 'queued', ?, 'x', 'x')",
+        (line, NAME),
+    )
+    connection.execute(
+        "INSERT INTO rollout (body, state, detail, created_at, changed_at) VALUES (?, 'running', ?, ?, ?)",
+        (order, NAME, *[MOMENT.isoformat()] * 2),
+    )
+    connection.execute(
+        "INSERT INTO rollout_step (rollout, position, terminal, detail) VALUES (1, 0, 'gate', ?)", (NAME,)
+    )
+    connection.execute(
+        "INSERT INTO terminal_event VALUES (zeroblob(16), ?, 'refused', 1, ?, 'x', ?, ?)",
+        (GATE, whose, NAME, MOMENT.isoformat()),
+    )
+    connection.close()
+    assert {canary for _, canary in canaries_in(tmp_path)} == {PIN.encode(), NAME.encode()}
+    with pytest.raises(FolderUnusable, match="start its place once"):
+        open_database(file)
+
+    store, connection = opened_store(file)
+    wording = Wording(store.subjects)
+    jobs = Jobs(connection, wording)
+    (job,) = jobs.listed("gate", 5)
+    assert (job.order, job.detail) == (DeleteTemplates(kind="delete_templates", pin=PIN), NAME)
+    (taken,) = CommandQueue(connection, wording, timedelta(minutes=2)).take("gate", PushProtocol.ATTENDANCE, MOMENT)
+    assert taken.startswith(f"C:1:DATA UPDATE USERINFO PIN={PIN}\tName={NAME}")
+    assert Rollouts(connection, wording, jobs).next_steps() == [("gate", "delete_templates")]
+    assert [one.detail for one, _ in PushReader(connection, store.subjects).events(GATE, 5)] == [NAME]
     assert canaries_in(tmp_path) == set()
 
 

@@ -29,8 +29,8 @@ async def test_only_the_terminal_that_was_told_may_fetch_a_blob(tmp_path: Path) 
         assert (await fetched(place, path))[0] == 404, "nobody was told"
         connection = open_database(tmp_path / "place.sqlite3")
         connection.execute(
-            "INSERT INTO job (terminal, body, state, created_at, expires_at, changed_at) VALUES"
-            " ('door', json_object('kind', 'install_file', 'blob', ?, 'name', 'logo.png'), 'sent', ?, ?, ?)",
+            "INSERT INTO job (terminal, body, kind, blob, state, created_at, expires_at, changed_at) VALUES"
+            " ('door', '', 'install_file', ?, 'sent', ?, ?, ?)",
             (blob, *["2026-11-22T00:00:00+00:00"] * 3),
         )
         assert await fetched(place, path) == (200, DATA)

@@ -219,7 +219,7 @@ async def _is_settled(http: httpx2.AsyncClient, links: list[WatchedLink]) -> boo
 def _age_doors(file: Path) -> set[int]:
     """While nobody runs, the time of all doors that wait passes; the numbers of their commands."""
     with closing(sqlite3.connect(file, isolation_level=None)) as disk:
-        doors = "SELECT number FROM job WHERE state IN ('queued', 'sent') AND body LIKE '%unlock%'"
+        doors = "SELECT number FROM job WHERE state IN ('queued', 'sent') AND kind = 'unlock'"
         stale = {number for (number,) in disk.execute(f"SELECT id FROM push_command WHERE job IN ({doors})")}
         disk.execute(f"UPDATE push_command SET expires_at = created_at WHERE job IN ({doors})")
         disk.execute(f"UPDATE job SET expires_at = created_at WHERE number IN ({doors})")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from biometric_flow.place.roster import TerminalConfig
+from biometric_flow.place.wording import Wording
 from biometric_flow.zk.push.people import TemplateLine
 from biometric_flow.zk.simulator.memory import TerminalMemory
 from biometric_flow.zk.simulator.push import PushLink
@@ -18,6 +19,7 @@ from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.places import configured, until
 from tests.services.pushes import SECRET, PushPlace, push_place, pushing
+from tests.services.stores import subjects_of
 from tests.services.test_biometrics import _open_at, agree, end
 from tests.services.test_push_data import nowhere
 from tests.services.test_template_copies import V9, V10, copy, ended, held, machine
@@ -185,7 +187,9 @@ async def test_a_template_that_was_on_its_way_at_a_restart_is_sent_no_more_and_t
         handed = await until_handed(place, tmp_path)
         job = (await place.get("/v1/terminals/back/jobs"))[0]["number"]
     with closing(sqlite3.connect(tmp_path / "place.sqlite3")) as disk:
-        (body,) = disk.execute("SELECT body FROM push_command WHERE id = ?", (handed,)).fetchone()
+        (sealed,) = disk.execute("SELECT body FROM push_command WHERE id = ?", (handed,)).fetchone()
+        file = tmp_path / "place.sqlite3"
+        body = Wording(subjects_of(file, disk)).open("push_command", "body", handed, sealed)
     assert body == "DATA UPDATE FINGERTMP PIN=7\tFID=3\tSize=0\tValid=1\tTMP="
     nowhere(tmp_path, *CANARIES)
     async with dialling(tmp_path, "att", back=target) as (place, links):

@@ -6,11 +6,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from biometric_flow.identity.keyring import PLACE, subject
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.place.push.tables import EventKind, TerminalEvent, event_row
 from biometric_flow.place.savepoint import savepoint
 from biometric_flow.place.subjects import Subjects
+from biometric_flow.place.wording import Wording
 from biometric_flow.zk.wire.events import AlarmKind, AlarmRaised
 from biometric_flow.zk.wire.oplog import OperationRecord
 
@@ -98,7 +100,7 @@ class Alarms:
     """Keeps alarms in the table of events. All methods run in the writer's thread."""
 
     def __init__(self, connection: sqlite3.Connection, subjects: Subjects) -> None:
-        self._connection, self._subjects = connection, subjects
+        self._connection, self._subjects, self._wording = connection, subjects, Wording(subjects)
 
     def keep(self, alarms: Sequence[Alarm], now: datetime, *, live: bool) -> list[Alarm]:
         """Keep what is new and return it. An alarm told live and its row in the log are one."""
@@ -122,27 +124,28 @@ class Alarms:
     def _joined(self, alarm: Alarm, live: bool) -> bool:
         """Whether it is the other half of one that is kept; the log's half gives both their identity and time."""
         span = [(alarm.at + way * SAME_WITHIN).isoformat() for way in (-1, 1)]
-        twin = self._connection.execute(
-            "SELECT known, kind FROM terminal_event WHERE terminal = ? AND code = ? AND kind IN ('alarm', 'door')"
-            " AND detail LIKE ? AND local_time BETWEEN ? AND ? ORDER BY local_time LIMIT 1",
-            (alarm.terminal, alarm.code, f"%, {_LOGGED if live else _LIVE}", *span),
-        ).fetchone()
+        rows = self._connection.execute(
+            "SELECT known, subject, detail FROM terminal_event WHERE terminal = ? AND code = ?"
+            " AND kind IN ('alarm', 'door') AND local_time BETWEEN ? AND ? ORDER BY local_time",
+            (alarm.terminal, alarm.code, *span),
+        ).fetchall()
+        other = f", {_LOGGED if live else _LIVE}"
+        twin = next((one for one in rows if self._words(one[0], one[2]).endswith(other)), None)
         if twin is None:
             return False
-        detail = f"{alarm.kind}, {_BOTH}"
-        if live:
-            self._connection.execute("UPDATE terminal_event SET detail = ? WHERE known = ?", (detail, twin[0]))
-        else:
-            self._connection.execute(
-                "UPDATE terminal_event SET detail = ?, known = ?, local_time = ? WHERE known = ?",
-                (
-                    detail,
-                    self._subjects.known(alarm.event.pin or None, alarm.event.id),
-                    alarm.event.local_time,
-                    twin[0],
-                ),
-            )
+        known, time = twin[0], None
+        if not live:
+            known, time = self._subjects.known(alarm.event.pin or None, alarm.event.id), alarm.event.local_time
+        owner = subject(twin[1]) if twin[1] else PLACE
+        detail = self._wording.seal(owner, "terminal_event", "detail", known, f"{alarm.kind}, {_BOTH}")
+        self._connection.execute(
+            "UPDATE terminal_event SET detail = ?, known = ?, local_time = coalesce(?, local_time) WHERE known = ?",
+            (detail, known, time, twin[0]),
+        )
         return True
+
+    def _words(self, known: bytes, detail: str) -> str:
+        return self._wording.open("terminal_event", "detail", known, detail)
 
     def _added(self, event: TerminalEvent, now: datetime, source: str) -> bool:
         row = replace(event, detail=f"{event.detail}, {source}")

@@ -76,6 +76,7 @@ from biometric_flow.place.store import PlaceStore, Recorded
 from biometric_flow.place.subjects import Subjects
 from biometric_flow.place.trail import HOLDER, PlaceTrail
 from biometric_flow.place.uplink import Uplink
+from biometric_flow.place.wording import Wording
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.acting import Door
@@ -134,7 +135,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     reader = PlaceReader(reader_connection, subjects)
     roster = Roster(connection, keys)
     roster.seed(devices)
-    incidents, jobs, enrolments = Incidents(connection), Jobs(connection), Enrolments(connection, subjects)
+    wording = Wording(subjects)
+    incidents, jobs, enrolments = Incidents(connection), Jobs(connection, wording), Enrolments(connection, subjects)
     blobs = Blobs(connection)
     store.forgetting += [roster.read, incidents.read]
     feed = Feed()
@@ -224,8 +226,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         incidents,
         timedelta(seconds=settings.destruction_look_seconds),
     )
-    rollouts = Rollouts(connection, jobs)
-    commands = CommandQueue(connection, timedelta(seconds=settings.push_answer_seconds), place.zone)
+    rollouts = Rollouts(connection, wording, jobs)
+    commands = CommandQueue(connection, wording, timedelta(seconds=settings.push_answer_seconds), place.zone)
     archive = UploadArchive(
         folder / "archive.sqlite3", keys, settings.archive_bytes, timedelta(days=settings.archive_days)
     )

@@ -101,7 +101,7 @@ class Blobs:
     def is_wanted_by(self, terminal: str, identity: str) -> bool:
         """Whether a job of this terminal that is not done names it, and it is whole."""
         query = (
-            "SELECT 1 FROM job JOIN blob ON blob.id = json_extract(job.body, '$.blob') AND blob.is_whole"
+            "SELECT 1 FROM job JOIN blob ON blob.id = job.blob AND blob.is_whole"
             " WHERE job.terminal = ? AND job.state IN ('queued', 'sent') AND blob.id = ?"
         )
         return self._connection.execute(query, (terminal, identity)).fetchone() is not None

@@ -28,7 +28,7 @@ COLUMNS: Final[Tags] = tags("""
     erasing: pseudonym subject
     halt: technical reason since
     incident: technical terminal code text at
-    job: technical number terminal state created_at expires_at changed_at channel, identity body detail
+    job: technical number terminal kind blob state created_at expires_at changed_at channel, identity body detail
     key: technical id kind version state wrapped_by reserved, pseudonym owner, secret wrapped
     ledger_entry: technical sequence, evidence leaf hash record
     legal_hold: technical id origin, identity sealed
@@ -39,17 +39,18 @@ COLUMNS: Final[Tags] = tags("""
     punch: technical sequence terminal verify work_code drift_ms received_at channel, pseudonym known subject
     punch: attendance local_time instant state
     push_command: technical id terminal state attempts code created_at sent_at changed_at protocol job step expires_at
-    push_command: identity body detail told
+    push_command: technical detail, identity body told
     push_stamp: technical terminal name stamp
     quarantine: pseudonym known subject, technical terminal reason first_seen decision, attendance sealed
     retention_policy: technical number, account body
-    rollout: technical number state detail created_at changed_at, identity body
-    rollout_step: technical rollout position terminal job state detail
+    rollout: technical number kind state created_at changed_at, identity body detail
+    rollout_step: technical rollout position terminal job state, identity detail
     subject: pseudonym id, identity pin
     terminal: technical key name host port encoding is_enabled serial origin clock clock_above_seconds firmware
     terminal: technical protocol push_networks push_version platform mac attlog_layout unlock_unit
     terminal: secret comm_key comm_key_next push_secret
-    terminal_event: pseudonym known subject, technical terminal kind code detail first_seen, attendance local_time
+    terminal_event: pseudonym known subject, technical terminal kind code first_seen, attendance local_time
+    terminal_event: identity detail
     upload: technical number terminal table_name query size is_whole received_at last_at times accepted duplicate
     upload: technical quarantined people events entries, pseudonym digest, attendance body
     witness_key: technical vkey source pinned_at

@@ -18,6 +18,7 @@ from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.erasure_register import Register, keep_register
 from biometric_flow.place.errors import ErasureWaits, PersonUnknown
 from biometric_flow.place.store import LOOKUP_STEP, PlaceStore
+from biometric_flow.place.wording import Wording
 
 SCHEMA: Final = """
 CREATE TABLE erasing (                     -- whose keys are still to be destroyed: a kill may come between
@@ -37,10 +38,12 @@ ROWS: Final = (
 """Tables whose rows go with their person."""
 
 _TEXTS: Final = (
-    *(("push_command", column) for column in ("body", "detail", "told")),
-    *(("job", column) for column in ("body", "detail")),
+    ("push_command", "id", ("body", "told"), False),
+    ("job", "number", ("body", "detail"), False),
+    ("rollout_step", "rollout", ("detail",), True),
+    ("rollout", "number", ("detail",), True),
 )
-"""Texts in which a PIN may stand among other things; their rows go when it does."""
+"""Table, key, columns in which a PIN may stand among other things, and whether then the text goes, or the row."""
 
 _BY: Final = "restore"
 _REASON: Final = "erased before, and brought back by a backup"
@@ -119,8 +122,7 @@ class Erasures:
                 self._connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (one,)).rowcount  # noqa: S608
                 for table, column in ROWS
             )
-            if pin is not None:
-                self._forget_texts(pin)
+            self._forget_texts(pin, one)
             for start in range(0, len(sequences), LOOKUP_STEP):
                 step = sequences[start : start + LOOKUP_STEP]
                 marks = ",".join("?" * len(step))
@@ -166,11 +168,19 @@ class Erasures:
         query = f"SELECT sequence FROM ledger_entry WHERE {_KEY_IN_RECORD} IN ({marks}) ORDER BY sequence"  # noqa: S608
         return [sequence for (sequence,) in self._connection.execute(query, ids)]
 
-    def _forget_texts(self, pin: Pin) -> None:
+    def _forget_texts(self, pin: Pin | None, one: str) -> None:
         """What may hold the PIN among other things: where reading goes on, and what terminals were told."""
         self._connection.execute("UPDATE cursor SET mark_layout = '', mark_rows = 0, mark_tail = x''")
-        for table, column in _TEXTS:
-            self._connection.execute(f"DELETE FROM {table} WHERE instr({column}, ?)", (pin,))  # noqa: S608 - our own names
+        wording = Wording(self._subjects)
+        for table, key, columns, emptied in _TEXTS:
+            for row, *texts in self._connection.execute(f"SELECT {key}, {', '.join(columns)} FROM {table}").fetchall():  # noqa: S608
+                if any(wording.names(pin, one, table, *pair, row) for pair in zip(columns, texts, strict=True)):
+                    do = f"UPDATE {table} SET {columns[0]} = ''" if emptied else f"DELETE FROM {table}"  # noqa: S608
+                    self._connection.execute(f"{do} WHERE {key} = ?", (row,))
+        for row, body in self._connection.execute("SELECT number, body FROM rollout").fetchall():
+            if pin is not None and f'"{pin}"' in wording.open("rollout", "body", row, body):
+                self._connection.execute("DELETE FROM rollout_step WHERE rollout = ?", (row,))
+                self._connection.execute("DELETE FROM rollout WHERE number = ?", (row,))
 
     def _refuse_while_needed(self, pin: Pin) -> None:
         queries = (

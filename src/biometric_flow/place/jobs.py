@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from biometric_flow.api.jobs import JobChannel, JobOrder, JobState, JobView
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import JobsFull, JobUnknown
+from biometric_flow.place.wording import Wording, next_number, pins_in
 
 OPEN_LIMIT: Final = 50
 """Jobs of one terminal that wait at most."""
@@ -59,8 +60,8 @@ _COLUMNS: Final = "number, terminal, body, state, detail, created_at, expires_at
 class Jobs:
     """What terminals have been told to do. All methods run in the writer's thread."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, wording: Wording) -> None:
+        self._connection, self._wording = connection, wording
 
     def recover(self, terminal: str, now: datetime) -> None:
         """After a restart: what had been sent is tried again where that does no harm, and failed where it might."""
@@ -73,17 +74,22 @@ class Jobs:
         if waiting >= OPEN_LIMIT:
             raise JobsFull(f"expected at most {OPEN_LIMIT} jobs that wait for {terminal!r}, it has them; wait for some")
         expires = now + _LIFETIMES.get(order.kind, _LIFETIME)
+        owner, blob = self._wording.owner(pins_in(order)), getattr(order, "blob", "")
         with self._written():
-            cursor = self._connection.execute(
-                "INSERT INTO job (terminal, body, state, created_at, expires_at, changed_at, channel)"
-                " VALUES (?, ?, 'queued', ?, ?, ?, ?)",
-                (terminal, order.model_dump_json(), now.isoformat(), expires.isoformat(), now.isoformat(), channel),
+            number = next_number(self._connection, "job")
+            body = self._wording.seal(owner, "job", "body", number, order.model_dump_json())
+            times = now.isoformat(), expires.isoformat(), now.isoformat()
+            self._connection.execute(
+                "INSERT INTO job"
+                " (number, terminal, body, kind, blob, state, created_at, expires_at, changed_at, channel)"
+                " VALUES (?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?)",
+                (number, terminal, body, order.kind, blob, *times, channel),
             )
             self._connection.execute(
                 "DELETE FROM job WHERE terminal = ? AND state NOT IN ('queued', 'sent') AND number <= ?",
-                (terminal, (cursor.lastrowid or 0) - KEPT),
+                (terminal, number - KEPT),
             )
-        return self.get(terminal, cursor.lastrowid or 0)
+        return self.get(terminal, number)
 
     def get(self, terminal: str, number: int) -> JobView:
         """One job. Raises JobUnknown."""
@@ -115,19 +121,21 @@ class Jobs:
 
     def expire(self, now: datetime) -> None:
         """Time out what waited too long."""
+        query = "SELECT number FROM job WHERE state = 'queued' AND expires_at < ?"
         with self._written():
-            self._connection.execute(
-                "UPDATE job SET state = 'timed_out', detail = 'the terminal could not be reached in time',"
-                " changed_at = ? WHERE state = 'queued' AND expires_at < ?",
-                (now.isoformat(), now.isoformat()),
-            )
+            late = self._connection.execute(query, (now.isoformat(),)).fetchall()
+        for (number,) in late:
+            self.turn(number, "timed_out", "the terminal could not be reached in time", now)
 
     def turn(self, number: int, state: JobState, detail: str, now: datetime) -> None:
         """Write down what became of a job."""
         with self._written():
+            found = self._connection.execute("SELECT body FROM job WHERE number = ?", (number,)).fetchone()
+            owner = self._wording.owner_of(found[0] if found else "")
+            sealed = self._wording.seal(owner, "job", "detail", number, detail[:500])
             self._connection.execute(
                 "UPDATE job SET state = ?, detail = ?, changed_at = ? WHERE number = ?",
-                (state, detail[:500], now.isoformat(), number),
+                (state, sealed, now.isoformat(), number),
             )
 
     def interrupted(self, job: JobView, now: datetime, why: str) -> None:
@@ -143,7 +151,21 @@ class Jobs:
             rows = self._connection.execute(query, values).fetchall()
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the jobs could not be read: {error}") from error
-        return map(_job, rows)
+        return map(self._job, rows)
+
+    def _job(self, row: tuple[Any, ...]) -> JobView:
+        number, terminal, body, state, detail, created, expires, changed, channel = row
+        return JobView(
+            number=number,
+            terminal=terminal,
+            order=_ORDER.validate_json(self._wording.open("job", "body", number, body)),
+            state=state,
+            detail=self._wording.open("job", "detail", number, detail),
+            created_at=datetime.fromisoformat(created),
+            expires_at=datetime.fromisoformat(expires),
+            changed_at=datetime.fromisoformat(changed),
+            channel=channel,
+        )
 
     def _one(self, query: str, values: tuple[object, ...]) -> tuple[Any, ...]:
         row: tuple[Any, ...] = self._connection.execute(query, values).fetchone()
@@ -155,18 +177,3 @@ class Jobs:
             yield
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the job was not written: {error}") from error
-
-
-def _job(row: tuple[Any, ...]) -> JobView:
-    number, terminal, body, state, detail, created, expires, changed, channel = row
-    return JobView(
-        number=number,
-        terminal=terminal,
-        order=_ORDER.validate_json(body),
-        state=state,
-        detail=detail,
-        created_at=datetime.fromisoformat(created),
-        expires_at=datetime.fromisoformat(expires),
-        changed_at=datetime.fromisoformat(changed),
-        channel=channel,
-    )

@@ -21,6 +21,7 @@ from biometric_flow.place.errors import PunchUnknown
 from biometric_flow.place.sealing import open_values
 from biometric_flow.place.store import LOOKUP_STEP
 from biometric_flow.place.subjects import Subjects, in_steps
+from biometric_flow.place.wording import Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,9 +120,18 @@ class PlaceReader:
 
     def events_about(self, pin: str) -> list[dict[str, Any]]:
         """What happened at terminals and is about a person: terminal, kind, local time, detail."""
-        query = "SELECT terminal, kind, local_time, detail FROM terminal_event WHERE subject = ? ORDER BY local_time"
-        rows = self._connection.execute(query, (self._subjects.id_of(pin) or "-",))
-        return [dict(zip(("terminal", "kind", "local_time", "detail"), row, strict=True)) for row in rows]
+        query = "SELECT terminal, kind, local_time, detail, known FROM terminal_event WHERE subject = ?"
+        rows = self._connection.execute(f"{query} ORDER BY local_time", (self._subjects.id_of(pin) or "-",))
+        opened = Wording(self._subjects).open
+        return [
+            {
+                "terminal": terminal,
+                "kind": kind,
+                "local_time": time,
+                "detail": opened("terminal_event", "detail", known, detail),
+            }
+            for terminal, kind, time, detail, known in rows
+        ]
 
     def put_aside(self, pin: str) -> int:
         """How many rows of a person are in quarantine."""

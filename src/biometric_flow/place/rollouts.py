@@ -9,10 +9,12 @@ from pydantic import TypeAdapter
 
 from biometric_flow.api.jobs import JobChannel, JobOrder, JobState
 from biometric_flow.api.rollouts import RolloutState, RolloutStep, RolloutView
+from biometric_flow.identity.keyring import PLACE
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.place.errors import JobsFull, JobUnknown, RolloutUnknown
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.savepoint import savepoint
+from biometric_flow.place.wording import Wording, next_number
 
 SCHEMA: Final = """
 CREATE TABLE rollout (
@@ -46,17 +48,19 @@ _STOPPED_BY_A_PERSON: Final = "stopped by a person"
 class Rollouts:
     """The roll-outs of a place. All methods run in the writer's thread; where they stand is always on the disk."""
 
-    def __init__(self, connection: sqlite3.Connection, jobs: Jobs) -> None:
-        self._connection, self._jobs = connection, jobs
+    def __init__(self, connection: sqlite3.Connection, wording: Wording, jobs: Jobs) -> None:
+        self._connection, self._wording, self._jobs = connection, wording, jobs
 
     def start(self, order: JobOrder, terminals: Sequence[str], now: datetime) -> RolloutView:
         """A new roll-out; its first terminal is told at the next `advance`."""
         with savepoint(self._connection, "the roll-out"):
-            cursor = self._connection.execute(
-                "INSERT INTO rollout (body, state, created_at, changed_at) VALUES (?, 'running', ?, ?)",
-                (order.model_dump_json(), now.isoformat(), now.isoformat()),
+            number = next_number(self._connection, "rollout")
+            body = self._wording.seal(PLACE, "rollout", "body", number, order.model_dump_json())
+            self._connection.execute(
+                "INSERT INTO rollout (number, body, kind, state, created_at, changed_at)"
+                " VALUES (?, ?, ?, 'running', ?, ?)",
+                (number, body, order.kind, now.isoformat(), now.isoformat()),
             )
-            number = int(cursor.lastrowid or 0)
             self._connection.executemany(
                 "INSERT INTO rollout_step (rollout, position, terminal) VALUES (?, ?, ?)",
                 [(number, position, terminal) for position, terminal in enumerate(terminals)],
@@ -84,7 +88,7 @@ class Rollouts:
     def next_steps(self) -> list[tuple[str, str]]:
         """Terminal and kind of order of what is to be told next."""
         query = (
-            "SELECT terminal, json_extract(body, '$.kind') FROM rollout JOIN rollout_step ON rollout = number"
+            "SELECT terminal, kind FROM rollout JOIN rollout_step ON rollout = number"
             " WHERE rollout.state = 'running' AND rollout_step.state = 'waiting'"
         )
         return [(terminal, kind) for terminal, kind in self._connection.execute(query)]
@@ -158,13 +162,14 @@ class Rollouts:
     def _note(self, number: int, position: int, state: str, detail: str) -> None:
         self._connection.execute(
             "UPDATE rollout_step SET state = ?, detail = ? WHERE rollout = ? AND position = ?",
-            (state, detail, number, position),
+            (state, self._wording.seal(PLACE, "rollout_step", "detail", number, detail), number, position),
         )
 
     def _turn(self, number: int, state: RolloutState, detail: str, now: datetime) -> None:
+        sealed = self._wording.seal(PLACE, "rollout", "detail", number, detail[:500])
         self._connection.execute(
             "UPDATE rollout SET state = ?, detail = ?, changed_at = ? WHERE number = ?",
-            (state, detail[:500], now.isoformat(), number),
+            (state, sealed, now.isoformat(), number),
         )
 
     def _found(self, where: str, *values: object) -> list[RolloutView]:
@@ -176,11 +181,16 @@ class Rollouts:
         query = "SELECT terminal, state, job, detail FROM rollout_step WHERE rollout = ? ORDER BY position"
         return RolloutView(
             number=number,
-            order=_ORDER.validate_json(body),
+            order=_ORDER.validate_json(self._wording.open("rollout", "body", number, body)),
             state=state,
-            detail=detail,
+            detail=self._wording.open("rollout", "detail", number, detail),
             steps=[
-                RolloutStep(terminal=terminal, state=step, job=job, detail=told)
+                RolloutStep(
+                    terminal=terminal,
+                    state=step,
+                    job=job,
+                    detail=self._wording.open("rollout_step", "detail", number, told),
+                )
                 for terminal, step, job, told in self._connection.execute(query, (number,))
             ],
             created_at=datetime.fromisoformat(created_at),

@@ -18,11 +18,13 @@ from biometric_flow.place import (
     rollouts,
     sealing,
     witnesses,
+    wording,
 )
 from biometric_flow.place.biometrics import destruction, texts, vault
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push import queue as push_queue
 from biometric_flow.place.push import tables as push_tables
+from biometric_flow.place.subjects import Subjects
 from biometric_flow.runtime.errors import FolderUnusable
 
 _FIRST: Final = """
@@ -158,6 +160,8 @@ STEPS: Final = (
     retention.SCHEMA,
     texts.SCHEMA,
     ledger_sqlite.LOGS,
+    wording.SCHEMA,
+    "VACUUM",
 )
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 
@@ -206,6 +210,13 @@ def _bring_forward(
                 )
             for statement in sealing.AFTER.split(";"):
                 connection.execute(statement)
+        if step == wording.SCHEMA:
+            if keys is not None:
+                wording.convert(connection, Subjects(connection, keys))
+            elif not wording.is_empty(connection):
+                raise FolderUnusable(
+                    "this file holds plain text from an older version: start its place once to seal it"
+                )
         connection.execute(f"PRAGMA user_version = {number}")
         connection.execute("COMMIT")
     finally:

@@ -17,6 +17,7 @@ from biometric_flow.place.push.queue import OPEN_MAX, CommandQueue
 from biometric_flow.place.push.reconcile import DAYS_BACK, Reconciler
 from biometric_flow.place.roster import RosterEntry, secret_digest
 from biometric_flow.place.schema import open_database
+from biometric_flow.place.wording import Wording
 from biometric_flow.zk.errors import NotSupported
 from biometric_flow.zk.push.commands import (
     AskInfo,
@@ -35,6 +36,7 @@ from biometric_flow.zk.push.people import PushedUser
 from biometric_flow.zk.push.results import CommandResult
 from biometric_flow.zk.push.text import Fields, PushProtocol
 from biometric_flow.zk.wire.timecode import TerminalTime
+from tests.services.stores import subjects_of
 
 NOW = datetime(2026, 3, 2, 6, 0, tzinfo=UTC)
 LOCAL = datetime(2026, 3, 2, 8, 0)
@@ -186,8 +188,11 @@ def test_a_file_is_cut_between_lines_and_nothing_of_it_is_lost() -> None:
 
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[CommandQueue]:
-    connection = open_database(tmp_path / "place.sqlite3")
-    yield CommandQueue(connection, timedelta(minutes=2), ZoneInfo("Africa/Cairo"))
+    file = tmp_path / "place.sqlite3"
+    connection = open_database(file)
+    yield CommandQueue(
+        connection, Wording(subjects_of(file, connection)), timedelta(minutes=2), ZoneInfo("Africa/Cairo")
+    )
     connection.close()
 
 
@@ -260,9 +265,10 @@ def test_what_gets_no_result_is_sent_three_times_and_what_may_not_be_done_twice_
 
 def test_a_result_that_was_lost_with_the_place_is_asked_for_anew_by_each_life_of_it(tmp_path: Path) -> None:
     with closing(open_database(tmp_path / "place.sqlite3")) as connection:
-        CommandQueue(connection, HOUR).add("door", AskInfo(), PushProtocol.ATTENDANCE, NOW)
+        wording = Wording(subjects_of(tmp_path / "place.sqlite3", connection))
+        CommandQueue(connection, wording, HOUR).add("door", AskInfo(), PushProtocol.ATTENDANCE, NOW)
         for life in range(5):
-            lived = CommandQueue(connection, HOUR)
+            lived = CommandQueue(connection, wording, HOUR)
             assert lived.take("door", PushProtocol.ATTENDANCE, NOW + 2 * life * HOUR), f"given up in life {life}"
         later = NOW + 10 * HOUR
         taken = [lived.take("door", PushProtocol.ATTENDANCE, later + 2 * at * HOUR) for at in range(4)]

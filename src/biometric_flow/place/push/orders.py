@@ -31,7 +31,7 @@ async def carry_out(hand: Hand) -> str:
     order = hand.job.order
     if (result := await hand.resumed()) is not None:
         return await _decided(order, hand, result)
-    await hand.at.writer.call(hand.queue.forget, hand.job.number, "the job began anew", hand.at.clock.now())
+    await hand.at.writer.call(hand.queue.forget, hand.job.number, hand.at.clock.now())
     match order:
         case api.PushUsers():
             return await push_users(hand, order)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.push.errors import CommandQueueFull
+from biometric_flow.place.wording import Wording, next_number, pins_in
 from biometric_flow.zk.errors import ProtocolViolation
 from biometric_flow.zk.push.command_lines import BATCH_BYTES, BATCH_COMMANDS, encode_command, read_command
 from biometric_flow.zk.push.commands import Command, SetOption, SetTemplate, is_enrolment, is_last, is_repeatable
@@ -71,8 +72,10 @@ class Delivery:
 class CommandQueue:
     """The commands of all terminals. Methods run in the writer's thread; `is_open` may be asked anywhere."""
 
-    def __init__(self, connection: sqlite3.Connection, answer_within: timedelta, zone: tzinfo = UTC) -> None:
-        self._connection = connection
+    def __init__(
+        self, connection: sqlite3.Connection, wording: Wording, answer_within: timedelta, zone: tzinfo = UTC
+    ) -> None:
+        self._connection, self._wording = connection, wording
         self._zone = zone
         self.answer_within = answer_within
         query = "SELECT id, terminal, attempts FROM push_command WHERE state IN ('queued', 'sent')"
@@ -109,13 +112,16 @@ class CommandQueue:
                 raise CommandQueueFull(
                     f"expected at most {OPEN_MAX} open commands for {terminal!r}; wait until it fetches some"
                 )
-            cursor = self._connection.execute(
+            number = next_number(self._connection, "push_command")
+            owner = self._wording.owner(pins_in(command))
+            self._connection.execute(
                 "INSERT INTO push_command"
-                " (terminal, body, protocol, state, created_at, changed_at, job, step, expires_at)"
-                " VALUES (?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+                " (id, terminal, body, told, protocol, state, created_at, changed_at, job, step, expires_at)"
+                " VALUES (?, ?, ?, '', ?, 'queued', ?, ?, ?, ?, ?)",
                 (
+                    number,
                     terminal,
-                    text,
+                    self._wording.seal(owner, "push_command", "body", number, text),
                     protocol,
                     now.isoformat(),
                     now.isoformat(),
@@ -129,7 +135,6 @@ class CommandQueue:
                 (terminal, (now - KEPT).isoformat()),
             )
         self._open.add(terminal)
-        number = int(cursor.lastrowid or 0)
         if isinstance(command, SetTemplate):
             self._held[number] = command
         return number
@@ -151,25 +156,25 @@ class CommandQueue:
         query = "SELECT terminal, state, count(*) FROM push_command GROUP BY terminal, state"
         return {(terminal, state): count for terminal, state, count in self._connection.execute(query)}
 
-    def forget(self, job: int, why: str, now: datetime) -> None:
+    def forget(self, job: int, now: datetime) -> None:
         """A job ends or begins anew: nothing of it is handed over any more, and no result for it counts."""
         with self._transaction():
             self._connection.execute(
-                "UPDATE push_command SET state = 'failed', detail = ?, changed_at = ?"
+                "UPDATE push_command SET state = 'failed', detail = 'its job is over', changed_at = ?"
                 " WHERE job = ? AND state IN ('queued', 'sent')",
-                (why[:200], now.isoformat(), job),
+                (now.isoformat(), job),
             )
             # What was said stays on record as a count only: a line may hold a password.
-            self._connection.execute("UPDATE push_command SET step = '', body = '' WHERE job = ?", (job,))
+            self._connection.execute("UPDATE push_command SET step = '', body = '', told = '' WHERE job = ?", (job,))
             self._let_go()
 
-    def end(self, job: int, why: str, now: datetime, write: Callable[[], None]) -> None:
+    def end(self, job: int, now: datetime, write: Callable[[], None]) -> None:
         """Forget a job's commands and `write` what became of it, both or neither.
 
         A job that is still open and whose commands are forgotten would be done a second time after a restart.
         """
         with self._transaction():
-            self.forget(job, why, now)
+            self.forget(job, now)
             write()
 
     def take(self, terminal: str, protocol: PushProtocol, now: datetime) -> list[str]:
@@ -195,9 +200,11 @@ class CommandQueue:
                     continue
                 is_done = result.code == 0 if is_enrolment(found.command) else result.is_success
                 told = json.dumps(dict(result.values))
+                owner = self._wording.owner(pins_in(found.command))
+                sealed = self._wording.seal(owner, "push_command", "told", found.id, told)
                 self._connection.execute(
                     "UPDATE push_command SET state = ?, code = ?, told = ?, changed_at = ? WHERE id = ?",
-                    ("confirmed" if is_done else "failed", result.code, told, now.isoformat(), found.id),
+                    ("confirmed" if is_done else "failed", result.code, sealed, now.isoformat(), found.id),
                 )
                 finished += self._found("id = ?", (found.id,))
             self._note_open(terminal)
@@ -269,7 +276,22 @@ class CommandQueue:
 
     def _found(self, where: str, values: tuple[object, ...], tail: str = "ORDER BY id") -> Iterator[Delivery]:
         query = f"SELECT {_COLUMNS}, protocol FROM push_command WHERE {where} {tail}"  # noqa: S608 - our own words
-        return filter(None, map(_delivery, self._connection.execute(query, values).fetchall()))
+        return filter(None, map(self._delivery, self._connection.execute(query, values).fetchall()))
+
+    def _delivery(self, row: tuple[Any, ...]) -> Delivery | None:
+        number, terminal, sealed, state, attempts, code, told, job, step, sent, protocol = row
+        spoken = PushProtocol(protocol)
+        try:
+            body = self._wording.open("push_command", "body", number, sealed)
+            _, command = read_command(f"C:{number}:{body}", spoken)
+        except ProtocolViolation:
+            return None
+        if command is None:
+            return None
+        values = json.loads(self._wording.open("push_command", "told", number, told) or "{}")
+        result = None if code is None else CommandResult(str(number), code, "", Fields(values))
+        sent_at = sent and datetime.fromisoformat(sent)
+        return Delivery(number, terminal, command, spoken, state, attempts, job, step, sent_at, result)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -288,17 +310,3 @@ def _without_template(command: Command) -> Command:
     if not isinstance(command, SetTemplate):
         return command
     return SetTemplate(replace(command.template, content="", size=0))
-
-
-def _delivery(row: tuple[Any, ...]) -> Delivery | None:
-    number, terminal, body, state, attempts, code, told, job, step, sent, protocol = row
-    spoken = PushProtocol(protocol)
-    try:
-        _, command = read_command(f"C:{number}:{body}", spoken)
-    except ProtocolViolation:
-        return None
-    if command is None:
-        return None
-    result = None if code is None else CommandResult(str(number), code, "", Fields(json.loads(told)))
-    sent_at = sent and datetime.fromisoformat(sent)
-    return Delivery(number, terminal, command, spoken, state, attempts, job, step, sent_at, result)

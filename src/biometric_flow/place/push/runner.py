@@ -115,7 +115,7 @@ class PushJobs:
         except Silent as error:
             why, now = str(error), self._at.clock.now()
             write = partial(self._at.jobs.interrupted, job, now, why)
-            await self._at.writer.call(self._queue.end, job.number, why, now, write)
+            await self._at.writer.call(self._queue.end, job.number, now, write)
             self._waiting.add(job.terminal)
         except NoAnswer as error:
             await self._ended(job, "timed_out", str(error))
@@ -129,5 +129,5 @@ class PushJobs:
     async def _ended(self, job: JobView, state: JobState, detail: str) -> None:
         now = self._at.clock.now()
         write = partial(self._at.jobs.turn, job.number, state, detail, now)
-        await self._at.writer.call(self._queue.end, job.number, detail, now, write)
+        await self._at.writer.call(self._queue.end, job.number, now, write)
         log.info("push_job_ended", terminal=job.terminal, number=job.number, kind=job.order.kind, state=state)

@@ -11,6 +11,7 @@ from typing import Final
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
 from biometric_flow.place.subjects import Subjects
+from biometric_flow.place.wording import Wording
 from biometric_flow.zk.push.reports import WorkCode
 from biometric_flow.zk.push.text import PushProtocol
 
@@ -144,8 +145,9 @@ def event_row(event: TerminalEvent, identity: bytes, subjects: Subjects, now: da
     """The row of table `terminal_event`, in the caller's transaction: whoever it is about becomes a subject."""
     subjects.enrol([event.pin] if event.pin else [])
     pin = event.pin or None
-    whose = (event.terminal, event.kind, event.code, subjects.owner(pin).name)
-    return (subjects.known(pin, identity), *whose, event.local_time, event.detail, now.isoformat())
+    owner, known = subjects.owner(pin), subjects.known(pin, identity)
+    detail = Wording(subjects).seal(owner, "terminal_event", "detail", known, event.detail)
+    return (known, event.terminal, event.kind, event.code, owner.name, event.local_time, detail, now.isoformat())
 
 
 def keep_work_codes(
@@ -192,7 +194,7 @@ class PushReader:
     """Queries beside the writer, over a read-only connection."""
 
     def __init__(self, connection: sqlite3.Connection, subjects: Subjects) -> None:
-        self._connection, self._subjects = connection, subjects
+        self._connection, self._subjects, self._wording = connection, subjects, Wording(subjects)
 
     def stamps(self, terminal: TerminalSerial) -> dict[str, str]:
         """Table -> last stamp that was kept together with its rows."""
@@ -201,15 +203,22 @@ class PushReader:
     def events(self, terminal: TerminalSerial, limit: int) -> list[tuple[TerminalEvent, datetime]]:
         """Events and when they were first seen, newest first."""
         query = (
-            "SELECT kind, code, subject, local_time, detail, first_seen FROM terminal_event"
+            "SELECT kind, code, subject, local_time, detail, first_seen, known FROM terminal_event"
             " WHERE terminal = ? ORDER BY local_time DESC, known LIMIT ?"
         )
         return [
             (
-                TerminalEvent(terminal, EventKind(kind), code, self._subjects.pin_of(one) if one else "", time, detail),
+                TerminalEvent(
+                    terminal,
+                    EventKind(kind),
+                    code,
+                    self._subjects.pin_of(one) if one else "",
+                    time,
+                    self._wording.open("terminal_event", "detail", known, detail),
+                ),
                 datetime.fromisoformat(seen).astimezone(UTC),
             )
-            for kind, code, one, time, detail, seen in self._connection.execute(query, (terminal, limit))
+            for kind, code, one, time, detail, seen, known in self._connection.execute(query, (terminal, limit))
         ]
 
     def work_codes(self, terminal: str | None = None) -> list[tuple[TerminalSerial, str, str, datetime]]:
