@@ -78,6 +78,7 @@ PARAMETERS = {
     "code": "nothing",
     "day": "2026-11-02",
     "department": "nowhere",
+    "file": NOBODY,
     "grant": NOBODY,
     "hold": "nothing",
     "key": NOBODY,
