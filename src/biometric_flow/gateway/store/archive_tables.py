@@ -1,6 +1,17 @@
 """Tables of archived punches, as queries name them; the migrations make them."""
 
-from sqlalchemy import BigInteger, Column, Date, DateTime, ForeignKeyConstraint, Integer, LargeBinary, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    ForeignKeyConstraint,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from biometric_flow.gateway.store.tables import metadata
 
@@ -38,6 +49,7 @@ archive_key = Table(
     Column("place_id", Text, nullable=False),
     Column("pin", Text, nullable=False),
     Column("secret", LargeBinary, nullable=False),
+    UniqueConstraint("tenant_id", "place_id", "pin"),
     _of_place(),
 )
 
