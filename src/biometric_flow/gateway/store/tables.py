@@ -194,6 +194,7 @@ outside_cosignature = Table(
     Column("size", BigInteger, primary_key=True),
     Column("note", Text, nullable=False),
     Column("cosigned_at", _instant, nullable=False),
+    ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
 )
 
 outside_witness = Table(
@@ -206,6 +207,7 @@ outside_witness = Table(
     Column("reached_at", _instant),
     Column("failure", Text, nullable=False),
     Column("is_contradiction", Boolean, nullable=False),
+    ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
 )
 
 place_key_change = Table(
