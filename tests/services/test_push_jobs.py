@@ -190,7 +190,7 @@ async def test_a_job_whose_command_was_handed_over_before_a_restart_ends_with_th
         while "AC_UNLOCK" not in line:
             line = (await place.dial("GET", "getrequest"))[1]
         identity = next(one for one in line.splitlines() if "AC_UNLOCK" in one).split(":")[1]
-    async with push_place(tmp_path, [pushing()], push_answer_seconds=60) as place:
+    async with push_place(tmp_path, [pushing()], push_answer_seconds=25) as place:
         assert (await place.get(f"/v1/terminals/door/jobs/{number}"))["state"] == "sent"
         await place.dial("POST", "devicecmd", f"ID={identity}&Return=0&CMD=AC_UNLOCK".encode())
         assert (await outcome(place, number))[0] == "confirmed"
