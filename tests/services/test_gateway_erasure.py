@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from biometric_flow.gateway import replicas
+from biometric_flow.gateway import erasures, replicas
 from biometric_flow.gateway.store import schema
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.database import Database
@@ -137,6 +137,26 @@ async def test_a_pin_that_somebody_else_held_is_not_erased_with_one_of_them(gate
     await hire(desk, "E2", first="2026-03-01")
     answer = await desk.raw("POST", "/v1/privacy/erasures", json=ASKED)
     assert (answer.status_code, answer.json()["code"]) == (409, "privacy.pin_shared")
+
+
+async def test_an_erasure_that_waits_takes_nobody_with_it_who_got_the_pin_meanwhile(gateway: RunningGateway) -> None:
+    desk = Desk(gateway)
+    await hire(desk, last="2026-02-01")
+    hold = {"scope": "person", "who": NUMBER, "reason": "claim 12", "by": "counsel", "first_day": str(TODAY)}
+    placed = await desk.ask("POST", "/v1/privacy/holds", 201, json=hold)
+    await desk.ask("POST", "/v1/privacy/erasures", json=ASKED)
+    await hire(desk, "E2", first="2026-03-01")
+    await desk.ask("POST", f"/v1/privacy/holds/{placed['id']}/end", json={"by": "counsel"})
+    policy = {"valid_from": str(TODAY), "by": "officer", "rules": []}
+    await desk.ask("POST", "/v1/privacy/retention", 201, json=policy)
+
+    async def was_looked_at() -> bool:
+        [one] = await desk.ask("GET", "/v1/privacy/erasures")
+        assert one["begun_at"] is None
+        return [stay["why"] for stay in one["stays"]] == [erasures.SHARED]
+
+    await until(was_looked_at)
+    assert {one["number"] for one in (await desk.ask("GET", "/v1/people"))["items"]} == {NUMBER, "E2"}
 
 
 async def test_a_gateway_that_lost_its_copy_takes_a_ledger_with_erased_people_again(

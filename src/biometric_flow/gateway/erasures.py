@@ -15,6 +15,7 @@ from biometric_flow.gateway.store import erasures, privacy, register
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
 
+SHARED: Final = "somebody else holds or held one of their PINs, which a place erases as a whole"
 SHOWN: Final = 1000
 """Erasures in a list."""
 
@@ -36,8 +37,8 @@ async def ask(
     shared = await erasures.shared_pin(connection, found.id)
     if shared is not None:
         raise PinShared(
-            f"expected PINs that nobody else held, one of {shared.place_id} had another holder at another time;"
-            " a place erases a PIN as a whole: end the other's duty to keep first, or erase both"
+            f"expected PINs that nobody else held, one at {shared.place_id} had another holder at another time;"
+            " a place erases a PIN as a whole, the other's punches too: correct the holders, if they are wrong"
         )
     key = await erasures.of_person(connection, found.id)
     if key is None:
@@ -49,8 +50,10 @@ async def ask(
 
 async def look(connection: AsyncConnection, tenant: TenantId, now: datetime) -> int:
     """Begin the erasures that nothing holds back any more; how many."""
-    begun = 0
-    for row in await erasures.waiting(connection):
+    waiting, begun = await erasures.waiting(connection), 0
+    if waiting:
+        await register.lock(connection, tenant)
+    for row in waiting:
         begun += not await _begin(connection, tenant, row.erasure_id, row.person_id, row.number, now)
     return begun
 
@@ -80,7 +83,9 @@ async def _stays(connection: AsyncConnection, person_id: UUID, now: datetime) ->
         and (hold.scope == "everybody" or person_id in await privacy.people_of(connection, hold))
     ]
     policy = in_force(await privacy.policies(connection), now.date())
-    return stays("", await erasures.last_punch(connection, person_id), policy, about, now)
+    shared = await erasures.shared_pin(connection, person_id)
+    others = [] if shared is None else [Stay(data="attendance", why=SHARED, until=None)]
+    return others + stays("", await erasures.last_punch(connection, person_id), policy, about, now)
 
 
 async def _view(connection: AsyncConnection, row: Row[Any], left: list[Stay]) -> GatewayErasure:
