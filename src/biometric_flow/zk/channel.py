@@ -47,7 +47,7 @@ class Channel:
         except (OSError, UnicodeError) as problem:  # UnicodeError: a host name that cannot be one
             raise TerminalUnreachable(
                 f"expected a terminal at {host} port {port}, got: {getattr(problem, 'strerror', None) or problem}; "
-                "check address, power and network"
+                f"{'the port goes to --port; ' if host.count(':') == 1 else ''}check address, power and network"
             ) from problem
 
     @property

@@ -56,7 +56,8 @@ def unreachable(where: str, host: str, why: TerminalUnreachable) -> Finding:
                 "and TCP port with the terminal's COMM. menu; if its firmware speaks push only: " + SWITCH_TO_PUSH,
             )
         case socket.gaierror() | UnicodeError():
-            return problem("reach.name", f"no address is known for the name {host}; give the address itself")
+            instead = "give the port with --port" if host.count(":") == 1 else "give the address itself"
+            return problem("reach.name", f"no address is known for the name {host}; {instead}")
     return problem("reach.unreachable", str(why))
 
 
