@@ -1,6 +1,5 @@
 """Templates and pictures: nothing without the switch and a release, nothing in the clear, and all of it gone."""
 
-import asyncio
 import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -270,7 +269,8 @@ async def test_a_pulled_terminal_with_faces_confirms_its_fingers_and_the_task_sa
 
             await until(says_what_stays)
             assert near.memory.templates == {}
-            await asyncio.sleep(0.5)  # ten looks later
+            for _ in range(10):
+                await place.caretaker.advance()
             assert len(await place.get("/v1/terminals/near/jobs")) == 1
 
 

@@ -92,7 +92,7 @@ def drill(folder: Path, kills: int, people: int, chance: random.Random) -> None:
             _change_signing_key(folder, chance)
     with lone_place(folder) as place:
         _until_done(place)
-        sent = _loaded(place, sent, people, lambda: time.sleep(0.3))
+        sent = _more_arrives(place, sent, people)
         key = PublicKey.parse(_text(place, "/v1/ledger/key"))
     found = audit(folder / "place.sqlite3", CAIRO, Keys(key), keys_of(folder / "place.sqlite3"))
     assert found.punches == sent
@@ -122,6 +122,21 @@ def _loaded(place: LonePlace, sent: int, people: int, action: Callable[[], None]
     finally:
         load.is_over = True
         thread.join(60)
+    assert load.refused == []
+    return load.first
+
+
+def _more_arrives(place: LonePlace, sent: int, people: int) -> int:
+    """Load until the place has acknowledged some of it; how many were sent."""
+    load = Load(place, sent, people)
+    thread = threading.Thread(target=load.run)
+    thread.start()
+    deadline = time.monotonic() + 60
+    while load.first == sent:
+        assert time.monotonic() < deadline, "nothing is acknowledged any more"
+        time.sleep(0.05)
+    load.is_over = True
+    thread.join(60)
     assert load.refused == []
     return load.first
 

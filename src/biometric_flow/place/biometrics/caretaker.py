@@ -72,7 +72,7 @@ class Caretaker:
         gone, _ = await self._writer.call(self.destructions.begin, pin, reason, terminals, now)
         await self._writer.call(self.vault.destroy_keys)
         log.info("release_ended", destroyed=gone, terminals=len(terminals))
-        return gone, [one for one in await self._advance() if one.pin == pin]
+        return gone, [one for one in await self.advance() if one.pin == pin]
 
     async def run(self) -> None:
         """Look after everything that is due, for ever."""
@@ -81,12 +81,13 @@ class Caretaker:
                 await self._writer.call(self.vault.destroy_keys)
                 for pin in await self._writer.call(self.vault.overdue, self._clock.now()):
                     await self.end(pin, "its period is over")
-                await self._advance()
+                await self.advance()
             except StorageUnavailable as error:
                 log.error("destruction_waits", reason=str(error))
             await self._clock.sleep(self._look_every.total_seconds())
 
-    async def _advance(self) -> list[Destruction]:
+    async def advance(self) -> list[Destruction]:
+        """Order what is due on terminals, take note of what they confirmed; what is left. Raises StorageUnavailable."""
         woken: set[str] = set()
 
         def order(task: Destruction) -> int | None:
