@@ -221,9 +221,15 @@ class Link:
             return {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
+            """Nothing once the link is closed: for the app its client is gone, and that is no failure of its own."""
+            if not cancelled.is_set():
+                try:
+                    await pass_on(message)
+                except LinkClosed:
+                    cancelled.set()
+
+        async def pass_on(message: Message) -> None:
             nonlocal has_started
-            if cancelled.is_set():
-                return
             if message["type"] == "http.response.start":
                 has_started = True
                 self.on_answered(frame, message["status"])
@@ -239,8 +245,6 @@ class Link:
 
         try:
             await self._app(self._scope(frame), receive, send)
-        except LinkClosed:
-            return
         except Exception:
             log.exception("linked_request_failed")
             if not has_started:

@@ -127,6 +127,27 @@ async def test_questions_end_with_their_link() -> None:
             await link.ask("GET", "/")
 
 
+async def test_a_line_that_is_cut_before_the_answer_is_no_failure_of_who_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ended = asyncio.Event()
+
+    async def nobody_noticed_yet(_self: Pipe, _message: bytes) -> None:
+        raise LinkClosed("the line is cut")
+
+    async def late(_scope: Scope, _receive: Receive, send: Send) -> None:
+        monkeypatch.setattr(Pipe, "send", nobody_noticed_yet)
+        await _say(send, b"too late")
+        ended.set()
+
+    async with asking(late) as link:
+        waiting = asyncio.create_task(link.ask("GET", "/"))
+        await asyncio.wait_for(ended.wait(), 10)
+        await link.close()
+        with pytest.raises(LinkClosed):
+            await waiting
+
+
 async def test_a_handler_that_fails_answers_500_and_the_link_goes_on() -> None:
     async def fails(scope: Scope, _receive: Receive, send: Send) -> None:
         if scope["path"] == "/bad":
