@@ -85,7 +85,7 @@ async def test_the_overview_shows_the_totals_and_nothing_leaves_this_origin(stra
 
 
 async def test_a_punch_appears_on_live_and_in_the_totals_without_running_python_again(page: Page, stack: Stack) -> None:
-    await page.get_by_role("link", name="Live").click()
+    await page.get_by_role("navigation").get_by_role("link", name="Live").click()
     await page.wait_for_selector(".bf-punch")
     count = await page.locator(".bf-punch").count()
     await settled(page)
@@ -104,7 +104,7 @@ async def test_a_punch_appears_on_live_and_in_the_totals_without_running_python_
     await expect(row).to_contain_text("Cairo head office")
     assert await page.locator(".bf-punch").count() in (count + 1, 60)
     assert frames == []
-    await page.get_by_role("link", name="Overview").click()
+    await page.get_by_role("navigation").get_by_role("link", name="Overview").click()
     await page.wait_for_selector("[data-tile=present]")
     assert frames, "the probe sees what Python draws"
 
@@ -156,7 +156,7 @@ async def test_a_name_that_is_markup_stays_text_everywhere(page: Page, stack: St
 
 
 async def test_a_terminal_that_goes_offline_is_named_within_seconds(page: Page, stack: Stack) -> None:
-    await page.get_by_role("link", name="Devices").click()
+    await page.get_by_role("navigation").get_by_role("link", name="Devices").click()
     gate = page.locator("[data-device='cairo/cairo-2']")
     await expect(gate).to_contain_text("● Online")
 
@@ -164,7 +164,7 @@ async def test_a_terminal_that_goes_offline_is_named_within_seconds(page: Page, 
 
     await expect(gate).to_contain_text("▲ Offline", timeout=60_000)
     await expect(gate).to_contain_text("no answer from 10.0.2.7:4370")
-    await page.get_by_role("link", name="Overview").click()
+    await page.get_by_role("navigation").get_by_role("link", name="Overview").click()
     await expect(page.locator("[data-tile=terminals] .bf-tile-value")).to_have_text("4/5")
     await expect(page.locator(".bf-r-attention")).to_contain_text("Back gate")
     await stack.places["cairo"].set_state("cairo-2", TerminalState.ONLINE)
@@ -259,10 +259,10 @@ async def test_a_gateway_that_is_gone_is_said_and_its_return_is_shown_without_a_
 ) -> None:
     await stack.gateway.stop()
     try:
-        await page.get_by_role("link", name="Devices").click()
+        await page.get_by_role("navigation").get_by_role("link", name="Devices").click()
         await expect(page.get_by_role("alert")).to_contain_text("The gateway does not answer.")
         await expect(page.get_by_role("alert")).to_contain_text("Error id")
-        await page.get_by_role("link", name="Overview").click()
+        await page.get_by_role("navigation").get_by_role("link", name="Overview").click()
         await expect(page.get_by_role("alert")).to_contain_text("Below is what was known last.")
         await expect(page.locator("[data-tile=people] .bf-tile-value")).to_have_text(re.compile(r"\d+"))
     finally:
