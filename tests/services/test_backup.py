@@ -2,8 +2,10 @@
 
 import asyncio
 import gzip
+import io
 import json
 import shutil
+import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +22,7 @@ from biometric_flow.place.keys import open_keys, root_keys
 from biometric_flow.runtime.backup import WAL, found_in
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.postgres import SUPERUSER, DatabaseRefused, EmbeddedPostgres
-from biometric_flow.runtime.sealed_file import new_identity, write_sealed
+from biometric_flow.runtime.sealed_file import BackupDamaged, extract, new_identity, write_sealed
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, Chain, places_file, running_gateway, touches
@@ -220,6 +222,33 @@ def rewrite_one_entry(folder: Path) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         done = connection.execute("UPDATE ledger_entry SET leaf = leaf || '\\x00' WHERE sequence = 3")
         assert done.rowcount == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../outside", tarfile.REGTYPE),
+        ("/outside", tarfile.REGTYPE),
+        ("link", tarfile.SYMTYPE),
+        ("n", tarfile.FIFOTYPE),
+    ],
+)
+def test_a_backup_brings_plain_files_into_its_folder_and_nothing_else(tmp_path: Path, name: str, kind: bytes) -> None:
+    member, plain, into = tarfile.TarInfo(name), tarfile.TarInfo("deep/plain"), tmp_path / "into"
+    member.type, member.linkname, member.size = kind, "/etc", 0
+    plain.size, plain.mode = 5, 0o4777
+    sink = io.BytesIO()
+    with tarfile.open(fileobj=sink, mode="w") as tar:
+        tar.addfile(plain, io.BytesIO(b"plain"))
+        tar.addfile(member)
+    sink.seek(0)
+    with tarfile.open(fileobj=sink, mode="r|") as tar:
+        first, *others = _each(tar, into)
+        assert first is None
+        assert ["plain files and folders only" in str(one) for one in others] == [True]
+    written = into / "deep" / "plain"
+    assert (written.read_bytes(), written.stat().st_mode & 0o7022) == (b"plain", 0)
+    assert not (tmp_path / "outside").exists()
 
 
 @pytest.mark.parametrize(("shipped", "is_taken"), [(b"\x01begin", False), (b"\x01begin and more", True)])
