@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -50,10 +49,6 @@ class Links:
     def of(self, tenant: TenantId, place: PlaceId) -> list[Link]:
         """Those of a place that are open, the newest first."""
         return [one.link for one in reversed(self._open.get((tenant, place), ())) if one.link.is_open]
-
-    def count(self) -> Mapping[str, int]:
-        """How many each place holds."""
-        return {place: len(held) for (_, place), held in self._open.items()}
 
     async def add(self, opened: OpenLink) -> None:
         """A place has come; the oldest of too many goes."""
