@@ -47,7 +47,7 @@ async def test_the_year_arrives_once_and_again_nothing_on_the_next_start(passabl
             assert client.punch_count().count == YEAR
             punches = all_punches(client)
         _is_the_file(demo, punches)
-        assert await demo.stop() < 5
+        await demo.stop()
         assert demo.process.returncode == 0
     assert demo.processes() == []
     assert "postgres" not in {process.name() for process in psutil.process_iter() if str(passable) in _command(process)}
