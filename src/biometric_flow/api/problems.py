@@ -129,6 +129,7 @@ STATUS: Final[dict[str, int]] = {
     "start.port_in_use": 500,
     "start.folder_unusable": 500,
     "database.unavailable": 503,
+    "shared.away": 503,
     "internal": 500,
 }
 """Code -> HTTP status. A test walks every error class of the house and fails for a code that is missing here."""

@@ -18,6 +18,8 @@ from biometric_flow.runtime.web import NotFound
 
 _FIELD: Final = "x-permission"
 _SCOPE: Final = "x-scope"
+SHOWS: Final = "x-shows"
+"""The topic of data that an answer is made of, and of nothing else but the question and the caller's reach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +47,17 @@ class OperationUndeclared(StartRefused):
     code = "start.operation_undeclared"
 
 
-def needs(permission: Permission, trail: str = "") -> dict[str, Any]:
+def needs(permission: Permission, trail: str = "", shows: str = "") -> dict[str, Any]:
     """Declare an operation's permission: `@router.get(..., openapi_extra=needs(...))`.
 
     `trail` names what records an operation that only carries records; every other one that writes leaves an audit leaf.
+    `shows` lets its answers be remembered until data of that topic change (`data_version`).
     """
     described: dict[str, Any] = {_FIELD: permission.value, _SCOPE: NARROWEST[permission].value}
     if trail:
         described[TRAIL] = trail
+    if shows:
+        described[SHOWS] = shows
     if permission is Permission.PUBLIC:
         described["security"] = []
     return described

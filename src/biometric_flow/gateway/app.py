@@ -15,11 +15,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from biometric_flow import __version__
 from biometric_flow.gateway.access import Operations
+from biometric_flow.gateway.answers import Answers
 from biometric_flow.gateway.archive.mover import Mover
 from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.archive.stores import open_store
 from biometric_flow.gateway.backup import Source, back_up
 from biometric_flow.gateway.crowd import Crowd
+from biometric_flow.gateway.freshness import DataVersions
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
@@ -55,10 +57,12 @@ from biometric_flow.gateway.routes.rights import rights_router
 from biometric_flow.gateway.routes.stream import stream_router
 from biometric_flow.gateway.routes.workdays import workdays_router
 from biometric_flow.gateway.settings import GatewaySettings
+from biometric_flow.gateway.shared import SharedAnswers, shared_store
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.succession import Succession
+from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.gateway.traffic.shedding import Shedder
 from biometric_flow.gateway.trail import AuditTrail
 from biometric_flow.gateway.wal import WalShipper
@@ -132,6 +136,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     links, shedder = Links(), Shedder(settings.capacity)
     patience = Patience(settings.place_failures, settings.place_wait_seconds, settings.place_outstanding)
     calls = PlaceCalls(registry, links, clock, patience)
+    memory = Memory(settings.cache_megabytes * 2**20)
+    shared = None if settings.shared_url is None else shared_store(settings.shared_url.get_secret_value(), clock)
     outside = _outside(settings, places, database, clock)
     backups = _backups(settings, places, server, database, clock)
 
@@ -156,7 +162,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         regularisations_router(database, loader, clock),
         audit_router(trail),
         proxied_router(calls, clock),
-        metrics_router(database, registry, hub, links, calls, shedder, clock),
+        metrics_router(database, registry, hub, links, calls, shedder, memory, clock),
         archive_router(Mover(database, archive, clock, settings.archive_lock_days)),
         privacy_router(database, retention, clock),
     )
@@ -181,6 +187,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
                 with suppress(asyncio.CancelledError):
                     await task
             passwords.close()
+            if shared is not None:
+                await shared.close()
             await keeper.stop()
 
     app = FastAPI(
@@ -201,7 +209,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
     )
     guard = AccessGuard(operations, credentials, tokens, standings, ApiKeys(database, clock), limits, clock)
-    crowd = Crowd(Door(Baseline(app, guard), routers, trail, clock), shedder)
+    answers = Answers(app, routers, DataVersions(database), memory, None if shared is None else SharedAnswers(shared))
+    crowd = Crowd(Door(Baseline(answers, guard), routers, trail, clock), shedder)
     app.state.meter = meter = Meter(crowd, clock)
     return Gateway(LinkDoor(meter, guard, links, clock), operations)
 

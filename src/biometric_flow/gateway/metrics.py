@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from biometric_flow.gateway.place_calls import PlaceCalls
+from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.runtime.clock import Clock
 
 _PREFIX: Final = "biometric_flow_gateway_"
@@ -83,6 +84,8 @@ class ProcessMeasured:
     """Open live streams of the caller's tenant."""
     listeners_waiting: int
     """Events that wait for the slowest of them."""
+    memory: Memory
+    """Remembered answers of the process."""
 
 
 def exposition(
@@ -114,7 +117,19 @@ def _of_process(process: ProcessMeasured) -> Iterator[Metric]:
     yield _plain("requests_capacity", "Requests under way beyond which reads are let go.", process.capacity)
     yield CounterMetricFamily(f"{_PREFIX}requests_shed", "Requests that were let go unanswered.", value=process.shed)
     yield _plain("stream_listeners", "Open live streams of this tenant.", process.listeners)
+    yield from _of_memory(process.memory)
     yield _plain("stream_queue_depth", "Events that wait for the slowest listener.", process.listeners_waiting)
+
+
+def _of_memory(memory: Memory) -> Iterator[Metric]:
+    answers = CounterMetricFamily(
+        f"{_PREFIX}cache_answers", "Questions, by whether they were remembered.", labels=["found"]
+    )
+    answers.add_metric(["yes"], memory.hits)
+    answers.add_metric(["no"], memory.misses)
+    yield answers
+    yield _plain("cache_bytes", "Memory that remembered answers fill.", memory.used)
+    yield _plain("cache_capacity_bytes", "Memory that they may fill.", memory.capacity)
 
 
 def _of_places(places: Sequence[PlaceMeasured], now: datetime) -> Iterator[Metric]:

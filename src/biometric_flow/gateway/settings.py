@@ -57,6 +57,10 @@ class GatewaySettings(BackupSettings):
     address_rate: float = Field(500, gt=0, le=1_000_000, description="Requests a second of one address.")
     identity_rate: float = Field(200, gt=0, le=1_000_000, description="Of one account, key or place.")
     tenant_rate: float = Field(2000, gt=0, le=1_000_000, description="Of all of a tenant together.")
+    cache_megabytes: int = Field(64, ge=0, le=100_000, description="For answers that are remembered; 0 for none.")
+    shared_url: SecretStr | None = Field(
+        None, description="redis://... or rediss://...: what several instances share, answers first."
+    )
     trusted_proxies: str = Field(
         "", max_length=2000, description="Addresses and networks whose X-Forwarded-For is believed, comma-separated."
     )
@@ -72,6 +76,13 @@ class GatewaySettings(BackupSettings):
             networks(given.split(","))
         except ValueError as error:
             raise ValueError(f"addresses and networks such as 10.0.0.0/8,192.0.2.7: {error}") from None
+        return given
+
+    @field_validator("shared_url")
+    @classmethod
+    def _redis(cls, given: SecretStr | None) -> SecretStr | None:
+        if given is not None and not given.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError("redis://host:port, rediss://host:port or unix:///socket")
         return given
 
     @field_validator("data")

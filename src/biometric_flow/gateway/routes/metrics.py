@@ -15,6 +15,7 @@ from biometric_flow.gateway.place_calls import PlaceCalls
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.store import places
+from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.gateway.traffic.shedding import Shedder
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.model.ids import PlaceId
@@ -23,7 +24,14 @@ from biometric_flow.runtime.database import Database
 
 
 def metrics_router(
-    database: Database, registry: Registry, hub: Hub, links: Links, calls: PlaceCalls, shedder: Shedder, clock: Clock
+    database: Database,
+    registry: Registry,
+    hub: Hub,
+    links: Links,
+    calls: PlaceCalls,
+    shedder: Shedder,
+    memory: Memory,
+    clock: Clock,
 ) -> APIRouter:
     """Operations about the process itself; `app.state.meter` has counted."""
     router = APIRouter(tags=["health"])
@@ -50,7 +58,7 @@ def metrics_router(
             for row in rows
         ]
         listeners, waiting = hub.listeners(tenant)
-        process = ProcessMeasured(shedder.under_way, shedder.capacity, shedder.shed, listeners, waiting)
+        process = ProcessMeasured(shedder.under_way, shedder.capacity, shedder.shed, listeners, waiting, memory)
         meter: Meter = request.app.state.meter
         text = exposition(meter, process, measured, calls, clock.now(), clock.monotonic())
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -49,7 +49,7 @@ class PunchPageQuery(PunchQuery):
 def punches_router(database: Database, archive: Archive) -> APIRouter:
     """Operations of punches."""
     router = APIRouter(tags=["punches"])
-    declared = needs(Permission.PUNCH_READ)
+    declared = needs(Permission.PUNCH_READ, shows="punch")
 
     @router.get("/v1/punches", openapi_extra=declared, responses=problems(400, 401, 403))
     async def page(query: Annotated[PunchPageQuery, Query()], request: Request) -> GatewayPunchPage:

@@ -63,9 +63,9 @@ class WorkdayQuery(BaseModel):
 def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRouter:
     """Operations of workdays and irregularities."""
     router = APIRouter(tags=["workdays"], dependencies=STRICT)
-    reads = needs(Permission.WORKDAY_READ)
+    reads, remembered = needs(Permission.WORKDAY_READ), needs(Permission.WORKDAY_READ, shows="workday")
 
-    @router.get("/v1/workdays", openapi_extra=reads, responses=problems(400, 401, 403))
+    @router.get("/v1/workdays", openapi_extra=remembered, responses=problems(400, 401, 403))
     async def page(query: Annotated[WorkdayQuery, Query()], request: Request) -> WorkdayPage:
         """Workdays by date and person; those of closed periods as they were closed."""
         after = None
@@ -137,7 +137,7 @@ def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRout
             adjustments=[{"paid_in": one.paid_in or None, "delta": one.delta} for one in later],
         )
 
-    @router.get("/v1/irregularities", openapi_extra=reads, responses=problems(400, 401, 403))
+    @router.get("/v1/irregularities", openapi_extra=remembered, responses=problems(400, 401, 403))
     async def inbox(query: Annotated[WorkdayQuery, Query()], request: Request) -> IrregularityPage:
         """The inbox: every guess and every flag of every workday, newest first, with a count of each code."""
         after = None

@@ -31,6 +31,7 @@ COLUMNS: Final[Tags] = tags("""
     correction: account asked_by approved_by decided_at
     consent: technical tenant_id place_id number, identity pin, biometric body
     consent_text: technical tenant_id place_id version language body
+    data_version: technical tenant_id topic slot changes
     department: technical tenant_id department_id name parent_id version
     employee: technical tenant_id version, pseudonym person_id, identity number name department_id place_id zone
     employee: identity employed_from employed_to plan

@@ -1,0 +1,102 @@
+"""What several instances of the gateway share in Redis or Valkey: a second level of remembered answers."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
+
+import cbor2
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from biometric_flow import __version__
+from biometric_flow.gateway.answers import Question, SecondLevel
+from biometric_flow.gateway.traffic.remembered import Answer
+from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.runtime.clock import Clock
+
+log = structlog.get_logger()
+
+WAIT_SECONDS: Final = 0.25
+"""How long anything may take there; what is shared must never be slower than doing without."""
+AWAY_SECONDS: Final = 5.0
+"""For how long it is left alone after it failed."""
+KEPT_SECONDS: Final = 60
+
+ResultT = TypeVar("ResultT")
+
+
+class SharedAway(BiometricFlowError):
+    """What instances share cannot be reached."""
+
+    code = "shared.away"
+    retryable = True
+
+
+class SharedStore:
+    """One Redis or Valkey. After a failure it is not asked for five seconds, so that its end costs callers nothing."""
+
+    def __init__(self, redis: Redis, clock: Clock) -> None:
+        self.redis, self._clock = redis, clock
+        self._away_until = float("-inf")
+
+    async def do(self, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        """Run commands. Raises SharedAway."""
+        if self._clock.monotonic() < self._away_until:
+            raise SharedAway("the shared store failed a moment ago and is left alone")
+        try:
+            return await work()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._away_until = self._clock.monotonic() + AWAY_SECONDS
+            log.warning("shared_store_away", reason=type(error).__name__)
+            raise SharedAway("the shared store does not answer") from error
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.redis.aclose()
+
+
+def shared_store(url: str, clock: Clock) -> SharedStore:
+    """The store at an address; it is reached when it is first needed."""
+    redis = Redis.from_url(url, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS, max_connections=32)
+    return SharedStore(redis, clock)
+
+
+class SharedAnswers:
+    """Answers in Redis, for a minute. Keys carry tenant, version of the data and version of this program."""
+
+    def __init__(self, store: SharedStore) -> None:
+        self._store = store
+
+    async def find(self, tenant: str, question: Question) -> Answer | None:
+        """An answer at exactly this version; None when it is not there, unreadable, or the store is away."""
+        try:
+            found = await self._store.do(lambda: self._store.redis.get(_name(tenant, question)))
+        except SharedAway:
+            return None
+        if not isinstance(found, bytes):
+            return None
+        try:
+            headers, etag, body = cbor2.loads(found)
+            return Answer(question[3], tuple((bytes(name), bytes(value)) for name, value in headers), etag, body)
+        except (cbor2.CBORDecodeError, ValueError, TypeError):
+            log.warning("shared_answer_unreadable")
+            return None
+
+    async def keep(self, tenant: str, question: Question, answer: Answer) -> None:
+        """Remember an answer; nothing happens when the store is away."""
+        packed = cbor2.dumps([answer.headers, answer.etag, answer.body])
+        try:
+            await self._store.do(lambda: self._store.redis.set(_name(tenant, question), packed, ex=KEPT_SECONDS))
+        except SharedAway:
+            return
+
+
+def _name(tenant: str, question: Question) -> str:
+    path, asked, reach, version = question
+    limits = "" if reach is None else repr((sorted(reach.places), sorted(reach.departments)))
+    digest = hashlib.sha256("\n".join((__version__, path, asked, limits, str(version))).encode()).hexdigest()
+    return f"biometric-flow:{tenant}:answer:{digest}"
+
+
+_: type[SecondLevel] = SharedAnswers
