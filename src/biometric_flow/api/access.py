@@ -174,3 +174,50 @@ class Why(BaseModel):
     permission: str
     scope: ScopeBody
     reasons: list[GrantReason]
+
+
+class FactorView(BaseModel):
+    """One's own second factor."""
+
+    is_on: bool = Field(description="Signing in takes a code.")
+    is_asked: bool = Field(description="The tenant asks this account for one.")
+    recovery_codes: int = Field(description="How many are left.")
+
+
+class FactorBody(BaseModel):
+    """The password again, before something is changed that protects it."""
+
+    model_config = _example(password="a long sentence")  # noqa: S106 - an example
+
+    password: SecretStr = Field(min_length=1, max_length=256)
+
+
+class FactorMade(BaseModel):
+    """What goes into the authenticator app. It is shown here and nowhere again."""
+
+    secret: str
+    uri: str = Field(description="The same as an otpauth address.")
+    picture: str = Field(description="The address as a QR code, one SVG element.")
+
+
+class CodeBody(BaseModel):
+    """A code of the authenticator app, or a recovery code."""
+
+    model_config = _example(code="123456")
+
+    code: SecretStr = Field(min_length=6, max_length=40)
+
+
+class RecoveryCodes(BaseModel):
+    """Each lets its person in once without the telephone. They are shown here and nowhere again."""
+
+    codes: list[str]
+
+
+class SignInRule(BaseModel):
+    """Who has to have a second factor; accounts without one can set it up, and nothing else."""
+
+    model_config = _example(is_factor_for_all=False, factor_roles=["tenant_admin", "payroll"])
+
+    is_factor_for_all: bool
+    factor_roles: list[RoleName] = Field(default_factory=list, max_length=100)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, NoReturn, Self, TypeVar
 
 import httpx2
@@ -62,10 +62,18 @@ class GatewayUnreachable(GatewayError):
 class GatewayProblem(GatewayError):
     """The gateway answered with a problem document; programs decide by its stable `code`."""
 
-    def __init__(self, code: str, detail: str, status: int, retryable: bool, request_id: str) -> None:
+    def __init__(
+        self,
+        code: str,
+        detail: str,
+        status: int,
+        retryable: bool,
+        request_id: str,
+        more: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         super().__init__(f"{detail} ({code}, request {request_id})")
         self.code, self.detail, self.status = code, detail, status
-        self.retryable, self.request_id = retryable, request_id
+        self.retryable, self.request_id, self.more = retryable, request_id, more
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +114,12 @@ class GatewayClient:
         return await self.ask(GatewayHealth, "GET", "/health")
 
     async def sign_in(self, email: str, password: str) -> Token:
-        """Tokens for e-mail and password."""
+        """Tokens for e-mail and password; GatewayProblem `access.code_needed` has the `ticket` for `second_step`."""
         return await self.ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password))
+
+    async def second_step(self, ticket: str, code: str) -> Token:
+        """Tokens for a code of the second factor, or a recovery code."""
+        return await self.ask(Token, "POST", "/v1/auth/token", json=_code_grant(ticket, code))
 
     async def refresh(self, refresh_token: str) -> Token:
         """The next pair of tokens; the given refresh token is used up."""
@@ -232,9 +244,15 @@ class BlockingGatewayClient:
         """How the gateway is."""
         return self.ask(GatewayHealth, "GET", "/health")
 
-    def sign_in(self, email: str, password: str) -> Token:
-        """Sign in with e-mail and password, for the calls that follow."""
-        return self._keep(self.ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password)))
+    def sign_in(self, email: str, password: str, code: str = "") -> Token:
+        """Sign in with e-mail and password, and a code where there is a second factor, for the calls that follow."""
+        try:
+            return self._keep(self.ask(Token, "POST", "/v1/auth/token", json=_password_grant(email, password)))
+        except GatewayProblem as error:
+            if error.code != "access.code_needed" or not code:
+                raise
+            grant = _code_grant(str(error.more.get("ticket", "")), code)
+        return self._keep(self.ask(Token, "POST", "/v1/auth/token", json=grant))
 
     def refresh(self, refresh_token: str | None = None) -> Token:
         """Trade the refresh token for the next pair."""
@@ -407,6 +425,10 @@ def _password_grant(email: str, password: str) -> dict[str, str]:
     return {"grant_type": "password", "email": email, "password": password}
 
 
+def _code_grant(ticket: str, code: str) -> dict[str, str]:
+    return {"grant_type": "code", "ticket": ticket, "code": code}
+
+
 def _refresh_grant(refresh_token: str) -> dict[str, str]:
     return {"grant_type": "refresh_token", "refresh_token": refresh_token}
 
@@ -437,7 +459,9 @@ def _refuse(response: httpx2.Response) -> NoReturn:
         raise GatewayUnreachable(
             f"expected a gateway at {response.url.copy_with(path='/', query=None)}, got status {response.status_code}"
         ) from None
-    raise GatewayProblem(problem.code, problem.detail, problem.status, problem.retryable, problem.request_id)
+    raise GatewayProblem(
+        problem.code, problem.detail, problem.status, problem.retryable, problem.request_id, problem.model_extra or {}
+    )
 
 
 def _unreachable(error: Exception) -> GatewayUnreachable:

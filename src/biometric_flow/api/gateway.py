@@ -35,7 +35,20 @@ class RefreshGrant(BaseModel):
     refresh_token: SecretStr = Field(min_length=20, max_length=200)
 
 
-TokenRequest = Annotated[PasswordGrant | RefreshGrant, Field(discriminator="grant_type")]
+class CodeGrant(BaseModel):
+    """The second step of signing in: a code of the second factor, or a recovery code, with the ticket of the first."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"grant_type": "code", "ticket": "x" * 43, "code": "123456"}]},
+    )
+
+    grant_type: Literal["code"]
+    ticket: SecretStr = Field(min_length=20, max_length=2000)
+    code: SecretStr = Field(min_length=6, max_length=40)
+
+
+TokenRequest = Annotated[PasswordGrant | RefreshGrant | CodeGrant, Field(discriminator="grant_type")]
 
 
 class Token(BaseModel):
@@ -57,6 +70,7 @@ class Me(BaseModel):
     tenant_name: str
     role: str = Field(description="The first of the roles that count now, empty without one.")
     roles: list[str] = []
+    needs_factor: bool = Field(False, description="A second factor has to be set up before anything else.")
     pages: list[str] = Field(
         description="Dashboard pages that this account may open.", examples=[["overview", "live", "devices"]]
     )

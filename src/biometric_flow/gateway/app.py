@@ -22,6 +22,7 @@ from biometric_flow.gateway.archive.stores import open_store
 from biometric_flow.gateway.backup import Source, back_up
 from biometric_flow.gateway.crowd import Crowd
 from biometric_flow.gateway.freshness import DataVersions
+from biometric_flow.gateway.factors import Factors, FactorSeal
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
@@ -39,6 +40,7 @@ from biometric_flow.gateway.routes.archive import archive_router
 from biometric_flow.gateway.routes.audit import audit_router
 from biometric_flow.gateway.routes.credentials import credentials_router
 from biometric_flow.gateway.routes.directory import directory_router
+from biometric_flow.gateway.routes.factors import factors_router
 from biometric_flow.gateway.routes.health import health_router
 from biometric_flow.gateway.routes.imports import imports_router
 from biometric_flow.gateway.routes.intake import intake_router
@@ -119,7 +121,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock)
     tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
-    sign_in = SignIn(database, passwords, tokens, clock, timedelta(days=settings.refresh_days))
+    seconds = Factors(FactorSeal(settings.data), clock)
+    sign_in = SignIn(database, passwords, tokens, seconds, clock, timedelta(days=settings.refresh_days))
     overviews = Overviews(database, registry, clock, timedelta(hours=settings.witness_limit_hours))
     hub = Hub(database, registry, overviews, clock)
     archive = Archive(open_store(settings), settings.data / "archive-cache")
@@ -146,6 +149,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         accounts_router(database, sign_in, tokens, standings, clock),
         rights_router(database, standings, clock),
         credentials_router(database, passwords, standings, clock),
+        factors_router(database, passwords, seconds, standings, clock),
         intake_router(Intake(database, succession), database, clock),
         ledger_router(database, witness, succession, clock),
         directory_router(database, registry, clock),

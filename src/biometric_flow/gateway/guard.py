@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from biometric_flow.gateway.access import AccountPrincipal, Operations, PlacePrincipal
+from biometric_flow.gateway.errors import FactorNeeded
 from biometric_flow.gateway.keys import KEY_PREFIX, ApiKeys
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.traffic.addresses import Network, client_address
@@ -30,6 +31,8 @@ PLACE_PREFIX: Final = "bfp_"
 BURST_SECONDS: Final = 5.0
 """How many seconds' worth of requests may come at once."""
 _CACHED_TOKENS: Final = 10_000
+_WITHOUT_FACTOR: Final = frozenset({Permission.SELF_READ, Permission.SELF_WRITE})
+"""What an account that has to have a second factor may do until it has one: look at itself and set one up."""
 
 
 class TooManyRequests(BiometricFlowError):
@@ -145,6 +148,8 @@ class AccessGuard:
         if not standing.lets_in(claims.session):
             raise Unauthenticated("this sign-in was ended; sign in again")
         principal = AccountPrincipal(claims.account, tenant, claims.session, claims.expires_at, standing)
+        if permission not in _WITHOUT_FACTOR and standing.needs_factor(self._clock.now()):
+            raise FactorNeeded("your organisation asks for a second factor: set one up at /v1/me/factor, then go on")
         self._authorize(scope, principal, permission)
 
     async def _let_key_in(self, scope: Scope, secret: str, permission: Permission) -> None:

@@ -1,4 +1,4 @@
-"""Signing in: a password or a refresh token for the next pair of tokens."""
+"""Signing in: a password, a code where there is a second factor, or a refresh token for the next pair of tokens."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,44 +7,41 @@ from uuid import UUID, uuid4
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.api.gateway import PasswordGrant, RefreshGrant, Token
-from biometric_flow.gateway.store import accounts
+from biometric_flow.api.gateway import CodeGrant, PasswordGrant, RefreshGrant, Token
+from biometric_flow.gateway.errors import CodeNeeded, TooManyFailures
+from biometric_flow.gateway.factors import NOT_OPENED, Factors
+from biometric_flow.gateway.store import accounts, factors
 from biometric_flow.gateway.traffic.limits import FailureLimiter
-from biometric_flow.identity.errors import BadCredentials
+from biometric_flow.identity.errors import BadCredentials, TokenRefused
 from biometric_flow.identity.passwords import Passwords
 from biometric_flow.identity.tokens import AccessTokens, digest, new_secret
-from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.acting import acting
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
-
-_SPOKEN = "e-mail and password do not open an account here"
-
-
-class TooManyFailures(BiometricFlowError):
-    """This account failed too often from this address; it must wait."""
-
-    code = "access.too_many"
-    retryable = True
-
-    def __init__(self, seconds: float) -> None:
-        self.retry_after = max(1, round(seconds + 0.5))
-        super().__init__(f"too many failed sign-ins; try again in {self.retry_after} s")
 
 
 class SignIn:
     """Hands out tokens."""
 
     def __init__(
-        self, database: Database, passwords: Passwords, tokens: AccessTokens, clock: Clock, refresh: timedelta
+        self,
+        database: Database,
+        passwords: Passwords,
+        tokens: AccessTokens,
+        seconds: Factors,
+        clock: Clock,
+        refresh: timedelta,
     ) -> None:
-        self._database, self._passwords, self._tokens = database, passwords, tokens
+        self._database, self._passwords, self._tokens, self._factors = database, passwords, tokens, seconds
         self._clock, self._refresh = clock, refresh
         self._failures = FailureLimiter()
 
     async def with_password(self, grant: PasswordGrant, address: str) -> Token:
-        """Tokens for e-mail and password; raises BadCredentials alike for unknown, disabled and mistyped."""
+        """Tokens for e-mail and password; raises BadCredentials alike for unknown, disabled and mistyped.
+
+        Raises CodeNeeded when all is right and the account has a second factor.
+        """
         if (action := acting()) is not None:
             action.about("email", grant.email.lower())
         key = f"{grant.email.lower()}|{address}"
@@ -54,11 +51,29 @@ class SignIn:
         account = await self._match(grant.email, grant.password.get_secret_value())
         if account is None:
             self._failures.failed(key, self._clock.monotonic())
-            raise BadCredentials(_SPOKEN)
+            raise BadCredentials(NOT_OPENED)
         self._failures.succeeded(key)
         tenant = TenantId(account.tenant_id)
         async with self._database.tenant(tenant) as connection:
+            if await factors.is_confirmed(connection, account.account_id):
+                raise CodeNeeded(self._tokens.issue_ticket(str(account.account_id), tenant, self._clock.now()))
             return await self._issue(connection, tenant, account.account_id, uuid4())
+
+    async def with_code(self, grant: CodeGrant) -> Token:
+        """Tokens for the code of a second factor after the password; raises BadCredentials whatever is wrong."""
+        try:
+            named, owner = self._tokens.verify_ticket(grant.ticket.get_secret_value(), self._clock.now())
+        except TokenRefused:
+            raise BadCredentials(NOT_OPENED) from None
+        account, tenant = UUID(named), TenantId(owner)
+        if (action := acting()) is not None:
+            action.actor, action.tenant = f"account:{account}", tenant
+        async with self._database.tenant(tenant) as connection:
+            row = await factors.of_account(connection, account)
+            await self._factors.check(connection, tenant, account, row, grant.code.get_secret_value())
+            if row is None or row.confirmed_at is None or not row.is_enabled:
+                raise BadCredentials(NOT_OPENED)
+            return await self._issue(connection, tenant, account, uuid4())
 
     async def with_refresh_token(self, grant: RefreshGrant) -> Token:
         """The next pair. A token that comes back a second time was stolen or leaked: its whole family ends."""

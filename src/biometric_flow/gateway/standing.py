@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from biometric_flow.gateway.store import accounts, grants
+from biometric_flow.gateway.store import accounts, factors, grants
 from biometric_flow.identity.errors import RoleInvalid
+from biometric_flow.identity.factors import must_have_factor
 from biometric_flow.identity.grants import Grant, Parents, Reach, reach
 from biometric_flow.identity.rbac import NARROWEST, Narrowest, Permission
 from biometric_flow.identity.roles import Role, Roles
@@ -20,6 +21,7 @@ from biometric_flow.runtime.reach import limited_to
 KNOWN_SECONDS: Final = 2.0
 """How long what was read is believed; with it, a disabled account or an ended sign-in is refused within 5 s (A3)."""
 _REMEMBERED: Final = 10_000
+NO_RULE: Final = factors.Rule()
 
 _PAGES: Final = (
     ("overview", Permission.OVERVIEW_READ),
@@ -45,6 +47,17 @@ class Standing:
     parents: Parents
     ended: frozenset[str]
     """Sign-ins that were ended."""
+    rule: factors.Rule = NO_RULE
+    """Who of the tenant has to have a second factor."""
+    has_factor: bool = False
+
+    def is_asked_for_factor(self, now: datetime) -> bool:
+        """Does the tenant ask this account for a second factor?"""
+        return must_have_factor(self.rule.is_for_all, self.rule.roles, self.role_names(now))
+
+    def needs_factor(self, now: datetime) -> bool:
+        """Is it asked for one that it does not have? Then it may set one up, and nothing else."""
+        return not self.has_factor and self.is_asked_for_factor(now)
 
     def lets_in(self, session: str) -> bool:
         """Is the account enabled, and was this sign-in of it not ended?"""
@@ -58,6 +71,8 @@ class Standing:
 
     def pages(self, now: datetime) -> list[str]:
         """The dashboard pages that the account may open, in the order of the menu."""
+        if self.needs_factor(now):
+            return []
         return [page for page, permission in _PAGES if self.reach(permission, now)]
 
     def role_names(self, now: datetime) -> list[str]:
@@ -114,7 +129,8 @@ class Standings:
                 own = await grants.roles(connection)
                 parents = await grants.parents(connection) if any(one.scope.id for one in held) else {}
                 ended = await grants.revoked_sessions(connection, account)
-        return Standing(row.is_enabled, held, _usable(own), parents, ended)
+                rule, has_factor = await factors.rule(connection), await factors.is_confirmed(connection, account)
+        return Standing(row.is_enabled, held, _usable(own), parents, ended, rule, has_factor)
 
 
 def _usable(own: list[Role]) -> Roles:

@@ -122,9 +122,12 @@ class Baseline:
 def problem_response(error: BiometricFlowError, request_id: str) -> JSONResponse:
     """One of our errors as a problem document.
 
-    One with `retry_after` (whole seconds) says so in a header, one with `fields` (FieldProblem) names them.
+    One with `retry_after` (whole seconds) says so in a header, one with `fields` (FieldProblem) names them; what one
+    has in `more` (texts by name) stands in the document.
     """
     document = problem(error.code, str(error), request_id, retryable=error.retryable)
+    for name, value in getattr(error, "more", {}).items():
+        setattr(document, name, value)
     document.errors = list(getattr(error, "fields", ()))
     headers = {"WWW-Authenticate": "Bearer"} if document.status == 401 else {}
     seconds = getattr(error, "retry_after", None)

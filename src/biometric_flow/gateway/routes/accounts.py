@@ -5,7 +5,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Body, Request
 
-from biometric_flow.api.gateway import Me, PasswordGrant, Token, TokenRequest
+from biometric_flow.api.gateway import CodeGrant, Me, PasswordGrant, Token, TokenRequest
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.sign_in import SignIn
@@ -31,9 +31,14 @@ def accounts_router(
 
     @router.post("/v1/auth/token", openapi_extra=needs(Permission.PUBLIC), responses=problems(400, 401, 413, 429))
     async def token(grant: Annotated[TokenRequest, Body()], request: Request) -> Token:
-        """Sign in with e-mail and password, or trade a refresh token, once, for the next pair of tokens."""
+        """Sign in with e-mail and password, or trade a refresh token, once, for the next pair of tokens.
+
+        An account with a second factor is answered `access.code_needed` and a `ticket`; send that with the code.
+        """
         if isinstance(grant, PasswordGrant):
             return await sign_in.with_password(grant, request.state.address)
+        if isinstance(grant, CodeGrant):
+            return await sign_in.with_code(grant)
         return await sign_in.with_refresh_token(grant)
 
     @router.get("/v1/me", openapi_extra=needs(Permission.SELF_READ), responses=problems(401))
@@ -55,6 +60,7 @@ def accounts_router(
             tenant_name=tenant_name,
             role=next(iter(roles), ""),
             roles=roles,
+            needs_factor=principal.standing.needs_factor(now),
             pages=principal.standing.pages(now),
         )
 

@@ -60,6 +60,9 @@ COLUMNS: Final[Tags] = tags("""
     punch: technical tenant_id place_id terminal verify work_code drift_ms received_at channel position sequence
     punch: identity punch_id pin, attendance local_time instant state
     refresh_token: technical tenant_id account_id family expires_at used_at revoked_at, secret digest
+    second_factor: technical tenant_id account_id made_at confirmed_at last_step, secret sealed
+    recovery_code: technical tenant_id account_id, secret digest
+    sign_in_rule: technical tenant_id is_factor_for_all factor_roles
     regularisation: technical tenant_id regularisation_id number, pseudonym person_id, attendance day operation target
     regularisation: attendance instant state minutes reason status, account requested_by requested_at decided_by
     regularisation: account decided_at decision_reason
