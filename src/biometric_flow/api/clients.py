@@ -207,6 +207,15 @@ class GatewayClient:
             raise _unreachable(error) from error
         return _read(kind, response)
 
+    async def order(self, method: str, path: str, token: str, json: Any = None) -> None:
+        """Any operation that answers without a body."""
+        try:
+            response = await self._http.request(method, path, headers=_bearer(token), json=json)
+        except httpx2.HTTPError as error:
+            raise _unreachable(error) from error
+        if not response.is_success:
+            _refuse(response)
+
     async def download(self, path: str, token: str, query: Query | None = None) -> Download:
         """An answer that is a file or a text, as its bytes."""
         try:

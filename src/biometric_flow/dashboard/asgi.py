@@ -12,7 +12,7 @@ import streamlit as st
 import streamlit.logger
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp
 from streamlit.runtime.pages_manager import PagesManager
@@ -21,6 +21,8 @@ from streamlit.web.bootstrap import load_config_options
 from biometric_flow import __version__
 from biometric_flow.api.clients import GatewayClient
 from biometric_flow.api.gateway import Me
+from biometric_flow.dashboard.account import PATH as ACCOUNT_PATH
+from biometric_flow.dashboard.account import Account
 from biometric_flow.dashboard.downloads import Downloads
 from biometric_flow.dashboard.gate import Gate
 from biometric_flow.dashboard.login import Logins, install
@@ -70,12 +72,14 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
     sign_in = SignIn(logins, cookie_name, is_secure=settings.has_secure_cookies)
     stream_client = GatewayClient(settings.gateway_url)
     stream = LiveStream(logins, stream_client)
-    downloads = Downloads(logins)
+    downloads, account = Downloads(logins), Account(logins)
     bundle, assets = Files(BUNDLE / "static"), Files(ASSETS)
 
     async def page(request: Request) -> Response:
         me: Me = request.state.login.me
         path = request.url.path
+        if me.needs_factor:
+            return RedirectResponse(ACCOUNT_PATH, 303)
         if all(PAGES[name][0] != path for name in me.pages if name in PAGES):
             return HTMLResponse(message_page(me, path, _("Not for this account"), _forbidden(me)), 403)
         return HTMLResponse(document(me, path))
@@ -117,6 +121,8 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
             Route("/sign-in", sign_in.show, methods=["GET"]),
             Route("/sign-in", sign_in.submit, methods=["POST"]),
             Route("/sign-out", sign_in.leave, methods=["POST"]),
+            Route(ACCOUNT_PATH, account.show, methods=["GET"]),
+            Route(ACCOUNT_PATH, account.act, methods=["POST"]),
             Route("/live/stream", stream.respond),
             Route("/download/receipts/{punch}", downloads.receipt),
             Route("/download/periods/{period}/{layout}", downloads.period),

@@ -59,7 +59,13 @@ class Logins:
 
     async def open(self, email: str, password: str) -> str:
         """Sign in at the gateway; the cookie value of a new login. Raises what the client raises."""
-        token = await self.client.sign_in(email, password)
+        return await self._begin(await self.client.sign_in(email, password))
+
+    async def open_with_code(self, ticket: str, code: str) -> str:
+        """The second step of signing in. Raises what the client raises."""
+        return await self._begin(await self.client.second_step(ticket, code))
+
+    async def _begin(self, token: Token) -> str:
         me = await self.client.me(token.access_token)
         now = self._clock.now()
         cookie = secrets.token_urlsafe(32)

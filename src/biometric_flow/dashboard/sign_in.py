@@ -36,25 +36,42 @@ class SignIn:
         """POST /sign-in."""
         if not is_same_origin(request.headers):
             return form("/", error=_("This form was sent from another site. Please sign in here."), status=403)
-        body = await _bounded_body(request)
+        body = await bounded_body(request)
         if body is None:
             return form("/", error=_("That was too long. Please type your e-mail address and password."), status=413)
         fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         target = local_path(fields.get("next", "/"))
+        if "ticket" in fields:
+            return await self._enter(request, target, fields["ticket"], fields.get("code", "").strip())
         email, password = fields.get("email", "").strip(), fields.get("password", "")
         if not 3 <= len(email) <= 254 or not 1 <= len(password) <= 128:
             return form(target, email, _("Please type your e-mail address and your password."), 422)
         try:
             cookie = await self._logins.open(email, password)
         except GatewayProblem as error:
+            if error.code == "access.code_needed":
+                return code_form(target, str(error.more.get("ticket", "")))
             log.info("sign_in_refused", code=error.code)
             return form(target, email, _refused(error), error.status)
         except GatewayUnreachable as error:
             log.warning("sign_in_failed", reason=str(error))
-            text = _(
-                "The system cannot be reached right now. Nothing is lost: the terminals keep recording. Try again."
-            )
-            return form(target, email, text, 503)
+            return form(target, email, _away(), 503)
+        return await self._opened(request, cookie, target)
+
+    async def _enter(self, request: Request, target: str, ticket: str, code: str) -> Response:
+        """The second step; a ticket that is over leads back to the first."""
+        try:
+            cookie = await self._logins.open_with_code(ticket, code)
+        except GatewayProblem as error:
+            log.info("sign_in_refused", code=error.code)
+            text = _("The code is not right, or the time for it is over. Try the next code, or sign in anew.")
+            return code_form(target, ticket, _waiting() if error.status == 429 else text, error.status)
+        except GatewayUnreachable as error:
+            log.warning("sign_in_failed", reason=str(error))
+            return code_form(target, ticket, _away(), 503)
+        return await self._opened(request, cookie, target)
+
+    async def _opened(self, request: Request, cookie: str, target: str) -> Response:
         if request.state.login is not None:
             await self._logins.leave(request.state.login)
         response = RedirectResponse(target, 303)
@@ -80,10 +97,32 @@ def local_path(wanted: str) -> str:
 
 def form(target: str, email: str = "", error: str = "", status: int = 200) -> HTMLResponse:
     """The page, with what went wrong in words and what was typed kept, except the password."""
-    alert = f'<p class="bf-alert" role="alert" id="error">{escape(error)}</p>' if error else ""
     described = ' aria-describedby="error" aria-invalid="true"' if error else ""
     focus_password = " autofocus" if email else ""
     focus_email = "" if email else " autofocus"
+    fields = f"""<label for="email">{escape(_("E-mail"))}</label>
+<input id="email" name="email" type="email" autocomplete="username" inputmode="email" required maxlength="254"
+ value="{escape(email)}"{described}{focus_email}>
+<label for="password">{escape(_("Password"))}</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="128"
+{described}{focus_password}>"""
+    help_text = escape(_("No account, or locked out? Ask the administrator of your organisation."))
+    return _card(target, fields, help_text, error, status)
+
+
+def code_form(target: str, ticket: str, error: str = "", status: int = 200) -> HTMLResponse:
+    """The second step: only a code; the ticket says that the password was right."""
+    described = ' aria-describedby="error" aria-invalid="true"' if error else ""
+    fields = f"""<input type="hidden" name="ticket" value="{escape(ticket)}">
+<label for="code">{escape(_("Code of your authenticator app, or a recovery code"))}</label>
+<input id="code" name="code" autocomplete="one-time-code" inputmode="text" autocapitalize="characters"
+ spellcheck="false" required minlength="6" maxlength="40"{described} autofocus>"""
+    lost = escape(_("No code at hand? An administrator of your organisation can reset the second step."))
+    return _card(target, fields, f'<a href="/sign-in">{escape(_("Sign in anew"))}</a>. {lost}', error, status)
+
+
+def _card(target: str, fields: str, help_text: str, error: str, status: int) -> HTMLResponse:
+    alert = f'<p class="bf-alert" role="alert" id="error">{escape(error)}</p>' if error else ""
     page = f"""<!DOCTYPE html>
 <html lang="en" dir="ltr">
 <head>
@@ -104,15 +143,10 @@ def form(target: str, email: str = "", error: str = "", status: int = 200) -> HT
 {alert}
 <form method="post" action="/sign-in">
 <input type="hidden" name="next" value="{escape(target)}">
-<label for="email">{escape(_("E-mail"))}</label>
-<input id="email" name="email" type="email" autocomplete="username" inputmode="email" required maxlength="254"
- value="{escape(email)}"{described}{focus_email}>
-<label for="password">{escape(_("Password"))}</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required maxlength="128"
-{described}{focus_password}>
+{fields}
 <button type="submit">{escape(_("Sign in"))}</button>
 </form>
-<p class="bf-help">{escape(_("No account, or locked out? Ask the administrator of your organisation."))}</p>
+<p class="bf-help">{help_text}</p>
 </div>
 </main>
 </body>
@@ -123,13 +157,22 @@ def form(target: str, email: str = "", error: str = "", status: int = 200) -> HT
 
 def _refused(error: GatewayProblem) -> str:
     if error.status == 429:
-        return _("Too many tries. Please wait a minute and try again.")
+        return _waiting()
     if error.status in (401, 403, 422):
         return _("E-mail or password is not right. Please check both and try again.")
     return _("The system answered with an error ({code}). Please try again in a moment.", code=error.code)
 
 
-async def _bounded_body(request: Request) -> bytes | None:
+def _waiting() -> str:
+    return _("Too many tries. Please wait a minute and try again.")
+
+
+def _away() -> str:
+    return _("The system cannot be reached right now. Nothing is lost: the terminals keep recording. Try again.")
+
+
+async def bounded_body(request: Request) -> bytes | None:
+    """The body of a form, None for one that is too long."""
     body = b""
     async for chunk in request.stream():
         body += chunk

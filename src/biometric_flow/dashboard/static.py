@@ -153,6 +153,11 @@ def message_page(me: Me, path: str, title: str, text: str) -> str:
     return _shell(me, path, "", body)
 
 
+def plain_page(me: Me, path: str, title: str, body: str) -> str:
+    """A page of the same look without Streamlit. `body` is markup whose texts were escaped."""
+    return _shell(me, path, "", f'<main class="bf-message"><h1>{escape(title)}</h1>{body}</main>')
+
+
 def _shell(me: Me, path: str, head: str, body: str) -> str:
     links = _navigation(me, path)
     initials = "".join(word[0] for word in me.name.split()[:2]).upper() or "?"
@@ -186,6 +191,7 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <p class="bf-menu-detail">{escape(me.role.replace("_", " ").capitalize())}</p>
 <label class="bf-menu-switch"><input type="checkbox" id="bf-shortcuts" checked>
 {escape(_("Shortcut / for search"))}</label>
+<p class="bf-menu-link"><a href="/account">{escape(_("Account and second step"))}</a></p>
 <form method="post" action="/sign-out"><button type="submit">{escape(_("Sign out"))}</button></form>
 </div>
 </details>
@@ -241,4 +247,6 @@ def _icon(name: str) -> str:
 
 
 def _title(path: str) -> str:
+    if path == "/account":
+        return _("Account")
     return next((_(title) for url, title in PAGES.values() if url == path), _("Not found"))

@@ -38,8 +38,7 @@ def test_a_code_counts_one_step_before_and_after_its_own_and_no_longer() -> None
     moment = datetime.fromtimestamp(1111111110, UTC)
     step = 1111111110 // STEP_SECONDS
     counts = {
-        steps: step_of(RFC_SECRET, "050471", moment + timedelta(seconds=steps * STEP_SECONDS))
-        for steps in range(-3, 4)
+        steps: step_of(RFC_SECRET, "050471", moment + timedelta(seconds=steps * STEP_SECONDS)) for steps in range(-3, 4)
     }
     assert counts == {-3: None, -2: None, -1: step, 0: step, 1: step, 2: None, 3: None}
 
