@@ -21,8 +21,8 @@ from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.archive.stores import open_store
 from biometric_flow.gateway.backup import Source, back_up
 from biometric_flow.gateway.crowd import Crowd
-from biometric_flow.gateway.freshness import DataVersions
 from biometric_flow.gateway.factors import Factors, FactorSeal
+from biometric_flow.gateway.freshness import DataVersions
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
