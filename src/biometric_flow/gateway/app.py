@@ -27,6 +27,7 @@ from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
+from biometric_flow.gateway.key_store import KEYS_FOLDER, open_tenant_keys
 from biometric_flow.gateway.keys import ApiKeys
 from biometric_flow.gateway.links import LinkDoor, Links
 from biometric_flow.gateway.metrics import Meter
@@ -118,6 +119,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     server, dsn, owner_dsn = _database_addresses(settings)
     database = Database(dsn, schema.APPLICATION)
     passwords = Passwords()
+    tenants = [TenantId(tenant.id) for tenant in places.tenants]
+    keys = open_tenant_keys(settings.keys or settings.data / KEYS_FOLDER, tenants, settings.root_home())
     keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock)
     tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
@@ -194,6 +197,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
             if shared is not None:
                 await shared.close()
             await keeper.stop()
+            keys.close()
 
     app = FastAPI(
         title="BiometricFlow gateway",

@@ -9,12 +9,13 @@ from biometric_flow.gateway.traffic.addresses import Network, networks
 from biometric_flow.identity.errors import PasswordWeak
 from biometric_flow.identity.password_rules import check_password
 from biometric_flow.runtime.backup_settings import BackupSettings
+from biometric_flow.runtime.key_settings import KeySettings
 from biometric_flow.runtime.settings import DEFAULT_SECRETS
 
 PASSWORD_CHARACTERS: Final = 12
 
 
-class GatewaySettings(BackupSettings):
+class GatewaySettings(BackupSettings, KeySettings):
     """Everything the gateway process is told at its start."""
 
     host: str = "127.0.0.1"

@@ -37,11 +37,15 @@ class KeyKind(StrEnum):
     TENANT = "tenant"
     PLACE = "place"
     """What belongs to a place or gateway and to no person."""
+    PERSON = "person"
+    """A person in the register of the gateway, at whichever places they are a subject."""
     SUBJECT = "subject"
     """Everything about one person: name, PIN, templates, records, commitments."""
     DEVICE = "device"
     """Comm key and push secret of one terminal."""
     INTEGRATION = "integration"
+    ARCHIVE = "archive"
+    """What stands of one person of a place in files that never change."""
 
 
 class KeyState(StrEnum):
@@ -75,6 +79,21 @@ ROOT: Final = Owner(KeyKind.ROOT, "")
 def subject(subject_id: str) -> Owner:
     """The owner of everything about one person. The id is random and never derived from a PIN."""
     return Owner(KeyKind.SUBJECT, subject_id)
+
+
+def subject_at(place: str, subject_id: str) -> Owner:
+    """The owner of everything about one person of one place, at the gateway, which knows several places."""
+    return Owner(KeyKind.SUBJECT, f"{place}/{subject_id}")
+
+
+def person(person_id: str) -> Owner:
+    """The owner of what the register says of a person, by their random id."""
+    return Owner(KeyKind.PERSON, person_id)
+
+
+def archived_at(place: str, subject_id: str) -> Owner:
+    """The owner of a person's rows in the archive's files of one place."""
+    return Owner(KeyKind.ARCHIVE, f"{place}/{subject_id}")
 
 
 def device(key: str) -> Owner:
@@ -178,6 +197,13 @@ class Keyring:
                 self._active.pop(record.owner, None)
             if record.state is KeyState.DESTROYED:
                 self._forget(record.id)
+
+    def drop(self, owner: Owner) -> None:
+        """Have an owner's keys in memory no more; what was reserved for them is wasted."""
+        self._active.pop(owner, None)
+        for key in self._versions.pop(owner, ()):
+            self._held.pop(key, None)
+            del self._records[key]
 
     def active(self, owner: Owner) -> KeyRecord | None:
         """The key that seals for this owner, None when there is none."""

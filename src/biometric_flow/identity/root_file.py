@@ -30,6 +30,7 @@ class RootKeyFile:
 
     def make(self, key: KeyId) -> None:
         """Make a root key of this id, durably."""
+        self._keys = self._read()
         if key not in self._keys:
             self._write({**self._keys, key: secrets.token_bytes(KEY_BYTES)})
 
@@ -43,6 +44,7 @@ class RootKeyFile:
 
     def destroy(self, key: KeyId) -> None:
         """Destroy a root key: the file is written anew without it, the bytes of the old one are overwritten."""
+        self._keys = self._read()
         if key not in self._keys:
             return
         with self._path.open("r+b", buffering=0) as old:
@@ -51,6 +53,8 @@ class RootKeyFile:
             os.fsync(old.fileno())
 
     def _key(self, key: KeyId) -> SealingKey:
+        if key not in self._keys:
+            self._keys = self._read()  # another process may have made it
         secret = self._keys.get(key)
         if secret is None:
             raise KeyUnusable(

@@ -3,7 +3,7 @@
 Whoever was stopped in the middle asks for the plan again and goes on; a step that was done is not in it any more.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from biometric_flow.identity.envelope import KeyId
@@ -43,11 +43,13 @@ class Destroy:
 Step = Make | Activate | Rewrap | Destroy
 
 
-def plan(records: Iterable[KeyRecord], owner: Owner, *, begin: bool = False) -> list[Step]:
+def plan(
+    records: Iterable[KeyRecord], owner: Owner, *, begin: bool = False, below: Mapping[KeyId, int] | None = None
+) -> list[Step]:
     """What is left to do to have one live version of this owner's key and everything under it.
 
     Empty when no rotation is under way. With `begin`, a rotation begins unless one is under way already: two versions
-    live at any time, never three.
+    live at any time, never three. `below` says how many keys each one wraps, where `records` are only the owner's own.
     """
     known = list(records)
     mine = sorted((one for one in known if one.owner == owner), key=lambda one: one.version)
@@ -59,7 +61,7 @@ def plan(records: Iterable[KeyRecord], owner: Owner, *, begin: bool = False) -> 
     if pending:
         old = [*old, *(one for one in mine if one.state is KeyState.ACTIVE)]
     for one in old:
-        left = sum(other.wrapped_by == one.id for other in known)
+        left = sum(other.wrapped_by == one.id for other in known) if below is None else below.get(one.id, 0)
         steps += [Rewrap(one.id, left)] if left else []
         steps.append(Destroy(one.id))
     return steps

@@ -1,7 +1,6 @@
 """Replaces root, tenant or terminal keys while the place works on; a restart goes on with what is left (K3)."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, get_args
 
@@ -54,8 +53,8 @@ class KeyRotation:
 
     def view(self) -> KeysView:
         """The state of all keys."""
-        counted = Counter((one.owner.kind.value, one.state.value) for one in self._keys.records())
-        keys = [KeyCount(kind=kind, state=state, count=count) for (kind, state), count in sorted(counted.items())]
+        counted = sorted(self._keys.counts().items())
+        keys = [KeyCount(kind=kind, state=state, count=count) for (kind, state), count in counted]
         return KeysView(keys=keys, rotations=[self._view(level) for level in get_args(Level)])
 
     async def _finish(self, level: Level, owner: Owner) -> None:

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, HttpUrl, SecretStr, model_validator
+from pydantic import AfterValidator, Field, HttpUrl, model_validator
 
 from biometric_flow.ledger.errors import KeyTextInvalid
 from biometric_flow.ledger.note import PublicKey
-from biometric_flow.place.keys import Service, Token
 from biometric_flow.runtime.backup_settings import BackupSettings
+from biometric_flow.runtime.key_settings import KeySettings
 from biometric_flow.runtime.settings import StrongSecret
 
 
@@ -24,24 +24,12 @@ VerifierKey = Annotated[str, AfterValidator(_verifier_key)]
 """A C2SP vkey."""
 
 
-class PlaceSettings(BackupSettings):
+class PlaceSettings(BackupSettings, KeySettings):
     """One place process. Durations are seconds."""
 
     id: str
     data: Path = Path("biometric-flow-data")
     """Parent of this place's own folder, `places/<id>`."""
-    keys: Path | None = None
-    """The key store, best on another disk and out of every backup of `data`; default: `keys` in the place's folder."""
-    pkcs11_module: Path | None = None
-    """The library of a PKCS#11 token that holds the root key; a file beside the key store holds it without."""
-    pkcs11_token: str | None = Field(None, min_length=1, max_length=32)
-    pkcs11_pin: SecretStr | None = None
-    """Label and PIN of the token."""
-    kms_prefix: str | None = Field(None, pattern=r"^[a-zA-Z0-9_/-]{1,180}$")
-    """A cloud key service (AWS KMS) holds the root keys, under aliases that begin so; one prefix for each place."""
-    kms_region: str | None = None
-    kms_endpoint: HttpUrl | None = None
-    """Region and address of that service, where they are not what AWS programs find by themselves."""
     host: str | None = None
     port: int | None = Field(None, ge=1, le=65535)
     """Host and port default to the place's line in places.json."""
@@ -102,26 +90,6 @@ class PlaceSettings(BackupSettings):
         if (self.push_tls_certificate is None) != (self.push_tls_key is None):
             raise ValueError("push_tls_certificate and push_tls_key, both or neither")
         return self
-
-    @model_validator(mode="after")
-    def _a_token_is_whole(self) -> Self:
-        if len({self.pkcs11_module is None, self.pkcs11_token is None, self.pkcs11_pin is None}) > 1:
-            raise ValueError("pkcs11_module, pkcs11_token and pkcs11_pin, all or none")
-        return self
-
-    @model_validator(mode="after")
-    def _one_home_for_the_root_key(self) -> Self:
-        if self.kms_prefix is not None and self.pkcs11_module is not None:
-            raise ValueError("kms_prefix or pkcs11_module, not both")
-        return self
-
-    def root_home(self) -> Token | Service | None:
-        """The token or service that holds the root key, None when a file does."""
-        if self.kms_prefix is not None:
-            return Service(self.kms_prefix, self.kms_region, str(self.kms_endpoint) if self.kms_endpoint else None)
-        if self.pkcs11_module is None or self.pkcs11_token is None or self.pkcs11_pin is None:
-            return None
-        return Token(str(self.pkcs11_module), self.pkcs11_token, self.pkcs11_pin.get_secret_value())
 
     @model_validator(mode="after")
     def _a_gateway_needs_a_credential(self) -> Self:
