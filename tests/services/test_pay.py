@@ -2,11 +2,11 @@
 
 import csv
 import io
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
-from biometric_flow.gateway.store import accounts, schema
+from biometric_flow.gateway.store import accounts, schema, workdays
 from biometric_flow.identity.passwords import Passwords
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.database import Database
@@ -223,6 +223,41 @@ async def test_a_period_closes_locks_with_two_accounts_and_later_knowledge_is_pa
     assert (days[0]["worked"], days[4]["pay"]) == (540, {"regular": 420, "ot": 60})
     told = await desk.ask("GET", f"/v1/workdays/{who}/{MONDAY}/explain")
     assert told["adjustments"] == []
+
+
+async def test_a_period_that_is_over_closes_while_punches_of_today_keep_arriving_and_not_before_its_own_are_computed(
+    gateway: RunningGateway,
+) -> None:
+    desk = Desk(gateway)
+    await desk.plan()
+    who = await desk.hire()
+    await desk.punches(*worked_week("7"))
+    await desk.settled()
+    await desk.ask("PUT", "/v1/periods/w1", json={"from": str(MONDAY), "to": str(SUNDAY)})
+    assert gateway.database is not None
+    database = Database(gateway.database.dsn, schema.APPLICATION)
+    database.is_ready = True
+    now = datetime.now(UTC)
+    # Marked an hour ahead, a row never becomes quiet: it stands there as if punches never ceased.
+    ahead = now + timedelta(hours=1)
+
+    async def obstacles(first: date, last: date) -> list[str]:
+        async with database.tenant(TenantId("demo")) as connection:
+            await workdays.done(connection, UUID(who), None, is_order=False)
+            await workdays.mark(connection, TenantId("demo"), {UUID(who): (first, last)}, ahead)
+        found = await desk.ask("GET", "/v1/periods/w1/completeness")
+        return [one["kind"] for one in found["obstacles"]]
+
+    after = SUNDAY + timedelta(days=1)
+    assert await obstacles(SUNDAY, SUNDAY) == ["workdays"]
+    assert await obstacles(MONDAY - timedelta(days=9), MONDAY) == ["workdays"]
+    assert await obstacles(MONDAY, now.date()) == ["workdays"], "more than the clock alone looks at"
+    assert await obstacles(MONDAY - timedelta(days=9), MONDAY - timedelta(days=1)) == []
+    assert await obstacles(SUNDAY - timedelta(days=2), after) == []
+    assert await obstacles(now.date() - timedelta(days=3), now.date()) == []
+    await desk.ask("POST", "/v1/periods/w1/close", json={})
+    assert (await desk.ask("GET", "/v1/workdays/progress"))["people_due"] == 1
+    await database.close()
 
 
 async def test_an_open_irregularity_and_an_unmapped_tier_stop_the_export(gateway: RunningGateway) -> None:

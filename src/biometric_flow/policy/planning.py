@@ -27,6 +27,9 @@ from biometric_flow.policy.zones import HomeZone
 MARGIN: Final = 4
 """Days of punches seen on both sides of what is computed; the engine lets no shift claim a punch further than three."""
 
+_NEAR: Final = MARGIN * 2
+"""Days around what is computed whose plan matters: a shift of four days off may claim a punch of four days off."""
+
 FAR: Final = 84_000
 """A day beyond all plans (2199), for what has no end."""
 
@@ -105,7 +108,7 @@ def rules_of(
     for pack in packs:
         borders.update((pack.valid_from, FAR if pack.valid_to is None else pack.valid_to + 1))
     days = sorted(day for day in borders if first <= day <= last + 1)
-    return tuple(_rules(day, until - 1, assigned, roster, known, packs) for day, until in pairwise(days) if day < until)
+    return tuple(_rules(day, until - 1, assigned, roster, known, packs) for day, until in pairwise(days))
 
 
 def holidays_of(rules: Iterable[Rules], known: Catalogue) -> dict[int, str]:
@@ -135,32 +138,37 @@ def workdays(plan: Plan, unit: Unit, punches: Iterable[GivenPunch], as_of: int) 
 
     So what one unit amounts to is the same whether it is computed alone, with others or again.
     """
+    given = inputs_of(plan, unit, punches, as_of)
+    if given is not None:
+        yield from evaluate(given).days
+
+
+def inputs_of(plan: Plan, unit: Unit, punches: Iterable[GivenPunch], as_of: int) -> Inputs | None:
+    """What decides the workdays of a unit, and nothing else; None as long as it has not begun at `as_of`."""
     last = min(unit.last, plan.zone.day(as_of // 60))
     if last < unit.first:
-        return
+        return None
     opens, closes = seen(plan, unit)
-    near = tuple(one for one in punches if one.second is not None and opens <= one.second < closes)
-    corrections = tuple(one for one in plan.corrections if one.op != "add" or opens <= (one.second or 0) < closes)
     around = [one for one in plan.rules if one.last >= unit.begins - MARGIN and one.first <= unit.last + MARGIN]
-    yield from evaluate(
-        Inputs(
-            zone=plan.zone,
-            first=unit.first,
-            last=last,
-            policy=around[0].policy,
-            changes=tuple(PolicyChange(one.first, one.policy, one.label) for one in around[1:]),
-            punches=near,
-            shifts=plan.shifts,
-            schedule=_schedule(unit, around),
-            holidays=plan.holidays,
-            leaves=plan.leaves,
-            clock_corrections=plan.clocks,
-            corrections=corrections,
-            approved_minutes=plan.approved_minutes,
-            as_of=as_of,
-            pack=around[0].label,
-        )
-    ).days
+    return Inputs(
+        zone=plan.zone,
+        first=unit.first,
+        last=last,
+        policy=around[0].policy,
+        changes=tuple(PolicyChange(one.first, one.policy, one.label) for one in around[1:]),
+        punches=tuple(one for one in punches if one.second is not None and opens <= one.second < closes),
+        shifts=plan.shifts,
+        schedule=_schedule(unit, around),
+        holidays=plan.holidays,
+        leaves=plan.leaves,
+        clock_corrections=plan.clocks,
+        corrections=tuple(
+            one for one in plan.corrections if one.op != "add" or one.second is None or opens <= one.second < closes
+        ),
+        approved_minutes=plan.approved_minutes,
+        as_of=as_of,
+        pack=around[0].label,
+    )
 
 
 def seen(plan: Plan, unit: Unit) -> tuple[int, int]:
@@ -171,14 +179,13 @@ def seen(plan: Plan, unit: Unit) -> tuple[int, int]:
 def _schedule(unit: Unit, around: Sequence[Rules]) -> Schedule:
     """The schedule of a unit; where it meets other plans of fixed days, those hold on their own days."""
     mine = unit.rules.schedule
-    others = [one for one in around if one.schedule is not mine and one.schedule != mine]
-    if mine.mode != "assigned" or not any(one.schedule.mode == "assigned" for one in others):
+    if mine.mode != "assigned":
         return mine
+    others = [one for one in around if one.schedule.mode == "assigned" and one.schedule != mine]
     rows = [
         Assignment(day, day, assigned_shifts(one.schedule, day))
         for one in others
-        if one.schedule.mode == "assigned"
-        for day in range(max(one.first, unit.begins - MARGIN * 2), min(one.last, unit.last + MARGIN * 2) + 1)
+        for day in range(max(one.first, unit.begins - _NEAR), min(one.last, unit.last + _NEAR) + 1)
     ]
     return replace(mine, assignments=(*mine.assignments, *rows))
 
@@ -206,7 +213,7 @@ def _rules(
 
 def _rostered(schedule: Schedule, roster: Sequence[Assignment], first: int, last: int) -> Schedule:
     """The schedule with a person's own days on top; with none below, those days are all there is."""
-    near = tuple(row for row in roster if row.first <= last + MARGIN * 2 and row.last >= first - MARGIN * 2)
+    near = tuple(row for row in roster if row.first <= last + _NEAR and row.last >= first - _NEAR)
     if not near or schedule.mode == "auto":
         return schedule
     return replace(schedule, mode="assigned", assignments=(*schedule.assignments, *near))

@@ -41,19 +41,12 @@ class HomeZone:
 
     def stretches(self, span: Span) -> Iterator[tuple[int, int, int]]:
         """The span in pieces of one offset each: from, to, and what to add to get to the wall."""
-        start, end = span
-        if start >= end:
-            return
-        first = self._offset(start)
-        if end - start <= DAY and self._offset(end - 1) == first:
-            yield start, end, first // 60
-            return
-        at = start
+        at, end = span
         while at < end:
-            offset, until = self._offset(at), at
-            while until < end and self._offset(until) == offset:
-                until = (until // _BLOCK + 1) * _BLOCK
-            until = min(until, end)
+            offset, until = self._offset(at), end
+            if end - at > DAY or self._offset(end - 1) != offset:  # no zone changes and changes back within a day
+                blocks = range((at // _BLOCK + 1) * _BLOCK, end, _BLOCK)
+                until = next((one for one in blocks if self._offset(one) != offset), end)
             yield at, until, offset // 60
             at = until
 
@@ -72,12 +65,10 @@ class HomeZone:
         low, high = window
         length = (high - low) % DAY or DAY
         for start, end, shift in self.stretches(span):
-            opens = (start + shift - low) // DAY * DAY + low - shift
-            while opens < end:
+            for opens in range((start + shift - low) // DAY * DAY + low - shift, end, DAY):
                 part = max(start, opens), min(end, opens + length)
                 if part[0] < part[1]:
                     yield part
-                opens += DAY
 
     def _offset(self, minute: int) -> int:
         block = minute // _BLOCK
@@ -95,27 +86,6 @@ class HomeZone:
         if later >= earlier:  # once, or never: a gap is read with the offset in force before it
             return (first,)
         return first, wall_second - int(later.total_seconds())
-
-
-class MovedZone(HomeZone):
-    """The wall times of somebody who moved: one zone before midnight of the day `since`, another from then on.
-
-    The move is one more change of offset: an hour that it repeats is worked twice, one that it skips never was.
-    """
-
-    def __init__(self, before: HomeZone, after: HomeZone, since: int) -> None:
-        super().__init__(after._zone)
-        self._before = before
-        self._moves = after.minute(since, 0) // _BLOCK
-
-    def _offset(self, minute: int) -> int:
-        return self._before._offset(minute) if minute // _BLOCK < self._moves else super()._offset(minute)
-
-    def _instants(self, wall_second: int) -> tuple[int, ...]:
-        moves = self._moves * _BLOCK * 60
-        before = self._before._instants(wall_second)
-        there = [one for one in before if one < moves] + [one for one in super()._instants(wall_second) if one >= moves]
-        return tuple(there) or before
 
 
 @lru_cache(maxsize=1024)

@@ -1,6 +1,6 @@
 """Mutation testing of `policy/`: change one thing in one module, and see whether any test notices.
 
-    python -m tests.unit.policy.mutants [--most 25] [--seed 1] [--json FILE] [overtime columns.pay ...]
+    python -m tests.unit.policy.mutants [--most 25] [--seed 1] [--json FILE] [--workers 1] [overtime columns.pay ...]
 
 All modules and all mutants without arguments. Every mutant lives in a fork of one session of pytest that has collected
 and run every test of the policy. It knows which tests pass a line and how long each takes: a mutant meets only those,
@@ -29,6 +29,7 @@ from typing import Any, Final
 import numpy  # noqa: F401 - imported once, before the forks
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import Phase, settings
 
 POLICY: Final = Path(__file__).parents[3] / "src" / "biometric_flow" / "policy"
 HERE: Final = Path(__file__).parent
@@ -45,6 +46,12 @@ MODULES: Final = tuple(
 TESTS: Final = (str(HERE), str(HERE.parent / "commands" / "test_policy.py"))
 LEFT_OUT: Final = ("test_mutants", "test_most_people_are_evaluated_in_columns")
 """Tests of this module itself, and one that repeats what others do."""
+
+OPTIONS: Final = ("-q", "-p", "no:cacheprovider", "-m", "not drill", "--assert=plain", "--tb=no")
+"""Why a test fails is of no interest, and dear to tell."""
+
+settings.register_profile("mutants", phases=(Phase.explicit, Phase.generate), derandomize=True, database=None)
+"""The same examples for every mutant, and no search for the smallest that fails."""
 
 ALIVE, NOTICED, BROKEN = 0, 1, 9
 WORKERS: Final = os.cpu_count() or 1
@@ -188,8 +195,8 @@ class Judge:
 class Session:
     """A plugin of pytest: runs every test once under a tracer, then lets mutants meet them."""
 
-    def __init__(self, chosen: Sequence[Mutant], report: Callable[[Mutant, bool], None]) -> None:
-        self.chosen, self.report = chosen, report
+    def __init__(self, chosen: Sequence[Mutant], report: Callable[[Mutant, bool], None], workers: int) -> None:
+        self.chosen, self.report, self.workers = chosen, report, workers
         self.judges: list[Judge] = []
         self.functions: list[FunctionType] = []
 
@@ -206,7 +213,7 @@ class Session:
         self.functions = [one for one in gc.get_objects() if isinstance(one, FunctionType)]
         gc.freeze()
         while waiting or running:
-            while waiting and len(running) < WORKERS:
+            while waiting and len(running) < self.workers:
                 mutant = waiting.pop(0)
                 running[self._life(mutant)] = mutant
             child, status = os.wait()
@@ -308,16 +315,24 @@ class _Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def _survives_anew(mutant: Mutant) -> bool:
     """Import everything that knows the policy again, and run all tests: the worked cases first."""
     code = mutated(mutant)
-    for name in [name for name in sys.modules if name.startswith((PACKAGE, "biometric_flow.commands", "tests"))]:
+    for name in [name for name, one in sys.modules.items() if _knows_the_policy(name, one)]:
         del sys.modules[name]
     sys.meta_path.insert(0, _Mutated(mutant.module, code))
-    options = ["-x", "-q", "-p", "no:cacheprovider", "-m", "not drill"]
+    options = [*OPTIONS, "-x"]
     files = [str(HERE / "test_cases.py"), *TESTS, f"--deselect={HERE / LEFT_OUT[0]}.py"]
     signal.setitimer(signal.ITIMER_PROF, 300)
     return pytest.main([*options, *files, f"--ignore={HERE / 'test_mutants.py'}", "-k", f"not {LEFT_OUT[1]}"]) == 0
 
 
-def survivors(chosen: Sequence[Mutant], told: Callable[[Mutant, bool], None] = lambda *_: None) -> list[Mutant]:
+def _knows_the_policy(name: str, module: object) -> bool:
+    """A test has its bare name as its module's, so only its file tells that it is one."""
+    is_test = str(getattr(module, "__file__", None) or "").startswith(str(HERE.parents[1]))
+    return is_test or name.startswith((PACKAGE, "biometric_flow.commands", "tests"))
+
+
+def survivors(
+    chosen: Sequence[Mutant], told: Callable[[Mutant, bool], None] = lambda *_: None, workers: int = WORKERS
+) -> list[Mutant]:
     """Those of the mutants that no test notices. Raises AssertionError when a test fails without any mutant."""
     alive: list[Mutant] = []
 
@@ -326,8 +341,9 @@ def survivors(chosen: Sequence[Mutant], told: Callable[[Mutant, bool], None] = l
             alive.append(mutant)
         told(mutant, is_noticed)
 
-    session = Session(chosen, report)
-    code = pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not drill", *TESTS], plugins=[session])
+    settings.load_profile("mutants")
+    session = Session(chosen, report, workers)
+    code = pytest.main([*OPTIONS, *TESTS], plugins=[session])
     assert code == 0, f"pytest ended with {code}"
     return alive
 
@@ -344,6 +360,7 @@ def main() -> None:
     parser.add_argument("--most", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--workers", type=int, default=WORKERS)
     parser.add_argument("modules", nargs="*")
     given = parser.parse_args()
     chosen = sample(given.modules or MODULES, given.most, given.seed)
@@ -353,7 +370,7 @@ def main() -> None:
             sys.__stderr__.write(f"{mutant.module} {mutant.told}\n")  # type: ignore[union-attr]
             sys.__stderr__.flush()  # type: ignore[union-attr]
 
-    alive = survivors(chosen, told)
+    alive = survivors(chosen, told, given.workers)
     for name in MODULES:
         count, left = (sum(one.module == name for one in some) for some in (chosen, alive))
         if count:

@@ -1,4 +1,4 @@
-"""A policy that changes inside a range, and a person who moves."""
+"""A policy that changes inside a range."""
 
 from dataclasses import replace
 from typing import Any
@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from biometric_flow.policy.engine import evaluate
 from biometric_flow.policy.explain import explain
 from biometric_flow.policy.fields import EPOCH, Fields
-from biometric_flow.policy.inputs import GivenPunch, Inputs, PolicyChange, Schedule
+from biometric_flow.policy.inputs import GivenPunch, Inputs, PolicyChange
 from biometric_flow.policy.reading import read_policy
 from biometric_flow.policy.rules import Policy
-from biometric_flow.policy.zones import HomeZone, MovedZone
+from biometric_flow.policy.zones import HomeZone
 from tests.unit.policy.worlds import FIRST, people, policies
 
 MONDAY = FIRST.toordinal() - EPOCH
@@ -121,28 +121,3 @@ def test_any_part_of_a_range_with_a_change_is_the_same_as_in_the_whole(
     first, last = MONDAY + since, min(MONDAY + since + length, whole.last)
     part = evaluate(replace(whole, first=first, last=last))
     assert list(part.days) == [day for day in evaluate(whole).days if first <= day.day <= last]
-
-
-def test_somebody_who_moves_is_in_the_new_zone_from_midnight_there() -> None:
-    cairo, new_york = HomeZone(ZoneInfo("Africa/Cairo")), HomeZone(ZoneInfo("America/New_York"))
-    moved = MovedZone(cairo, new_york, MONDAY + 2)
-    for day, at_home in ((MONDAY, cairo), (MONDAY + 1, cairo), (MONDAY + 2, new_york), (MONDAY + 3, new_york)):
-        nine = moved.minute(day, 540)
-        assert nine == at_home.minute(day, 540)
-        assert moved.wall(nine) == day * 1440 + 540
-    assert len(moved.candidates((MONDAY + 2) * 86400 + 3600)) == 2, "Cairo had already begun that day"
-    back = MovedZone(new_york, cairo, MONDAY + 2)
-    assert back.minute(MONDAY + 1, 1430) == new_york.minute(MONDAY + 1, 1430), (
-        "an hour that was skipped: the zone before"
-    )
-
-
-@settings(max_examples=40, deadline=None)
-@given(people(), st.integers(0, 14))
-def test_a_move_never_creates_or_destroys_elapsed_time(person: Inputs, number: int) -> None:
-    zone = MovedZone(person.zone, HomeZone(ZoneInfo("Pacific/Apia")), MONDAY + number)
-    plain = replace(person, policy=policy(day_attribution="split"), zone=zone, schedule=Schedule())
-    minutes = sorted((one.second or 0) // 60 for one in person.punches)[:2]
-    if len(minutes) == 2 and 0 < minutes[1] - minutes[0] < 960:
-        alone = replace(plain, punches=tuple(GivenPunch(str(at), at * 60) for at in minutes))
-        assert evaluate(alone).worked == minutes[1] - minutes[0]

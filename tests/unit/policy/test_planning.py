@@ -6,16 +6,18 @@ from datetime import date
 
 from biometric_flow.policy.engine import evaluate
 from biometric_flow.policy.fields import EPOCH, Fields
-from biometric_flow.policy.inputs import Assignment, GivenPunch, Inputs, Schedule, Shift
+from biometric_flow.policy.inputs import Assignment, Correction, GivenPunch, Inputs, Schedule, Shift
 from biometric_flow.policy.packs import PolicyPack, read_pack
 from biometric_flow.policy.planning import (
-    MARGIN,
     PLAIN,
     Assigned,
     Catalogue,
     Plan,
+    Rules,
     holidays_of,
+    inputs_of,
     rules_of,
+    seen,
     units,
     workdays,
 )
@@ -157,4 +159,138 @@ def test_two_schedules_meet_in_a_week_and_no_punch_counts_twice() -> None:
     punches = [GivenPunch(str(index), CAIRO.minute(FIRST + day, time) * 60) for index, (day, time) in enumerate(times)]
     days = {day.day - FIRST: day for day in in_units(plan, punches)}
     assert [days[number].worked for number in (8, 9, 10, 11)] == [480, 485, 465, 0]
-    assert MARGIN >= 3
+
+
+WEEK = FIRST + 28
+"""A Monday in the middle."""
+
+
+def given_of(plan: Plan, day: int = WEEK, punches: list[GivenPunch] | None = None) -> Inputs:
+    given = inputs_of(plan, next(units(plan, day, day)), punches or [], NOW)
+    assert given is not None
+    return given
+
+
+def test_a_unit_is_given_the_punches_of_its_own_days_and_of_four_days_around_them() -> None:
+    plan = a_plan([ALWAYS], KNOWN)
+    opens, closes = seen(plan, next(units(plan, WEEK, WEEK)))
+    assert opens == CAIRO.minute(WEEK - 4, 0) * 60
+    assert closes == CAIRO.minute(WEEK + 7 + 4, 0) * 60
+    marks = (opens - 1, opens, WEEK * 86400, closes - 1, closes)
+    punches = [GivenPunch(str(mark), mark) for mark in marks]
+    assert [one.second for one in given_of(plan, punches=punches).punches] == list(marks[1:4])
+
+
+def test_a_unit_is_given_every_correction_that_may_name_one_of_its_punches() -> None:
+    plan = a_plan([ALWAYS], KNOWN)
+    opens, closes = seen(plan, next(units(plan, WEEK, WEEK)))
+    corrections = (
+        Correction(1, "far", "add", second=opens - 1),
+        Correction(2, "first", "add", second=opens),
+        Correction(3, "last", "add", second=closes - 1),
+        Correction(4, "after", "add", second=closes),
+        Correction(5, "void", "void", "x"),
+        Correction(6, "moved away", "replace", "x", second=closes + 86400),
+    )
+    given = given_of(replace(plan, corrections=corrections))
+    assert [one.id for one in given.corrections] == ["first", "last", "void", "moved away"]
+
+
+def test_a_unit_begins_to_count_on_its_first_day() -> None:
+    plan = a_plan([ALWAYS], KNOWN)
+    unit = next(units(plan, WEEK, WEEK))
+    first_minute = CAIRO.minute(WEEK, 0) * 60
+    assert inputs_of(plan, unit, [], first_minute - 1) is None
+    given = inputs_of(plan, unit, [], first_minute)
+    assert given is not None
+    assert (given.first, given.last) == (WEEK, WEEK)
+    assert given_of(plan).last == WEEK + 6
+
+
+def ruled(first: int, last: int, label: str, schedule: Schedule) -> Rules:
+    return Rules(first, last, label, read_policy(Fields({}, "", [])), schedule)
+
+
+def test_a_unit_knows_the_rules_of_four_days_around_it_and_no_others() -> None:
+    days = KNOWN.schedules["days"]
+    spans = {
+        "gone": (WEEK - 20, WEEK - 5),
+        "just before": (WEEK - 4, WEEK - 4),
+        "before": (WEEK - 3, WEEK - 1),
+        "this": (WEEK, WEEK + 6),
+        "after": (WEEK + 7, WEEK + 9),
+        "just after": (WEEK + 10, WEEK + 10),
+        "far": (WEEK + 11, WEEK + 30),
+    }
+    plan = Plan(CAIRO, tuple(ruled(*span, label, days) for label, span in spans.items()), KNOWN.shifts)
+    given = given_of(plan)
+    assert given.pack == "just before"
+    assert [(one.since, one.pack) for one in given.changes] == [
+        (WEEK - 3, "before"), (WEEK, "this"), (WEEK + 7, "after"), (WEEK + 10, "just after"),
+    ]  # fmt: skip
+
+
+def test_where_plans_of_fixed_days_meet_each_holds_on_its_own_days() -> None:
+    days, nights = KNOWN.schedules["days"], KNOWN.schedules["nights"]
+    plan = Plan(
+        CAIRO,
+        (
+            ruled(WEEK - 40, WEEK - 1, "nights", nights),
+            ruled(WEEK, WEEK + 6, "days", days),
+            ruled(WEEK + 7, WEEK + 7, "again", days),
+            ruled(WEEK + 8, WEEK + 50, "more nights", nights),
+        ),
+        KNOWN.shifts,
+    )
+    rows = given_of(plan).schedule.assignments
+    assert [row.first - WEEK for row in rows] == [*range(-8, 0), *range(8, 15)], "eight days around, a day a row"
+    assert all(row.first == row.last for row in rows)
+    assert [row.shifts for row in rows[:4]] == [(), ("late",), ("late",), ("late",)], "from a Sunday on"
+
+
+def test_a_plan_that_fixes_no_days_leaves_the_plan_beside_it_as_it_is() -> None:
+    days, free = KNOWN.schedules["days"], Schedule(mode="auto", auto=("day",))
+    plan = Plan(CAIRO, (ruled(WEEK - 40, WEEK - 1, "free", free), ruled(WEEK, WEEK + 6, "days", days)), KNOWN.shifts)
+    assert given_of(plan).schedule == days
+    other = Plan(CAIRO, (ruled(WEEK - 40, WEEK - 1, "days", days), ruled(WEEK, WEEK + 6, "free", free)), KNOWN.shifts)
+    assert given_of(other).schedule == free
+
+
+def test_own_days_count_eight_days_around_the_rules_they_lie_in() -> None:
+    def row(day: int) -> Assignment:
+        return Assignment(day, day, ("late",))
+
+    roster = [row(WEEK - 9), row(WEEK - 8), row(WEEK + 3), row(WEEK + 14), row(WEEK + 15)]
+    (rules,) = rules_of(WEEK, WEEK + 6, [replace(ALWAYS, first=FIRST - 50)], roster, KNOWN)
+    assert rules.schedule.assignments == tuple(roster[1:4])
+    assert rules_of(WEEK, WEEK + 6, [ALWAYS], [roster[0], roster[4]], KNOWN)[0].schedule == KNOWN.schedules["days"]
+
+
+def test_rules_begin_and_end_with_assignments_and_packs_each_to_the_day() -> None:
+    other = replace(pack(), id="other")
+    short = replace(pack(3, FIRST + 10), valid_to=FIRST + 12)
+    known = replace(KNOWN, packs=[replace(pack(), valid_to=FIRST + 9), short, other])
+    one_day = Assigned(FIRST + 20, FIRST + 20, "nights", "other", "other")
+    past_the_end = Assigned(FIRST + 25, FIRST + 27)
+    rules = rules_of(FIRST, FIRST + 27, [ALWAYS, one_day, past_the_end], [], known)
+    assert [(one.first - FIRST, one.last - FIRST, one.label) for one in rules] == [
+        (0, 9, "house v1"),
+        (10, 12, "house v3"),
+        (13, 19, PLAIN),
+        (20, 20, "other v1"),
+        (21, 24, PLAIN),
+        (25, 27, PLAIN),
+    ]
+    assert rules[-1].calendar is None
+
+
+def test_a_holiday_counts_from_the_first_to_the_last_day_of_its_calendar_being_the_persons() -> None:
+    known = replace(KNOWN, calendars={"eg": {FIRST + day: str(day) for day in (1, 2, 5, 6)}})
+    rules = rules_of(FIRST, FIRST + 9, [Assigned(FIRST + 2, FIRST + 5, "days", "eg")], [], known)
+    assert sorted(holidays_of(rules, known)) == [FIRST + 2, FIRST + 5]
+
+
+def test_periods_of_one_day_are_units_of_one_day() -> None:
+    daily = pack(overtime={"period": {"anchor": "2026-01-05", "days": 1}})
+    plan = a_plan([ALWAYS], replace(KNOWN, packs=[daily]))
+    assert [(one.first, one.last) for one in units(plan, WEEK, WEEK + 2)] == [(WEEK + n, WEEK + n) for n in range(3)]

@@ -64,12 +64,12 @@ async def obstacles(
     stated = [terminal_view(one, is_stale=one.place_id in silent) for one in await terminals.listed(connection)]
     counts = await workday_pages.irregularity_counts(connection, WorkdayFilter(first=row.first_day, last=row.last_day))
     waiting = await requests.regularisations(connection, None, row.first_day, row.last_day, "requested", None, 1000)
-    progress = await workday_pages.progress(connection, tenant)
-    is_behind = progress.position < progress.feed_end
+    due = await workday_pages.people_due(connection, row.first_day, row.last_day, now)
+    is_behind = await workday_pages.is_punch_waiting(connection, row.first_day, row.last_day)
     missing = {code: days for code, days in counts.items() if code in MISSING}
     return [
         *completeness.of_places(views, stated, row.first_day, row.last_day),
-        *completeness.of_days(progress.people or int(is_behind), missing, len(waiting), row.last_day, now),
+        *completeness.of_days(due or int(is_behind), missing, len(waiting), row.last_day, now),
     ]
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, select, true, tuple_
@@ -19,8 +19,14 @@ from biometric_flow.gateway.store.hours_tables import (
     workday_due,
     workday_feed,
 )
+from biometric_flow.gateway.store.tables import punch
 from biometric_flow.gateway.store.tables import tenant as tenants
 from biometric_flow.model.ids import TenantId
+
+BEHIND: Final = timedelta(seconds=30)
+"""What today's punches and the clock make due is computed within seconds; whoever waits longer waits for something."""
+REACHES_BACK: Final = timedelta(days=3)
+"""So far before today the clock alone looks at days again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,30 @@ async def progress(connection: AsyncConnection, owner: TenantId) -> Any:
         select(func.count()).select_from(workday).scalar_subquery().label("workdays"),
     ).where(tenants.c.tenant_id == owner)
     return (await connection.execute(query)).one()
+
+
+async def people_due(connection: AsyncConnection, first: date, last: date, now: datetime) -> int:
+    """How many people's workdays of these days are not computed yet.
+
+    Not counted is who became due a moment ago by days behind them: on a system that runs there is always somebody.
+    """
+    of_today = and_(
+        workday_due.c.last_day > last,
+        workday_due.c.first_day >= last - REACHES_BACK,
+        workday_due.c.since > now - BEHIND,
+    )
+    query = select(func.count(workday_due.c.person_id.distinct())).where(
+        workday_due.c.first_day <= last, workday_due.c.last_day >= first, ~of_today
+    )
+    return int((await connection.execute(query)).scalar_one())
+
+
+async def is_punch_waiting(connection: AsyncConnection, first: date, last: date) -> bool:
+    """Whether a punch of these days stands in the feed and nobody is due by it yet."""
+    reached = func.coalesce(select(workday_feed.c.position).scalar_subquery(), 0)
+    local_day = func.date(punch.c.local_time)
+    waiting = select(punch.c.position).where(punch.c.position > reached, local_day.between(first, last))
+    return bool((await connection.execute(select(waiting.exists()))).scalar_one())
 
 
 async def _conditions(connection: AsyncConnection, wanted: WorkdayFilter) -> list[ColumnElement[bool]]:
