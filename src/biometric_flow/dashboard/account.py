@@ -2,7 +2,6 @@
 
 from html import escape
 from typing import Final
-from urllib.parse import parse_qs
 
 import structlog
 from starlette.requests import Request
@@ -10,8 +9,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from biometric_flow.api.access import FactorMade, FactorView, RecoveryCodes
 from biometric_flow.api.clients import GatewayClient, GatewayProblem, GatewayUnreachable
+from biometric_flow.dashboard.forms import read_form
 from biometric_flow.dashboard.login import Login, Logins, SignedOut
-from biometric_flow.dashboard.sign_in import bounded_body
 from biometric_flow.dashboard.static import plain_page
 from biometric_flow.dashboard.words import _, counted
 
@@ -33,11 +32,7 @@ class Account:
 
     async def act(self, request: Request) -> Response:
         """POST /account; the gate has checked that the form is ours."""
-        body = await bounded_body(request)
-        given = (
-            {} if body is None else {name: one[0] for name, one in parse_qs(body.decode("utf-8", "replace")).items()}
-        )
-        return await self._answer(request.state.login, given)
+        return await self._answer(request.state.login, await read_form(request) or {})
 
     async def _answer(self, login: Login, given: dict[str, str]) -> Response:
         text, error, status = "", "", 200

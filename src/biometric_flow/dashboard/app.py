@@ -17,6 +17,7 @@ from biometric_flow.dashboard.pages import (
 )
 from biometric_flow.dashboard.words import _
 
+widgets.speak()
 login = widgets.current_login()
 if login is None:
     widgets.draw("signed_out", {}, key="signed-out")

@@ -23,6 +23,7 @@ from biometric_flow.api.clients import GatewayClient
 from biometric_flow.api.gateway import Me
 from biometric_flow.dashboard.account import PATH as ACCOUNT_PATH
 from biometric_flow.dashboard.account import Account
+from biometric_flow.dashboard.account_menu import keep_look
 from biometric_flow.dashboard.downloads import Downloads
 from biometric_flow.dashboard.gate import Gate
 from biometric_flow.dashboard.login import Logins, install
@@ -123,6 +124,7 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
             Route("/sign-out", sign_in.leave, methods=["POST"]),
             Route(ACCOUNT_PATH, account.show, methods=["GET"]),
             Route(ACCOUNT_PATH, account.act, methods=["POST"]),
+            Route("/look", keep_look, methods=["POST"]),
             Route("/live/stream", stream.respond),
             Route("/download/receipts/{punch}", downloads.receipt),
             Route("/download/periods/{period}/{layout}", downloads.period),
@@ -137,6 +139,7 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
             WebSocketRoute("/_stcore/stream", streamlit_app),
         ],
     )
+    inside.state.has_secure_cookies = settings.has_secure_cookies
     return Gate(inside, logins, cookie_name, is_https=settings.has_secure_cookies)
 
 

@@ -10,10 +10,13 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from biometric_flow.dashboard.login import Login, Logins
+from biometric_flow.dashboard.look import COOKIE, made_for, read_look
 from biometric_flow.dashboard.static import CONTENT_SECURITY_POLICY
 from biometric_flow.dashboard.words import _
 
 OPEN_PATHS: Final = ("/sign-in", "/health")
+OPEN_FORMS: Final = ("/sign-out", "/look")
+"""What strangers may send too, from a page of ours."""
 OPEN_FOLDERS: Final = ("/assets/", "/static/")
 """Public code and styles; the sign-in page needs the first and fetches the second while the person types."""
 
@@ -29,7 +32,10 @@ class Gate:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        login = self._logins.find(HTTPConnection(scope).cookies.get(self._cookie_name))
+        connection = HTTPConnection(scope)
+        accepted = connection.headers.get("accept-language", "")
+        made_for(read_look(connection.query_params, connection.cookies.get(COOKIE, ""), accepted))
+        login = self._logins.find(connection.cookies.get(self._cookie_name))
         scope.setdefault("state", {})["login"] = login
         if scope["type"] == "websocket":
             await self._socket(login, scope, receive, send)
@@ -43,7 +49,7 @@ class Gate:
             pass
         elif scope["method"] not in ("GET", "HEAD") and not is_same_origin(Headers(scope=scope)):
             answer = PlainTextResponse(_("This request came from another site and was not carried out."), 403)
-        elif login is None and path != "/sign-out":
+        elif login is None and path not in OPEN_FORMS:
             answer = _refusal(scope)
         await (answer or self._app)(scope, receive, send)
 

@@ -1,12 +1,12 @@
 """The scope bar: which locations, department and days; the address of the page holds it, so any scope can be shared."""
 
 from calendar import monthrange
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any, Final
 
-from biometric_flow.dashboard.words import _, counted
+from biometric_flow.dashboard.words import _, counted, hijri_span
 
 DAYS_MAX: Final = 400
 """A span longer than this is cut at its end."""
@@ -53,17 +53,12 @@ def scope_view(
     scope: Scope, today: date, places: Mapping[str, str], departments: Mapping[str, str] | None, search: str = ""
 ) -> dict[str, Any]:
     """The bar: Location, Department (where the page has one), Period, and a search (where it has one)."""
-    chosen = ",".join(scope.places)
-    offered = {"": _("All locations"), **places}
-    if chosen not in offered:
-        offered[chosen] = counted(len(scope.places), "{n} location", "{n} locations")
-    fields = [_select("loc", _("Location"), offered, chosen)]
+    fields = [location_field(places, scope.places)]
     if departments:
-        fields.append(_select("dep", _("Department"), {"": _("All departments"), **departments}, scope.department))
+        fields.append(select("dep", _("Department"), _("All departments"), departments, scope.department))
     return {
-        "label": _("What is shown"),
-        "fields": fields,
-        "search": {"label": search, "value": scope.text} if search else None,
+        **filters(fields, search, scope.text),
+        "note": hijri_span(scope.first, scope.last),
         "days": [
             {"name": "from", "label": _("From"), "value": scope.first.isoformat()},
             {"name": "to", "label": _("To"), "value": scope.last.isoformat()},
@@ -80,6 +75,34 @@ def scope_view(
     }
 
 
+def location_field(places: Mapping[str, str], chosen: Collection[str]) -> dict[str, Any]:
+    """The locations: all, one, or the several that the address names."""
+    several = counted(len(chosen), "{n} location", "{n} locations")
+    return select("loc", _("Location"), _("All locations"), places, ",".join(chosen), several)
+
+
+def filters(fields: Sequence[dict[str, Any]], search: str = "", text: str = "") -> dict[str, Any]:
+    """A bar without days."""
+    return {
+        "label": _("What is shown"),
+        "fields": list(fields),
+        "search": {"label": search, "value": text} if search else None,
+        "note": "",
+        "days": [],
+        "presets": [],
+    }
+
+
+def select(
+    name: str, label: str, none: str, options: Mapping[str, str], value: str, several: str = ""
+) -> dict[str, Any]:
+    """One of these options or none; an address that names several is one more option, called `several`."""
+    offered = {"": none, **options}
+    if value not in offered and several:
+        offered[value] = several
+    return {"name": name, "label": label, "value": value, "options": [list(pair) for pair in offered.items()]}
+
+
 def presets(today: date) -> list[tuple[str, date, date]]:
     """The spans that people ask for, before free dates."""
     yesterday = today - timedelta(days=1)
@@ -92,10 +115,6 @@ def presets(today: date) -> list[tuple[str, date, date]]:
         (_("This month"), month, month.replace(day=monthrange(month.year, month.month)[1])),
         (_("Last month"), before.replace(day=1), before),
     ]
-
-
-def _select(name: str, label: str, options: Mapping[str, str], value: str) -> dict[str, Any]:
-    return {"name": name, "label": label, "value": value, "options": [list(pair) for pair in options.items()]}
 
 
 def _date(text: str) -> date | None:

@@ -1,22 +1,22 @@
 """The way in and out: a plain form of ours, without Streamlit, that a password manager and a phone understand."""
 
 from html import escape
-from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import quote
 
 import structlog
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from biometric_flow.api.clients import GatewayProblem, GatewayUnreachable
+from biometric_flow.dashboard.account_menu import languages
+from biometric_flow.dashboard.forms import local_path, read_form
 from biometric_flow.dashboard.gate import is_same_origin
 from biometric_flow.dashboard.login import Logins
+from biometric_flow.dashboard.look import look
 from biometric_flow.dashboard.static import ASSETS_URL, PRELOADS
 from biometric_flow.dashboard.words import _
 
 log = structlog.get_logger()
-
-MAX_FORM: Final = 4096
 
 
 class SignIn:
@@ -36,10 +36,9 @@ class SignIn:
         """POST /sign-in."""
         if not is_same_origin(request.headers):
             return form("/", error=_("This form was sent from another site. Please sign in here."), status=403)
-        body = await bounded_body(request)
-        if body is None:
+        fields = await read_form(request)
+        if fields is None:
             return form("/", error=_("That was too long. Please type your e-mail address and password."), status=413)
-        fields = {name: values[0] for name, values in parse_qs(body.decode("utf-8", "replace")).items()}
         target = local_path(fields.get("next", "/"))
         if "ticket" in fields:
             return await self._enter(request, target, fields["ticket"], fields.get("code", "").strip())
@@ -87,14 +86,6 @@ class SignIn:
         return response
 
 
-def local_path(wanted: str) -> str:
-    """`wanted` when it is a path of this site, else `/`. What a browser could read as another host is not."""
-    parts = urlsplit(wanted[:500])
-    is_path = wanted.startswith("/") and not wanted.startswith(("//", "/\\")) and not parts.netloc
-    is_plain = "\\" not in wanted and wanted.isprintable() and wanted.isascii()
-    return wanted[:500] if is_path and is_plain and not wanted.startswith("/sign-") else "/"
-
-
 def form(target: str, email: str = "", error: str = "", status: int = 200) -> HTMLResponse:
     """The page, with what went wrong in words and what was typed kept, except the password."""
     described = ' aria-describedby="error" aria-invalid="true"' if error else ""
@@ -124,7 +115,7 @@ def code_form(target: str, ticket: str, error: str = "", status: int = 200) -> H
 def _card(target: str, fields: str, help_text: str, error: str, status: int) -> HTMLResponse:
     alert = f'<p class="bf-alert" role="alert" id="error">{escape(error)}</p>' if error else ""
     page = f"""<!DOCTYPE html>
-<html lang="en" dir="ltr">
+<html lang="{look().language.code}" dir="{look().language.direction}" data-theme="{look().theme}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -147,6 +138,7 @@ def _card(target: str, fields: str, help_text: str, error: str, status: int) -> 
 <button type="submit">{escape(_("Sign in"))}</button>
 </form>
 <p class="bf-help">{help_text}</p>
+{languages(f"/sign-in?next={quote(target, safe='/')}")}
 </div>
 </main>
 </body>
@@ -169,13 +161,3 @@ def _waiting() -> str:
 
 def _away() -> str:
     return _("The system cannot be reached right now. Nothing is lost: the terminals keep recording. Try again.")
-
-
-async def bounded_body(request: Request) -> bytes | None:
-    """The body of a form, None for one that is too long."""
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FORM:
-            return None
-    return body

@@ -17,7 +17,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from biometric_flow.api.gateway import Me
-from biometric_flow.dashboard.words import _
+from biometric_flow.dashboard.account_menu import menu
+from biometric_flow.dashboard.look import look
+from biometric_flow.dashboard.words import _, noted
+from biometric_flow.runtime.web import dumps
 
 BUNDLE: Final = Path(streamlit.__file__).parent / "static"
 ASSETS: Final = Path(__file__).parent / "assets"
@@ -126,16 +129,16 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
 )
 
 PAGES: Final = {
-    "overview": ("/", "Overview"),
-    "live": ("/live", "Live"),
-    "devices": ("/devices", "Devices"),
-    "exceptions": ("/exceptions", "Exceptions"),
-    "people": ("/people", "People"),
-    "punches": ("/punches", "Punches"),
-    "workdays": ("/workdays", "Workdays"),
-    "requests": ("/requests", "Requests"),
-    "periods": ("/periods", "Periods"),
-    "audit": ("/audit", "Audit"),
+    "overview": ("/", noted("Overview")),
+    "live": ("/live", noted("Live")),
+    "devices": ("/devices", noted("Devices")),
+    "exceptions": ("/exceptions", noted("Exceptions")),
+    "people": ("/people", noted("People")),
+    "punches": ("/punches", noted("Punches")),
+    "workdays": ("/workdays", noted("Workdays")),
+    "requests": ("/requests", noted("Requests")),
+    "periods": ("/periods", noted("Periods")),
+    "audit": ("/audit", noted("Audit")),
 }
 """Page name as the gateway says it in `Me.pages` -> path and title, in the order of the navigation."""
 
@@ -158,11 +161,22 @@ def plain_page(me: Me, path: str, title: str, body: str) -> str:
     return _shell(me, path, "", f'<main class="bf-message"><h1>{escape(title)}</h1>{body}</main>')
 
 
+_PILL: Final = {
+    "live": noted("Live"),
+    "connecting": noted("Connecting"),
+    "delayed": noted("Delayed {n} s"),
+    "stale": noted("Stale since {time}"),
+    "offline": noted("Offline since {time}"),
+    "signed-out": noted("Signed out"),
+}
+
+
 def _shell(me: Me, path: str, head: str, body: str) -> str:
     links = _navigation(me, path)
-    initials = "".join(word[0] for word in me.name.split()[:2]).upper() or "?"
+    chosen = look()
+    pill = escape(dumps({state: _(text) for state, text in _PILL.items()}))
     return f"""<!DOCTYPE html>
-<html lang="en" dir="ltr">
+<html lang="{chosen.language.code}" dir="{chosen.language.direction}" data-theme="{chosen.theme}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -181,20 +195,9 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <img src="{ASSETS_URL}/logo.svg" alt="" width="28" height="28">
 <span class="bf-brand-name">BiometricFlow</span></a>
 <bdi class="bf-tenant">{escape(me.tenant_name)}</bdi>
-{_search(me)}<span class="bf-pill" role="status" data-state="connecting">{escape(_("Connecting"))}</span>
-<details class="bf-account">
-<summary aria-label="{escape(_("Account of {name}", name=me.name))}">
-<span aria-hidden="true">{escape(initials)}</span></summary>
-<div class="bf-menu">
-<p class="bf-menu-name"><bdi>{escape(me.name)}</bdi></p>
-<p class="bf-menu-detail"><bdi>{escape(me.email)}</bdi></p>
-<p class="bf-menu-detail">{escape(me.role.replace("_", " ").capitalize())}</p>
-<label class="bf-menu-switch"><input type="checkbox" id="bf-shortcuts" checked>
-{escape(_("Shortcut / for search"))}</label>
-<p class="bf-menu-link"><a href="/account">{escape(_("Account and second step"))}</a></p>
-<form method="post" action="/sign-out"><button type="submit">{escape(_("Sign out"))}</button></form>
-</div>
-</details>
+{_search(me)}
+<span class="bf-pill" role="status" data-state="connecting" data-words="{pill}">{escape(_("Connecting"))}</span>
+{menu(me)}
 </header>
 <nav class="bf-nav" aria-label="{escape(_("Pages"))}"><ul>
 {links}

@@ -1,9 +1,10 @@
 """What two pages or more use: the login behind a page, regions drawn by our script, the scope bar, the drawn states."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import replace
 from datetime import date
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -13,6 +14,7 @@ import structlog
 from biometric_flow.api.clients import GatewayClient, GatewayProblem, GatewayUnreachable
 from biometric_flow.api.hours import DepartmentView
 from biometric_flow.dashboard.login import Login, SignedOut, installed
+from biometric_flow.dashboard.look import COOKIE, made_for, read_look
 from biometric_flow.dashboard.scope import Scope, read_scope, scope_view
 from biometric_flow.dashboard.static import ASSETS_URL
 from biometric_flow.dashboard.words import _
@@ -40,6 +42,7 @@ def draw(kind: str, data: Any, key: str | None = None, act: Callable[[dict[str, 
     def acted() -> None:
         order = (st.session_state.get(name) or {}).get("act")
         if act is not None and isinstance(order, dict):
+            speak()
             _in_use()
             act(order)
 
@@ -178,65 +181,42 @@ def scope(*, has_departments: bool = False, search: str = "") -> tuple[Scope, di
     return known, names
 
 
-def locations(places: Mapping[str, str]) -> list[str]:
-    """The Location(s) filter, kept in the URL as `?loc=cairo,dhaka`; none chosen means all."""
-    return choices("loc", _("Locations"), places, _("All locations"))
+def named(name: str, options: Collection[str]) -> list[str]:
+    """What the address names, such as `?loc=cairo,dhaka`; what nobody offers is dropped, none means all."""
+    return [part for part in st.query_params.get(name, "")[:400].split(",") if part in options]
 
 
-def choices(name: str, label: str, options: Mapping[str, str], none: str) -> list[str]:
-    """Several of these options, kept in the URL by their keys; what the URL names and nobody offers is dropped."""
-    written = st.query_params.get(name, "")
-    _follow_url(name, written, [key for key in written.split(",") if key in options])
-    chosen = st.multiselect(
-        label, list(options), format_func=lambda key: options[key], placeholder=none, key=name, on_change=_in_use
-    )
-    _write_url(name, ",".join(chosen))
-    return chosen
+def searched() -> str:
+    """The words that the address searches for."""
+    return str(st.query_params.get("q", ""))[:100]
 
 
-def choice(name: str, label: str, options: Mapping[str, str], none: str) -> str | None:
-    """One of these options or none, kept in the URL by its key."""
-    written = st.query_params.get(name, "")
-    _follow_url(name, written, written if written in options else None)
-    chosen: str | None = st.selectbox(
-        label,
-        list(options),
-        format_func=lambda key: options[key],
-        index=None,
-        placeholder=none,
-        key=name,
-        on_change=_in_use,
-    )
-    _write_url(name, chosen or "")
-    return chosen
+def fragment(run_every: int | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """`st.fragment` in the reader's language: each run is a thread of its own, which knows nothing of its reader."""
+
+    def wrap(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def spoken(*arguments: object) -> None:
+            speak()
+            function(*arguments)
+
+        return st.fragment(spoken, run_every=run_every)
+
+    return wrap
 
 
-def words(name: str, label: str, none: str) -> str:
-    """A text to search for, kept in the URL."""
-    written = st.query_params.get(name, "")[:100]
-    _follow_url(name, written, written)
-    text = st.text_input(label, placeholder=none, key=name, max_chars=100, on_change=_in_use)
-    _write_url(name, text)
-    return text
+def speak() -> None:
+    """Make the texts of this run for whoever reads this page."""
+    made_for(read_look(st.query_params.to_dict(), st.context.cookies.get(COOKIE, ""), _accepted()))
+
+
+def _accepted() -> str:
+    return str(st.context.headers.get("Accept-Language") or "")
 
 
 def _in_use() -> None:
-    """A filter was changed by a person: their login is in use, though only a fragment runs."""
+    """A person did something: their login is in use, though only a fragment runs."""
     logins, cookie_name = installed()
     login = logins.find(st.context.cookies.get(cookie_name))
     if login is not None:
         logins.touch(login)
-
-
-def _follow_url(name: str, written: str, value: object) -> None:
-    """A link or the back button changed the URL: the widget follows. (`bind` would write labels, not keys.)"""
-    if name not in st.session_state or st.session_state.get(f"url {name}") != written:
-        st.session_state[name] = value
-
-
-def _write_url(name: str, text: str) -> None:
-    st.session_state[f"url {name}"] = text
-    if text:
-        st.query_params[name] = text
-    elif name in st.query_params:
-        del st.query_params[name]

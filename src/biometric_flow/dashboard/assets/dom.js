@@ -22,15 +22,21 @@ function fill(node, props, children) {
   return node;
 }
 
+// Arrows point the way that the text runs.
+const isMirrored = document.documentElement.dir === "rtl";
+export const [BACK, BEFORE, AFTER] = isMirrored ? ["→", "›", "‹"] : ["←", "‹", "›"];
+
 const assets = new URL(".", import.meta.url).pathname;
 
 export function icon(name) {
   return svg("svg", { class: "bf-icon", "aria-hidden": "true" }, svg("use", { href: `${assets}icons.svg#${name}` }));
 }
 
-const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto", style: "short" });
-const exact = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
-const clock = new Intl.DateTimeFormat(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+// Digits are Latin in every language, as in the texts that Python makes.
+const spoken = `${document.documentElement.lang}-u-nu-latn`;
+const relative = new Intl.RelativeTimeFormat(spoken, { numeric: "auto", style: "short" });
+const exact = new Intl.DateTimeFormat(spoken, { dateStyle: "medium", timeStyle: "medium" });
+const clock = new Intl.DateTimeFormat(spoken, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 
 function ago(moment) {

@@ -27,7 +27,8 @@ export function scope(root, view) {
     ...view.fields.map(select), ...view.days.map(day),
     view.search ? labelled(view.search, h("input", { type: "search", value: view.search.value, maxlength: 80,
       "data-focus": "q", onchange: (event) => go({ q: event.target.value.trim() }) })) : "",
-    h("div", { class: "bf-chips" }, view.presets.map(preset)));
+    view.presets.length ? h("div", { class: "bf-chips" }, view.presets.map(preset)) : "",
+    view.note ? h("p", { class: "bf-quiet" }, h("bdi", null, view.note)) : "");
 }
 
 export function badge([shape, word, tone]) {

@@ -71,7 +71,7 @@ async function run() {
     abort = new AbortController();
     try {
       const headers = { Accept: "text/event-stream", ...(lastId && { "Last-Event-ID": lastId }) };
-      const response = await fetch("/live/stream", { headers, signal: abort.signal, cache: "no-store" });
+      const response = await fetch(`/live/stream?lang=${document.documentElement.lang}`, { headers, signal: abort.signal, cache: "no-store" });
       if (response.status === 401) return leave();
       if (response.ok) {
         pause = 500;
@@ -98,16 +98,18 @@ export function leave() {
   setTimeout(() => location.assign(`/sign-in?next=${encodeURIComponent(here)}`), 1200);
 }
 
+const words = JSON.parse(document.querySelector(".bf-pill")?.dataset.words || "{}");
+
 function show() {
   const pill = document.querySelector(".bf-pill");
   const age = Math.round((Date.now() - status.heard) / 1000);
   let state = "live";
-  let text = "Live";
-  if (status.signedOut) [state, text] = ["signed-out", "Signed out"];
-  else if (!navigator.onLine) [state, text] = ["offline", `Offline since ${at(status.heard)}`];
-  else if (age > 60) [state, text] = ["stale", `Stale since ${at(status.heard)}`];
-  else if (age > 15) [state, text] = ["delayed", `Delayed ${age} s`];
-  else if (status.since === null) [state, text] = ["connecting", "Connecting"];
+  if (status.signedOut) state = "signed-out";
+  else if (!navigator.onLine) state = "offline";
+  else if (age > 60) state = "stale";
+  else if (age > 15) state = "delayed";
+  else if (status.since === null) state = "connecting";
+  const text = (words[state] || "").replace("{n}", age).replace("{time}", at(status.heard));
   if (pill && pill.textContent !== text) pill.textContent = text;
   if (pill) pill.dataset.state = state;
   document.body.classList.toggle("bf-stale", state === "stale" || state === "offline");

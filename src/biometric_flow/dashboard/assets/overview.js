@@ -130,7 +130,7 @@ function place(row, head) {
     : h("span", { class: "bf-badge", "data-tone": "bad" }, `▲ ${row.fresh} `, row.as_of ? since(row.as_of) : "");
   return h("div", { role: "row", class: "bf-places-row", "data-place": row.id },
     h("span", { role: "rowheader", class: "bf-places-name" },
-      h("a", { href: row.href }, h("bdi", null, row.name)), h("span", { class: "bf-quiet" }, row.zone)),
+      h("a", { href: row.href }, h("bdi", null, row.name)), h("span", { class: "bf-quiet" }, h("bdi", null, row.zone))),
     cell(1, row.present),
     cell(2, h("span", { class: "bf-share" }, `${row.seen} / ${row.people}`,
       h("span", { class: "bf-meter", "aria-hidden": "true" }, h("span", { style: `inline-size:${row.share}%` })))),

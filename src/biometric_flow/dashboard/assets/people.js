@@ -1,5 +1,5 @@
 // People, one person's month, why a day is what it is, and the inbox of what rules could not settle.
-import { h } from "./dom.js";
+import { AFTER, BACK, BEFORE, h } from "./dom.js";
 import { bar, told } from "./acts.js";
 
 function table(name, head, rows) {
@@ -28,13 +28,13 @@ export function people(root, view) {
 
 export function month(root, view, refresh, state, act) {
   root.append(
-    h("p", { class: "bf-back" }, h("a", { href: view.back.href }, `← ${view.back.text}`)),
+    h("p", { class: "bf-back" }, h("a", { href: view.back.href }, `${BACK} ${view.back.text}`)),
     h("h1", null, h("bdi", { dir: "auto" }, view.name)),
     h("p", { class: "bf-quiet" }, h("bdi", null, view.about)),
     h("nav", { class: "bf-months", "aria-label": view.month },
-      h("a", { class: "bf-button", href: view.previous.href }, `‹ ${view.previous.text}`),
-      h("strong", null, view.month),
-      h("a", { class: "bf-button", href: view.next.href }, `${view.next.text} ›`)),
+      h("a", { class: "bf-button", href: view.previous.href }, `${BEFORE} ${view.previous.text}`),
+      h("strong", null, view.month, view.hijri ? h("span", { class: "bf-quiet bf-hijri" }, view.hijri) : null),
+      h("a", { class: "bf-button", href: view.next.href }, `${view.next.text} ${AFTER}`)),
     h("ul", { class: "bf-tiles bf-totals" }, view.totals.map((total) =>
       h("li", null, h("div", { class: "bf-tile" },
         h("span", { class: "bf-tile-label" }, total.label),
@@ -49,11 +49,11 @@ function calendar(view) {
     const inside = [h("span", { class: "bf-day-number" }, day.day), h("span", { "aria-hidden": "true" }, day.letter),
       day.is_flagged ? h("span", { class: "bf-day-flag", "aria-hidden": "true" }, "▲") : null];
     const about = { class: "bf-day", "data-tone": day.tone, title: day.word, "aria-label": day.word,
-      "aria-current": day.is_chosen ? "date" : null };
+      "aria-current": day.is_chosen ? "date" : null, "data-weekend": day.is_weekend ? "true" : null };
     return h("li", null, day.href ? h("a", { ...about, href: day.href }, inside) : h("span", about, inside));
   };
   return h("div", { class: "bf-card bf-calendar" },
-    h("div", { class: "bf-weekdays", "aria-hidden": "true" }, view.weekdays.map((text) => h("span", null, text))),
+    h("div", { class: "bf-weekdays", "aria-hidden": "true" }, view.weekdays.map((one) => h("span", { class: one.is_weekend ? "bf-weekend" : null }, one.text))),
     h("ol", { class: "bf-days", style: `--bf-indent: ${view.indent + 1}` }, view.calendar.map(cell)));
 }
 
@@ -82,7 +82,7 @@ export function inbox(root, view) {
   }
   root.append(h("div", { class: "bf-card" }, table(view.count, view.head, view.rows.map((row) =>
     h("tr", null,
-      h("th", { scope: "row" }, h("a", { href: row.href }, row.date)),
+      h("th", { scope: "row" }, h("a", { href: row.href }, row.date), row.hijri ? h("div", { class: "bf-quiet" }, row.hijri) : null),
       h("td", null, h("bdi", { dir: "auto" }, row.name), h("span", { class: "bf-quiet" }, ` ${row.number}`)),
       h("td", null, row.what),
       h("td", null, badge(row.badge)),

@@ -1,5 +1,5 @@
 // One pay period: its steps, what is in the way, what can be done, its files and its history.
-import { h, since } from "./dom.js";
+import { BACK, h, since } from "./dom.js";
 import { bar, told } from "./acts.js";
 import { badge } from "./listing.js";
 
@@ -9,7 +9,7 @@ export function period(root, view, refresh, state, act) {
     h("span", { class: "bf-unseen" }, one.is_done ? " ✓" : ""));
   const link = (one) => (one.href ? h("a", { href: one.href }, one.text) : one.text);
   root.append(
-    h("p", { class: "bf-back" }, h("a", { href: view.back.href }, `← ${view.back.text}`)),
+    h("p", { class: "bf-back" }, h("a", { href: view.back.href }, `${BACK} ${view.back.text}`)),
     h("div", { class: "bf-card-head" },
       h("div", null, h("h1", null, h("bdi", null, view.title)), h("p", { class: "bf-quiet" }, view.about)),
       badge(view.badge)),

@@ -26,6 +26,8 @@ document.addEventListener("click", (event) => {
       if (here.get(name)) target.searchParams.set(name, here.get(name));
     }
   }
+  const lang = new URLSearchParams(location.search).get("lang"); // so does a language that the address names
+  if (lang) target.searchParams.set("lang", lang);
   history.pushState({}, "", target);
   dispatchEvent(new PopStateEvent("popstate")); // Streamlit runs the page of the new address.
   document.querySelector("[data-testid='stMain']").scrollTo(0, 0);
@@ -64,6 +66,13 @@ document.addEventListener("keydown", (event) => {
     account.open = false;
     account.querySelector("summary").focus();
   }
+});
+
+// The form of the account menu leads back to where it was opened, in the language that it chose.
+document.querySelector(".bf-look")?.addEventListener("submit", (event) => {
+  const here = new URL(location.href);
+  here.searchParams.delete("lang");
+  event.target.elements.next.value = here.pathname + here.search;
 });
 
 // One-letter shortcuts can be switched off, for people who speak to their computer (WCAG 2.1.4).

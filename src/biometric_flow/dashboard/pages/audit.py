@@ -15,7 +15,7 @@ def draw() -> None:
     _list()
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _list() -> None:
     first = widgets.ask("audit", lambda client, token: client.ask(AuditPage, "GET", "/v1/audit", token, {"limit": 1}))
     if first is None:

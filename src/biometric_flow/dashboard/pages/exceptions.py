@@ -1,9 +1,8 @@
 """Exceptions: what could rules not settle by themselves?"""
 
-import streamlit as st
-
 from biometric_flow.api.hours import IrregularityPage
 from biometric_flow.dashboard import widgets
+from biometric_flow.dashboard.scope import filters, location_field, select
 from biometric_flow.dashboard.views.people import inbox, kinds
 from biometric_flow.dashboard.words import _
 
@@ -18,17 +17,17 @@ def draw() -> None:
     _list()
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _list() -> None:
     places = widgets.ask("places", lambda client, token: client.places(token))
     everything = widgets.ask("counts", lambda client, token: client.ask(IrregularityPage, "GET", PATH, token, ONE))
     if places is None or everything is None:
         return
-    left, right = st.columns(2)
-    with left:
-        place = widgets.choice("loc", _("Location"), {place.id: place.name for place in places}, _("All locations"))
-    with right:
-        code = widgets.choice("kind", _("Kind"), kinds(everything.counts), _("Any kind"))
+    names, offered = {place.id: place.name for place in places}, kinds(everything.counts)
+    place = next(iter(widgets.named("loc", names)), None)
+    code = next(iter(widgets.named("kind", offered)), None)
+    kind = select("kind", _("Kind"), _("Any kind"), offered, code or "")
+    widgets.draw("scope", filters([location_field(names, [place] if place else []), kind]))
     query = {"place": place, "irregularity": code, "limit": SHOWN}
     page = widgets.ask(
         f"irregularities {place} {code}", lambda client, token: client.ask(IrregularityPage, "GET", PATH, token, query)

@@ -1,8 +1,7 @@
 """Live: the newest punches as they happen."""
 
-import streamlit as st
-
 from biometric_flow.dashboard import widgets
+from biometric_flow.dashboard.scope import filters, location_field
 from biometric_flow.dashboard.views.feed import SHOWN, feed
 from biometric_flow.dashboard.words import _
 
@@ -13,13 +12,14 @@ def draw() -> None:
     _feed()
 
 
-@st.fragment
+@widgets.fragment()
 def _feed() -> None:
     places = widgets.ask("places", lambda client, token: client.places(token))
     if places is None:
         return
     names = {place.id: place.name for place in places}
-    wanted = widgets.locations(names)
+    wanted = widgets.named("loc", names)
+    widgets.draw("scope", filters([location_field(names, wanted)]))
     asked_at = widgets.moment()
     punches = widgets.ask(None, lambda client, token: client.latest_punches(token, wanted, SHOWN))
     if punches is not None:

@@ -1,7 +1,5 @@
 """Overview: is today normal?"""
 
-import streamlit as st
-
 from biometric_flow.dashboard import charts, widgets
 from biometric_flow.dashboard.views.overview import attention, places_table, shared_weekday, tiles
 from biometric_flow.dashboard.words import _
@@ -13,7 +11,7 @@ def draw() -> None:
     _today()
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _today() -> None:
     overview = widgets.ask("overview", lambda client, token: client.overview(token))
     if overview is None:

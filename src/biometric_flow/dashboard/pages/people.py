@@ -10,6 +10,7 @@ import streamlit as st
 
 from biometric_flow.api.hours import PersonRecord, PersonRecordPage, Preview, WorkdayExplained, WorkdayPage
 from biometric_flow.dashboard import widgets
+from biometric_flow.dashboard.scope import filters, location_field
 from biometric_flow.dashboard.views.people import month_view, people_table
 from biometric_flow.dashboard.words import _
 
@@ -26,17 +27,14 @@ def draw() -> None:
         _month(person)
 
 
-@st.fragment
+@widgets.fragment()
 def _list() -> None:
     places = widgets.ask("places", lambda client, token: client.places(token))
     if places is None:
         return
     names = {place.id: place.name for place in places}
-    left, right = st.columns(2)
-    with left:
-        wanted = widgets.locations(names)
-    with right:
-        text = widgets.words("q", _("Search"), _("Name or number"))
+    wanted, text = widgets.named("loc", names), widgets.searched()
+    widgets.draw("scope", filters([location_field(names, wanted)], _("Name or number"), text))
     query: dict[str, str | int | None] = {"limit": SHOWN, "q": text or None}
     people = widgets.ask(
         f"people {text}", lambda client, token: client.ask(PersonRecordPage, "GET", "/v1/people", token, query)
@@ -47,7 +45,7 @@ def _list() -> None:
         widgets.draw("people", people_table(rows, names, month, people.next_cursor is not None))
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _month(person: UUID) -> None:
     record = widgets.ask(
         f"person {person}", lambda client, token: client.ask(PersonRecord, "GET", f"/v1/people/{person}", token)
@@ -75,14 +73,13 @@ def _month(person: UUID) -> None:
             f"why {person} {day}",
             lambda client, token: client.ask(WorkdayExplained, "GET", f"/v1/workdays/{person}/{day}/explain", token),
         )
-    view = {**month_view(record, days.items, first, told), "told": widgets.told()}
+    view = {**month_view(record, days.items, first, told, _zone(record)), "told": widgets.told()}
     widgets.draw("month", view, act=lambda order: _ask_for(record, day, order))
 
 
 def _ask_for(record: PersonRecord, day: date | None, order: dict[str, Any]) -> None:
     """Ask for a punch that no terminal saw; its time is on the person's own clock."""
-    places = widgets.ask("places", lambda client, token: client.places(token)) or []
-    zone = record.zone or next((place.zone for place in places if place.id == record.place), None)
+    zone = _zone(record)
     at, reason = _time(str(order.get("time", ""))), str(order.get("reason", "")).strip()
     state = str(order.get("state", ""))
     if day is None or zone is None or at is None or len(reason) < 3 or state not in ("0", "1", "2", "3"):
@@ -97,6 +94,11 @@ def _ask_for(record: PersonRecord, day: date | None, order: dict[str, Any]) -> N
     }
     done = _("Asked for. Somebody else decides it on the page Requests.")
     widgets.order(Preview, "POST", "/v1/regularisations", {"items": [item]}, done)
+
+
+def _zone(record: PersonRecord) -> str | None:
+    places = widgets.ask("places", lambda client, token: client.places(token)) or []
+    return record.zone or next((place.zone for place in places if place.id == record.place), None)
 
 
 def _uuid(text: str) -> UUID | None:

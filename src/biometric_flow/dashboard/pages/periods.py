@@ -25,14 +25,14 @@ def draw() -> None:
         _list()
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _list() -> None:
     page = widgets.ask("periods", lambda client, token: client.ask(PeriodPage, "GET", PATH, token))
     if page is not None:
         widgets.draw("listing", {**periods(page), "told": widgets.told()}, act=_make)
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _one(chosen: str) -> None:
     path = f"{PATH}/{chosen}"
     found = widgets.ask(f"period {chosen}", lambda client, token: client.ask(PeriodView, "GET", path, token))

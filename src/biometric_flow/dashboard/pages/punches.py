@@ -3,8 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import streamlit as st
-
 from biometric_flow.api.clients import GatewayClient
 from biometric_flow.api.gateway import GatewayPunch
 from biometric_flow.dashboard import widgets
@@ -20,7 +18,7 @@ def draw() -> None:
     _list()
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _list() -> None:
     scoped = widgets.scope(search=_("PIN"))
     if scoped is None:

@@ -23,7 +23,7 @@ def draw() -> None:
     _list()
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _list() -> None:
     asked = st.query_params.get("status", "requested")
     status = asked if asked in STATUSES else "requested"

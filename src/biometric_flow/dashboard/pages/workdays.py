@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import streamlit as st
-
 from biometric_flow.api.clients import GatewayClient
 from biometric_flow.api.hours import WorkdayPage, WorkdayView
 from biometric_flow.dashboard import widgets
@@ -19,7 +17,7 @@ def draw() -> None:
     _list()
 
 
-@st.fragment(run_every=widgets.REFRESH_SECONDS)
+@widgets.fragment(widgets.REFRESH_SECONDS)
 def _list() -> None:
     scoped = widgets.scope(has_departments=True)
     if scoped is None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from biometric_flow.api.audit import AuditEntry
 from biometric_flow.dashboard.views.listing import badge, cell, link, listing, nothing, short
-from biometric_flow.dashboard.words import _, counted, number
+from biometric_flow.dashboard.words import _, counted, moment_text, number
 
 PAGE = 200
 """Entries on one page."""
@@ -16,7 +16,7 @@ def audit(items: Sequence[AuditEntry], head: int, after: int, me: str) -> dict[s
     rows = [
         [
             cell(number(entry.sequence), is_number=True),
-            cell(f"{entry.at:%Y-%m-%d %H:%M:%S}", detail=_("UTC"), is_number=True),
+            cell(moment_text(entry.at), detail=_("UTC"), is_number=True),
             _actor(entry.actor, me, entry.source),
             cell(entry.operation, detail=", ".join(_about(*pair) for pair in sorted(entry.scope.items()))),
             _result(entry.result),

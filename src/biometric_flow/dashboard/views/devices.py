@@ -4,19 +4,19 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from biometric_flow.api.gateway import TerminalStatus
-from biometric_flow.dashboard.words import _, number
+from biometric_flow.dashboard.words import _, noted, number
 from biometric_flow.model.terminal import TerminalState
 
 DRIFT_LIMIT_MS: Final = 30_000
 CAPACITY_LIMIT_PERCENT: Final = 90
 
 STATES: Final[Mapping[str, tuple[str, str, str]]] = {
-    TerminalState.ONLINE: ("●", "Online", "ok"),
-    TerminalState.LATE: ("◐", "Late", "warn"),
-    TerminalState.OFFLINE: ("▲", "Offline", "bad"),
-    TerminalState.BLOCKED: ("■", "Blocked", "bad"),
-    TerminalState.NEW: ("○", "New", "unknown"),
-    TerminalState.DISABLED: ("○", "Switched off", "unknown"),
+    TerminalState.ONLINE: ("●", noted("Online"), "ok"),
+    TerminalState.LATE: ("◐", noted("Late"), "warn"),
+    TerminalState.OFFLINE: ("▲", noted("Offline"), "bad"),
+    TerminalState.BLOCKED: ("■", noted("Blocked"), "bad"),
+    TerminalState.NEW: ("○", noted("New"), "unknown"),
+    TerminalState.DISABLED: ("○", noted("Switched off"), "unknown"),
 }
 """State -> shape, word, tone: never colour alone."""
 

@@ -6,28 +6,28 @@ from typing import Any, Final
 
 from biometric_flow.api.gateway import GatewayPunch
 from biometric_flow.dashboard.views.overview import zone_city
-from biometric_flow.dashboard.words import _
+from biometric_flow.dashboard.words import _, day_text, moment_text, noted
 from biometric_flow.model.punch import PunchState
 
 LATE: Final = timedelta(minutes=5)
 """A punch that reached us this long after the touch is marked: the terminal or its line was away."""
 
 _DIRECTIONS: Final[dict[int, tuple[str, str, str]]] = {
-    PunchState.CHECK_IN: ("in", "→", "Check in"),
-    PunchState.CHECK_OUT: ("out", "←", "Check out"),
-    PunchState.BREAK_OUT: ("out", "←", "Break start"),
-    PunchState.BREAK_IN: ("in", "→", "Break end"),
-    PunchState.OVERTIME_IN: ("in", "→", "Overtime start"),
-    PunchState.OVERTIME_OUT: ("out", "←", "Overtime end"),
+    PunchState.CHECK_IN: ("in", noted("→"), noted("Check in")),
+    PunchState.CHECK_OUT: ("out", noted("←"), noted("Check out")),
+    PunchState.BREAK_OUT: ("out", noted("←"), noted("Break start")),
+    PunchState.BREAK_IN: ("in", noted("→"), noted("Break end")),
+    PunchState.OVERTIME_IN: ("in", noted("→"), noted("Overtime start")),
+    PunchState.OVERTIME_OUT: ("out", noted("←"), noted("Overtime end")),
 }
 _METHODS: Final = {
-    0: ("pin", "PIN"),
-    1: ("fingerprint", "Fingerprint"),
-    2: ("card", "Card"),
-    3: ("pin", "PIN"),
-    4: ("card", "Card"),
-    15: ("face", "Face"),
-    25: ("palm", "Palm"),
+    0: ("pin", noted("PIN")),
+    1: ("fingerprint", noted("Fingerprint")),
+    2: ("card", noted("Card")),
+    3: ("pin", noted("PIN")),
+    4: ("card", noted("Card")),
+    15: ("face", noted("Face")),
+    25: ("palm", noted("Palm")),
 }
 """Raw verify bytes that mean the same on every firmware seen; all others are shown by number."""
 
@@ -56,14 +56,14 @@ def feed(
 
 def feed_row(punch: GatewayPunch, place_name: str) -> dict[str, Any]:
     """One punch as a line of the feed; names are text, whatever they contain."""
-    direction, arrow, word = _DIRECTIONS.get(punch.state, ("none", "·", "Punch"))
+    direction, arrow, word = _DIRECTIONS.get(punch.state, ("none", "·", noted("Punch")))
     icon, method = _METHODS.get(punch.verify, ("other", ""))
     is_late = punch.received_at - punch.instant > LATE
     return {
         "position": punch.position,
         "time": punch.local_time.strftime("%H:%M:%S"),
-        "date": punch.local_time.strftime("%Y-%m-%d"),
-        "exact": f"{punch.local_time:%Y-%m-%d %H:%M:%S} {punch.zone}",
+        "date": day_text(punch.local_time.date()),
+        "exact": f"{moment_text(punch.local_time)} {punch.zone}",
         "instant": punch.instant.isoformat(),
         "zone": zone_city(punch.zone),
         "name": punch.name or _("Person {pin}", pin=punch.pin),
@@ -72,7 +72,7 @@ def feed_row(punch: GatewayPunch, place_name: str) -> dict[str, Any]:
         "place_name": place_name,
         "terminal": punch.terminal_name or punch.terminal,
         "direction": direction,
-        "arrow": arrow,
+        "arrow": _(arrow),
         "word": _(word),
         "icon": icon,
         "method": _(method) if method else _("Method {n}", n=punch.verify),

@@ -7,26 +7,34 @@ from zoneinfo import ZoneInfo
 
 from biometric_flow.api.gateway import Attention, Kpis, PlaceFreshness, PlaceToday
 from biometric_flow.dashboard.charts import sparkline
-from biometric_flow.dashboard.words import _, counted, number
+from biometric_flow.dashboard.words import _, counted, noted, number
 
 View = dict[str, Any]
 """JSON for one region: only text, numbers, lists and more of the same."""
 
 MAX_ATTENTION: Final = 7
-WEEKDAYS: Final = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturdays", "Sundays")
+WEEKDAYS: Final = (
+    noted("Mondays"),
+    noted("Tuesdays"),
+    noted("Wednesdays"),
+    noted("Thursdays"),
+    noted("Fridays"),
+    noted("Saturdays"),
+    noted(noted("Sundays")),
+)
 
 _ATTENTION: Final = {
-    "checkpoint_refused": ("bad", "■", "Ledger"),
-    "witness_refused": ("bad", "■", "Witness"),
-    "witness_silent": ("warn", "◐", "Witness"),
-    "place_silent": ("bad", "▲", "Place silent"),
-    "terminal_offline": ("bad", "▲", "Offline"),
-    "terminal_blocked": ("bad", "■", "Blocked"),
-    "clock_drift": ("warn", "◐", "Clock"),
-    "quarantine": ("warn", "◐", "Unreadable rows"),
-    "no_comm_key": ("warn", "◐", "No key"),
-    "terminal_alarm": ("bad", "■", "Alarm"),
-    "terminal_finding": ("warn", "◐", "Finding"),
+    "checkpoint_refused": ("bad", "■", noted("Ledger")),
+    "witness_refused": ("bad", "■", noted("Witness")),
+    "witness_silent": ("warn", "◐", noted("Witness")),
+    "place_silent": ("bad", "▲", noted("Place silent")),
+    "terminal_offline": ("bad", "▲", noted("Offline")),
+    "terminal_blocked": ("bad", "■", noted("Blocked")),
+    "clock_drift": ("warn", "◐", noted("Clock")),
+    "quarantine": ("warn", "◐", noted("Unreadable rows")),
+    "no_comm_key": ("warn", "◐", noted("No key")),
+    "terminal_alarm": ("bad", "■", noted("Alarm")),
+    "terminal_finding": ("warn", "◐", noted("Finding")),
 }
 
 

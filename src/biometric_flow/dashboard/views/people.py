@@ -1,50 +1,63 @@
 """The people, one person's month, and why one of their days is what it is."""
 
 from calendar import monthrange
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
 from biometric_flow.api.hours import Irregularity, IrregularityPage, PersonRecord, WorkdayExplained, WorkdayView
-from biometric_flow.dashboard.words import _, counted, number
+from biometric_flow.dashboard.words import (
+    _,
+    counted,
+    day_text,
+    hijri,
+    hijri_span,
+    month_text,
+    noted,
+    number,
+    week_of,
+    weekday_text,
+)
 
 View = dict[str, Any]
 
 STATUSES: Final[Mapping[str, tuple[str, str, str, str]]] = {
-    "present": ("P", "●", "Present", "ok"),
-    "half_day": ("½", "◐", "Half day", "warn"),
-    "absent": ("A", "■", "Absent", "bad"),
-    "incomplete": ("?", "▲", "Punch missing", "bad"),
-    "leave": ("L", "○", "Leave", "unknown"),
-    "holiday": ("H", "○", "Holiday", "unknown"),
-    "holiday_worked": ("H", "●", "Holiday worked", "ok"),
-    "rest": ("·", "○", "Day off", "unknown"),
-    "off": ("·", "○", "Day off", "unknown"),
-    "rest_worked": ("R", "●", "Day off worked", "ok"),
-    "in_progress": ("…", "◐", "At work", "ok"),
-    "pending": ("…", "○", "Still to come", "unknown"),
+    "present": (noted("P"), "●", noted("Present"), "ok"),
+    "half_day": ("½", "◐", noted("Half day"), "warn"),
+    "absent": (noted("A"), "■", noted("Absent"), "bad"),
+    "incomplete": ("?", "▲", noted("Punch missing"), "bad"),
+    "leave": (noted("L"), "○", noted("Leave"), "unknown"),
+    "holiday": (noted("H"), "○", noted("Holiday"), "unknown"),
+    "holiday_worked": (noted("H"), "●", noted("Holiday worked"), "ok"),
+    "rest": ("·", "○", noted("Day off"), "unknown"),
+    "off": ("·", "○", noted("Day off"), "unknown"),
+    "rest_worked": (noted("R"), "●", noted("Day off worked"), "ok"),
+    "in_progress": ("…", "◐", noted("At work"), "ok"),
+    "pending": ("…", "○", noted("Still to come"), "unknown"),
 }
 """Status -> letter in the calendar, shape, word, tone: never colour alone."""
 
 IRREGULARITIES: Final[Mapping[str, str]] = {
-    "MISSING_IN": "Check-in missing",
-    "MISSING_OUT": "Check-out missing",
-    "MISSING_BREAK_IN": "End of a break missing",
-    "MISSING_BREAK_OUT": "Start of a break missing",
-    "DOUBLE_IN": "Checked in twice",
-    "DOUBLE_BREAK": "Break begun twice",
-    "UNKNOWN_CODE": "Key without a meaning",
-    "UNSCHEDULED": "Worked without a shift",
-    "IN_PROGRESS": "At work now",
-    "OT_CAP": "Overtime beyond the cap",
-    "REST_SHORT": "Too little rest before",
-    "SPAN_LONG": "Too long from first to last punch",
-    "CONSECUTIVE_LONG": "Too long without a break",
-    "WORKED_ON_LEAVE": "Worked on leave",
+    "MISSING_IN": noted("Check-in missing"),
+    "MISSING_OUT": noted("Check-out missing"),
+    "MISSING_BREAK_IN": noted("End of a break missing"),
+    "MISSING_BREAK_OUT": noted("Start of a break missing"),
+    "DOUBLE_IN": noted("Checked in twice"),
+    "DOUBLE_BREAK": noted("Break begun twice"),
+    "UNKNOWN_CODE": noted("Key without a meaning"),
+    "UNSCHEDULED": noted("Worked without a shift"),
+    "IN_PROGRESS": noted("At work now"),
+    "OT_CAP": noted("Overtime beyond the cap"),
+    "REST_SHORT": noted("Too little rest before"),
+    "SPAN_LONG": noted("Too long from first to last punch"),
+    "CONSECUTIVE_LONG": noted("Too long without a break"),
+    "WORKED_ON_LEAVE": noted("Worked on leave"),
 }
 
 REGULAR: Final = "regular"
+_MONDAY: Final = date(2024, 1, 1)
+_OFF: Final = frozenset({"rest", "off", "rest_worked"})
 RUNNING: Final = "IN_PROGRESS"
 """Somebody is at work: nothing that a person could settle."""
 
@@ -72,27 +85,39 @@ def people_table(people: Sequence[PersonRecord], places: Mapping[str, str], mont
     }
 
 
-def month_view(person: PersonRecord, days: Sequence[WorkdayView], first: date, told: WorkdayExplained | None) -> View:
+def month_view(
+    person: PersonRecord,
+    days: Sequence[WorkdayView],
+    first: date,
+    told: WorkdayExplained | None,
+    zone: str | None = None,
+) -> View:
     """One person's month: totals, a calendar with a letter for each day, and the days as a table."""
     by_date = {day.date: day for day in days}
     chosen = told.workday.date if told else None
     last = first.replace(day=monthrange(first.year, first.month)[1])
+    begin, weekend = week_of(zone)
+    week = [(begin + at) % 7 for at in range(7)]
+    weekend = _days_off(days) or weekend
     here = {"id": str(person.id), "month": f"{first:%Y-%m}"}
     return {
         "name": person.name,
         "about": f"{person.number} · {person.place or '–'}",
         "back": {"href": "/people", "text": _("All people")},
-        "month": f"{first:%Y-%m}",
+        "month": month_text(first),
+        "hijri": hijri_span(first, last),
         "previous": {"href": _link("/people", id=here["id"], month=_shifted(first, -1)), "text": _("Month before")},
         "next": {"href": _link("/people", id=here["id"], month=_shifted(first, 1)), "text": _("Month after")},
         "totals": _totals(days),
-        "weekdays": [_("Mon"), _("Tue"), _("Wed"), _("Thu"), _("Fri"), _("Sat"), _("Sun")],
-        "indent": first.weekday(),
+        "weekdays": [
+            {"text": weekday_text(_MONDAY + timedelta(days=at), "narrow"), "is_weekend": at in weekend} for at in week
+        ],
+        "indent": week.index(first.weekday()),
         "calendar": [
-            _cell(first.replace(day=at), by_date.get(first.replace(day=at)), here, chosen)
+            _cell(first.replace(day=at), by_date.get(first.replace(day=at)), here, chosen, weekend)
             for at in range(1, last.day + 1)
         ],
-        "head": [*map(_, ("Day", "Status", "Worked", "Planned", "Late", "Left early", "Above"))],
+        "head": [_("Day"), _("Status"), _("Worked"), _("Planned"), _("Late"), _("Left early"), _("Above")],
         "rows": [_row(day, here) for day in days if day.worked or day.scheduled or day.exceptions],
         "why": told and day_view(told),
         "empty": _("No workdays in this month."),
@@ -119,7 +144,7 @@ def _asking(day: date) -> View:
         "text": _("Ask for a missing punch"),
         "is_quiet": True,
         "dialog": {
-            "title": _("A missing punch on {day}", day=day),
+            "title": _("A missing punch on {day}", day=day_text(day)),
             "text": [text],
             "fields": [
                 {"name": "time", "label": _("Time, on the person's own clock"), "type": "time", "required": True},
@@ -138,7 +163,7 @@ def inbox(page: IrregularityPage) -> View:
     rows = [one for one in page.items if one.code != RUNNING]
     counted_all = sum(count for code, count in page.counts.items() if code != RUNNING)
     return {
-        "head": [_("Day"), _("Who"), _("What"), _("Status"), _("")],
+        "head": [_("Day"), _("Who"), _("What"), _("Status"), _("Note")],
         "rows": [_irregularity(one) for one in rows],
         "count": counted(counted_all, "{n} thing to look at", "{n} things to look at"),
         "more": _("The newest {n} are shown; choose a kind or a location.", n=number(len(rows)))
@@ -178,19 +203,31 @@ def _totals(days: Iterable[WorkdayView]) -> list[View]:
     ]
 
 
+def _days_off(days: Iterable[WorkdayView]) -> frozenset[int]:
+    """The weekdays that are this person's days off all month: their own calendar, where the days say it."""
+    seen: dict[int, bool] = {}
+    for day in days:
+        seen[day.date.weekday()] = seen.get(day.date.weekday(), True) and day.status in _OFF
+    return frozenset(at for at, is_off in seen.items() if is_off) if len(seen) == 7 else frozenset()
+
+
 def _total(label: str, value: str, detail: str) -> View:
     return {"label": label, "value": value, "detail": detail}
 
 
-def _cell(day: date, workday: WorkdayView | None, here: Mapping[str, str], chosen: date | None) -> View:
+def _cell(
+    day: date, workday: WorkdayView | None, here: Mapping[str, str], chosen: date | None, weekend: Collection[int]
+) -> View:
     letter, _shape, word, tone = STATUSES.get(workday.status, ("·", "○", workday.status, "unknown")) if workday else (
-        "", "", "No workday", "unknown"
+        "", "", noted("No workday"), "unknown"
     )  # fmt: skip
+    worked = hours(workday.worked) if workday and workday.worked else ""
     return {
         "day": str(day.day),
-        "letter": letter,
+        "is_weekend": day.weekday() in weekend,
+        "letter": _(letter),
         "tone": tone,
-        "word": f"{day:%Y-%m-%d}: {_(word)}" + (f", {hours(workday.worked)}" if workday and workday.worked else ""),
+        "word": ", ".join(part for part in (f"{day_text(day)}: {_(word)}", worked, hijri(day)) if part),
         "href": _link("/people", **here, day=day.isoformat()) if workday else "",
         "is_chosen": day == chosen,
         "is_flagged": bool(workday and set(workday.exceptions) - {RUNNING}),
@@ -202,8 +239,8 @@ def _row(day: WorkdayView, here: Mapping[str, str]) -> View:
     above = sum(minutes for tier, minutes in day.pay.items() if tier != REGULAR)
     return {
         "href": _link("/people", **here, day=day.date.isoformat()),
-        "date": f"{day.date:%Y-%m-%d}",
-        "weekday": _(f"{day.date:%a}"),
+        "date": day_text(day.date),
+        "weekday": weekday_text(day.date),
         "badge": [shape, _(word), tone],
         "cells": [_blank(minutes) for minutes in (day.worked, day.scheduled, day.late, day.early_out, above)],
         "flags": ", ".join(_(IRREGULARITIES.get(code, code)) for code in day.exceptions if code != RUNNING),
@@ -214,7 +251,8 @@ def _irregularity(one: Irregularity) -> View:
     _letter, shape, word, tone = STATUSES.get(one.status, ("", "○", one.status, "unknown"))
     return {
         "href": _link("/people", id=str(one.person), month=f"{one.date:%Y-%m}", day=one.date.isoformat()),
-        "date": f"{one.date:%Y-%m-%d}",
+        "date": day_text(one.date),
+        "hijri": hijri(one.date),
         "name": one.name,
         "number": one.number,
         "what": _(IRREGULARITIES.get(one.code, one.code)),

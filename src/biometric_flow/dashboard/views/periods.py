@@ -5,11 +5,15 @@ from typing import Any, Final
 
 from biometric_flow.api.hours import Completeness, PeriodPage, PeriodView
 from biometric_flow.dashboard.views.listing import badge, cell, link, listing, nothing
-from biometric_flow.dashboard.words import _, counted, number
+from biometric_flow.dashboard.words import _, counted, day_text, noted, number
 
 View = dict[str, Any]
 
-STATUSES: Final = {"open": ("○", "Open", "unknown"), "closed": ("◐", "Closed", "warn"), "locked": ("■", "Locked", "ok")}
+STATUSES: Final = {
+    "open": ("○", noted("Open"), "unknown"),
+    "closed": ("◐", noted("Closed"), "warn"),
+    "locked": ("■", noted("Locked"), "ok"),
+}
 OBSTACLES_SHOWN: Final = 50
 LAYOUTS: Final = (
     ("csv", "CSV"),
@@ -30,7 +34,7 @@ def periods(page: PeriodPage) -> View:
     rows = [
         [
             cell(one.id, link("/periods", id=one.id), is_name=True),
-            cell(_("{first} to {last}", first=one.first, last=one.last), is_number=True),
+            cell(_("{first} to {last}", first=day_text(one.first), last=day_text(one.last)), is_number=True),
             badge(*_status(one)),
             cell(_approvals(one)),
         ]
@@ -50,7 +54,7 @@ def period(one: PeriodView, state: Completeness | None) -> View:
     found = state.obstacles if state else []
     return {
         "title": one.id,
-        "about": _("{first} to {last}", first=one.first, last=one.last),
+        "about": _("{first} to {last}", first=day_text(one.first), last=day_text(one.last)),
         "back": {"text": _("All periods"), "href": "/periods"},
         "badge": list(_status(one)),
         "steps": _steps(one, len(found)),
@@ -90,7 +94,7 @@ def _steps(one: PeriodView, missing: int) -> list[View]:
 
 
 def _actions(one: PeriodView, missing: int) -> list[View]:
-    days = _("{first} to {last}", first=one.first, last=one.last)
+    days = _("{first} to {last}", first=day_text(one.first), last=day_text(one.last))
     if one.status == "open":
         forced = counted(missing, "{n} thing is in the way.", "{n} things are in the way.") if missing else ""
         text = _("The workdays of {days} stand from now on; what is learned later becomes adjustments.", days=days)

@@ -8,7 +8,7 @@ from biometric_flow.api.tables import Cell
 from biometric_flow.dashboard.scope import Scope
 from biometric_flow.dashboard.views.feed import feed_row
 from biometric_flow.dashboard.views.listing import SHOWN, badge, cell, link, listing, nothing
-from biometric_flow.dashboard.words import _, counted
+from biometric_flow.dashboard.words import _, counted, moment_text
 
 HEAD = ("place", "zone", "terminal", "terminal_name", "pin", "name", "local_time", "instant", "state", "verify", "id")
 """Columns of the file: names of the API, so that both can be compared."""
@@ -22,7 +22,7 @@ def punches(items: Sequence[GatewayPunch], total: int, names: Mapping[str, str],
         tone = {"in": "ok", "out": "unknown"}.get(told["direction"], "unknown")
         rows.append(
             [
-                cell(f"{punch.local_time:%Y-%m-%d %H:%M:%S}", detail=told["zone"], is_number=True),
+                cell(moment_text(punch.local_time), detail=told["zone"], is_number=True),
                 cell(told["name"], detail=punch.pin, is_name=True),
                 badge(told["arrow"], told["word"], tone, told["badge"]),
                 cell(told["terminal"], detail=told["place_name"], is_name=True),

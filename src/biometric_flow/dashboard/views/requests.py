@@ -6,15 +6,15 @@ from typing import Any, Final
 from biometric_flow.api.hours import PersonRecord, Preview, RegularisationView
 from biometric_flow.dashboard.views.listing import badge, cell, link, nothing
 from biometric_flow.dashboard.views.people import hours
-from biometric_flow.dashboard.words import _, counted, number
+from biometric_flow.dashboard.words import _, counted, day_text, hijri, moment_text, noted, number
 
 View = dict[str, Any]
 
 STATUSES: Final = {
-    "requested": ("○", "Waits", "unknown"),
-    "approved": ("●", "Approved", "ok"),
-    "rejected": ("■", "Rejected", "bad"),
-    "withdrawn": ("○", "Withdrawn", "unknown"),
+    "requested": ("○", noted("Waits"), "unknown"),
+    "approved": ("●", noted("Approved"), "ok"),
+    "rejected": ("■", noted("Rejected"), "bad"),
+    "withdrawn": ("○", noted("Withdrawn"), "unknown"),
 }
 CHANGES_SHOWN: Final = 20
 
@@ -35,7 +35,7 @@ def requests(
             for name, (_shape, word, _tone) in STATUSES.items()
         ],
         "tabs_label": _("Status"),
-        "head": [*([_("Choose")] if waits else []), *map(_, ("Day", "Who", "What", "Why", "Status"))],
+        "head": [*([_("Choose")] if waits else []), _("Day"), _("Who"), _("What"), _("Why"), _("Status")],
         "rows": [_row(one, people.get(str(one.person)), waits, me) for one in items],
         "count": _("More than {n} requests", n=number(len(items))) if has_more
         else counted(len(items), "{n} request", "{n} requests"),
@@ -58,10 +58,10 @@ def _row(one: RegularisationView, person: PersonRecord | None, waits: bool, me: 
     shape, word, tone = STATUSES[one.status]
     recorded = counted(len(one.recorded), "{n} ledger entry", "{n} ledger entries") if one.recorded else ""
     return {
-        "select": {"id": str(one.id), "label": _("Choose {name}, {day}", name=name, day=one.date),
+        "select": {"id": str(one.id), "label": _("Choose {name}, {day}", name=name, day=day_text(one.date)),
                    "why_not": _("Yours") if is_own else ""} if waits else None,
         "cells": [
-            cell(f"{one.date}", day, is_number=True),
+            cell(day_text(one.date), day, hijri(one.date), is_number=True),
             cell(name, detail=person.number if person else "", is_name=True),
             cell(_what(one)),
             cell(one.reason, is_name=True),
@@ -71,7 +71,7 @@ def _row(one: RegularisationView, person: PersonRecord | None, waits: bool, me: 
 
 
 def _what(one: RegularisationView) -> str:
-    moment = f"{one.at:%Y-%m-%d %H:%M} UTC" if one.at else ""
+    moment = _("{moment} UTC", moment=moment_text(one.at, has_seconds=False)) if one.at else ""
     match one.operation:
         case "add":
             return _("Add a punch at {time}", time=moment)
@@ -94,7 +94,7 @@ def _preview(told: Preview) -> View:
                 "text": "; ".join(
                     f"{field}: {before} → {after}" for field, (before, after) in sorted(change.fields.items())
                 ),
-                "day": f"{change.date}",
+                "day": day_text(change.date),
             }
             for change in told.changes[:CHANGES_SHOWN]
         ],

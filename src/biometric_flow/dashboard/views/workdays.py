@@ -8,7 +8,7 @@ from biometric_flow.api.tables import Cell
 from biometric_flow.dashboard.scope import Scope
 from biometric_flow.dashboard.views.listing import SHOWN, badge, cell, link, listing, nothing
 from biometric_flow.dashboard.views.people import IRREGULARITIES, REGULAR, RUNNING, STATUSES, hours
-from biometric_flow.dashboard.words import _, counted
+from biometric_flow.dashboard.words import _, counted, day_text, hijri
 
 HEAD = ("number", "name", "date", "status", "worked", "scheduled", "late", "early_out", "above_regular", "flags")
 """Columns of the file; durations are minutes."""
@@ -24,7 +24,10 @@ def workdays(items: Sequence[WorkdayView], has_more: bool, scope: Scope) -> dict
         rows.append(
             [
                 cell(
-                    f"{day.date}", link("/people", id=str(day.person), month=month, day=f"{day.date}"), is_number=True
+                    day_text(day.date),
+                    link("/people", id=str(day.person), month=month, day=f"{day.date}"),
+                    hijri(day.date),
+                    is_number=True,
                 ),
                 cell(day.name, link("/people", id=str(day.person), month=month), day.number, is_name=True),
                 badge(shape, _(word), tone, f"▲ {flags}" if flags else ""),
@@ -33,7 +36,7 @@ def workdays(items: Sequence[WorkdayView], has_more: bool, scope: Scope) -> dict
         )
     query = scope.query()
     return listing(
-        [*map(_, ("Day", "Who", "Status", "Worked", "Planned", "Late", "Left early", "Above regular"))],
+        [_("Day"), _("Who"), _("Status"), _("Worked"), _("Planned"), _("Late"), _("Left early"), _("Above regular")],
         rows,
         _("More than {n} workdays", n=len(rows)) if has_more else counted(len(rows), "{n} workday", "{n} workdays"),
         nothing(
