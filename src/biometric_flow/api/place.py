@@ -1,15 +1,31 @@
 """What a place says about itself over HTTP."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, NaiveDatetime, SecretStr, StringConstraints
+from pydantic import (
+    Base64Bytes,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NaiveDatetime,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from biometric_flow.model.ids import SERIAL, SLUG
 from biometric_flow.model.punch import Channel, QuarantineReason
 from biometric_flow.model.terminal import TerminalState
 
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
+_WALL_CLOCK: Final = {
+    "type": "string",
+    "format": "local-date-time",
+    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?$",
+}
+WallClock = Annotated[NaiveDatetime, WithJsonSchema(_WALL_CLOCK)]
+"""A terminal's own time. It has no zone, so it is none of the `date-time` of RFC 3339."""
 TerminalProtocol = Literal["pull", "push"]
 """Who dials: the place the terminal, or the terminal the place."""
 ClockRule = Literal["off", "above", "nightly"]
@@ -153,7 +169,7 @@ class PunchView(BaseModel):
     id: str = Field(description="64 hexadecimal digits, computed from the punch's contents.")
     terminal: str = Field(description="Serial number.")
     pin: str
-    local_time: datetime = Field(description="Wall-clock time as the terminal wrote it, without a zone.")
+    local_time: WallClock = Field(description="Wall-clock time as the terminal wrote it, without a zone.")
     instant: datetime = Field(description="The same in UTC, by the place's zone.")
     state: int
     verify: int
@@ -176,7 +192,7 @@ class TouchRead(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     pin: str = Field(min_length=1, max_length=24)
-    local_time: NaiveDatetime = Field(description="The terminal's own wall-clock time, without a zone.")
+    local_time: WallClock = Field(description="The terminal's own wall-clock time, without a zone.")
     state: int = Field(0, ge=0, le=255)
     verify: int = Field(0, ge=0, le=255)
     work_code: int = Field(0, ge=0, lt=2**32)

@@ -62,6 +62,7 @@ from biometric_flow.gateway.routes.workdays import workdays_router
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.shared import SharedAnswers, shared_store
 from biometric_flow.gateway.sign_in import SignIn
+from biometric_flow.gateway.sockets import EventDoor
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.succession import Succession
@@ -220,7 +221,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     answers = Answers(app, routers, DataVersions(database), memory, None if shared is None else SharedAnswers(shared))
     crowd = Crowd(Door(Baseline(answers, guard), routers, trail, clock), shedder)
     app.state.meter = meter = Meter(crowd, clock)
-    return Gateway(LinkDoor(meter, guard, links, clock), operations)
+    return Gateway(EventDoor(LinkDoor(meter, guard, links, clock), meter), operations)
 
 
 def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from biometric_flow.gateway.intake import CHANNEL
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.registry import Registry
-from biometric_flow.gateway.store import places, punches, terminals
+from biometric_flow.gateway.store import data_versions, places, punches, terminals
 from biometric_flow.gateway.views import punch_view, terminal_view
 from biometric_flow.identity.grants import Reach
 from biometric_flow.model.ids import TenantId
@@ -39,23 +39,33 @@ HEARTBEAT_SECONDS: Final = 10.0
 HEARTBEAT: Final = b": still here\n\n"
 
 
+TOPICS: Final = {"punch": "punches", "terminal": "terminals", "kpi": "tiles", "workdays": "workdays", "alert": "alerts"}
+"""Event -> the topic that a listener chooses. What is of no topic goes to everybody."""
+USUAL: Final = frozenset({"punches", "terminals", "tiles"})
+"""What a listener hears who chose nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """An event as it goes over the wire, once for all listeners; punches carry their position."""
 
     data: bytes
     position: int | None = None
+    topic: str | None = None
 
 
 @dataclass(eq=False, slots=True)
 class Listener:
     """One open stream."""
 
+    topics: frozenset[str] = USUAL
     queue: asyncio.Queue[Encoded] = field(default_factory=lambda: asyncio.Queue(MAX_QUEUED))
     dropped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def offer(self, event: Encoded) -> None:
         """Hand over without waiting."""
+        if event.topic is not None and event.topic not in self.topics:
+            return
         try:
             self.queue.put_nowait(event)
         except asyncio.QueueFull:
@@ -83,7 +93,12 @@ class Topic:
     kpi_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     silent: frozenset[str] = frozenset()
     states: dict[tuple[str, str], tuple[str, bool]] | None = None
+    workdays: int | None = None
     task: asyncio.Task[None] | None = None
+
+    def is_heard(self, topic: str) -> bool:
+        """Does anybody listen to it?"""
+        return any(topic in listener.topics for listener in self.listeners)
 
     def publish(self, event: Encoded) -> None:
         """To everyone who listens."""
@@ -118,14 +133,19 @@ class Hub:
                 log.exception("hub_failed")
                 await self._clock.sleep(1.0)
 
-    async def open(self, tenant: TenantId, last: int | None) -> OpenStream:
-        """The stream of one listener, after `last` or from now on. Raises DatabaseUnavailable before it begins."""
-        listener = Listener()
+    async def open(self, tenant: TenantId, last: int | None, topics: frozenset[str] = USUAL) -> OpenStream:
+        """The stream of one listener, after `last` or from now on; of other topics than punches first how they are.
+
+        Raises DatabaseUnavailable before it begins.
+        """
+        listener = Listener(topics)
         topic = await self._join(tenant, listener)
         try:
             async with self._database.tenant(tenant) as connection:
                 end = await punches.feed_end(connection, tenant)
-            opening = [await self._kpi(topic)]
+            opening = [await self._kpi(topic)] if "tiles" in topics else []
+            if "workdays" in topics:
+                opening.append(_workdays(await self._workdays(tenant)))
         except BaseException:
             self._leave(topic, listener)
             raise
@@ -149,7 +169,8 @@ class Hub:
                 yield event.data
             while missed := await self._missed(topic.tenant, position):
                 for event in missed:
-                    yield event.data
+                    if "punches" in listener.topics:
+                        yield event.data
                     position = event.position or position
             while not listener.dropped.is_set():
                 try:
@@ -199,6 +220,7 @@ class Hub:
             try:
                 await self._publish_punches(topic)
                 await self._publish_terminals(topic)
+                await self._publish_workdays(topic)
                 await self._publish_kpi(topic)
             except DatabaseUnavailable:
                 await self._clock.sleep(0.5)
@@ -234,6 +256,17 @@ class Hub:
         for view in views:
             if before.get((view.place, view.key)) != topic.states[view.place, view.key]:
                 topic.publish(encode("terminal", view))
+
+    async def _publish_workdays(self, topic: Topic) -> None:
+        """That workdays changed, not which: who shows some asks again, and is told 304 where theirs did not."""
+        if topic.is_heard("workdays"):
+            before, topic.workdays = topic.workdays, await self._workdays(topic.tenant)
+            if before != topic.workdays:
+                topic.publish(_workdays(topic.workdays))
+
+    async def _workdays(self, tenant: TenantId) -> int:
+        async with self._database.tenant(tenant) as connection:
+            return (await data_versions.current(connection)).get("workday", 0)
 
     async def _publish_kpi(self, topic: Topic) -> None:
         age = self._clock.monotonic() - topic.kpi_at
@@ -277,4 +310,8 @@ def encode(event: str, data: BaseModel | str, position: int | None = None) -> En
     """One server-sent event. JSON has no line ends, so it is one `data` line."""
     text = data if isinstance(data, str) else data.model_dump_json()
     name = "" if position is None else f"id: {position}\n"
-    return Encoded(f"{name}event: {event}\ndata: {text}\n\n".encode(), position)
+    return Encoded(f"{name}event: {event}\ndata: {text}\n\n".encode(), position, TOPICS.get(event))
+
+
+def _workdays(version: int) -> Encoded:
+    return encode("workdays", json.dumps({"version": version}))

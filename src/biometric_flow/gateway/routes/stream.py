@@ -13,12 +13,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from biometric_flow.gateway.access import account_of, needs
-from biometric_flow.gateway.hub import Hub, OpenStream
+from biometric_flow.gateway.hub import USUAL, Hub, OpenStream
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import DatabaseUnavailable
+from biometric_flow.runtime.web import Forbidden
 
 log = structlog.get_logger()
 
@@ -28,12 +29,31 @@ CHECK_SECONDS: Final = 2.5
 _EXAMPLE: Final = 'id: 4711\nevent: punch\ndata: {"place":"cairo","pin":"42","position":4711}\n\n'
 
 
+_TOPICS: Final = {
+    "punches": Permission.PUNCH_READ,
+    "terminals": Permission.TERMINAL_READ,
+    "tiles": Permission.PUNCH_READ,
+    "workdays": Permission.WORKDAY_READ,
+}
+"""What a listener has to hold for each topic, besides reading punches."""
+
+
 class StreamQuery(BaseModel):
     """Where to resume, for clients that cannot set the header."""
 
     model_config = ConfigDict(extra="forbid")
 
     last_event_id: int | None = Field(None, ge=0, lt=2**63)
+    topics: str | None = Field(
+        None,
+        pattern=f"^(?:{'|'.join(_TOPICS)})(?:,(?:{'|'.join(_TOPICS)}))*$",
+        max_length=100,
+        description="Comma-separated; left out: punches,terminals,tiles.",
+    )
+
+    def chosen(self) -> frozenset[str]:
+        """The topics."""
+        return USUAL if self.topics is None else frozenset(self.topics.split(","))
 
 
 class EventStream(Response):
@@ -82,7 +102,8 @@ def stream_router(hub: Hub, standings: Standings, clock: Clock) -> APIRouter:
         **problems(401, 403),
         200: {
             "description": "Events `punch` (GatewayPunch; its id is the position to resume after), `terminal` "
-            "(TerminalStatus), `kpi` (Kpis), and `reset` when more was missed than is sent again.",
+            "(TerminalStatus), `kpi` (Kpis), `workdays` (their version) and `reset` when more was missed than is sent "
+            "again. A WebSocket at the same path carries the same events, each as a JSON text.",
             "content": {"text/event-stream": {"example": _EXAMPLE}},
         },
     }
@@ -101,7 +122,10 @@ def stream_router(hub: Hub, standings: Standings, clock: Clock) -> APIRouter:
         """Events as they happen, until the access token ends; resume with Last-Event-ID. A comment every 10 s."""
         principal = account_of(request)
         last = query.last_event_id if last_event_id is None else last_event_id
-        opened = await hub.open(principal.tenant, last)
+        for topic in query.chosen() - USUAL:
+            if principal.standing.reach(_TOPICS[topic], clock.now()) is None:
+                raise Forbidden(f"expected a grant with {_TOPICS[topic]} for events of {topic}")
+        opened = await hub.open(principal.tenant, last, query.chosen())
         held = principal.standing.reach(Permission.PUNCH_READ, clock.now())
 
         async def ended() -> None:
