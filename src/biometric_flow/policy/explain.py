@@ -1,5 +1,6 @@
 """A workday's trace as sentences a person can check against their own memory."""
 
+import re
 from collections.abc import Iterator
 from datetime import date
 from typing import Final
@@ -47,7 +48,9 @@ _WORDS: Final = {
     "13 night": "{after} of it at night.",
     "11 status": "So the day is: {after}.",
 }
-_PLACED: Final = "Punch at {after}: {about}."
+_PLACED: Final = "Punch {punch} at {after} belongs to {whose}."
+_ID: Final = re.compile(r"\b([0-9a-f]{8})(?:[0-9a-f]{56}|-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b")
+"""Ids of punches and corrections; eight digits are enough to find one in a day, and can be read."""
 
 
 def headline(day: Workday, policy: Policy) -> str:
@@ -72,8 +75,11 @@ def sentence(step: Step, zone: HomeZone) -> str:
     words = _WORDS.get(step.rule)
     if words is None:
         words = "It counts on {after} instead of {before}." if step.rule.startswith("10") else _PLACED
-    about = f" ({step.about})" if step.rule == "6 session" and step.about else step.about
-    return words.format(before=_shown(step, step.before, zone), after=_shown(step, step.after, zone), about=about)
+    short = _ID.sub(r"\1", step.about)
+    about = f" ({short})" if step.rule == "6 session" and short else short
+    punch, _to, whose = short.partition(" to ")
+    before, after = _shown(step, step.before, zone), _shown(step, step.after, zone)
+    return words.format(before=before, after=after, about=about, punch=punch, whose=whose)
 
 
 def _shown(step: Step, value: int | str | None, zone: HomeZone) -> str:

@@ -88,13 +88,13 @@ def test_a_corrected_day_is_told_from_the_first_record_to_the_status() -> None:
         "Punch a was made at a door of one direction, so key 1 counts as 0. [rule 2.3 direction",
         "The record again at 08:00 was sent twice and counts once. [rule 3 duplicate.same",
         "Punch soon at 08:00 came too soon after the one before and does not count. [rule 3 duplicate.window",
-        "Punch at 08:00: a to unscheduled work. [rule 5.1 unscheduled",
+        "Punch a at 08:00 belongs to unscheduled work. [rule 5.1 unscheduled",
         "Approved correction c2 added a punch at 12:00. [rule 2.4 correction.add",
-        "Punch at 12:00: c2 to unscheduled work. [rule 5 R2",
+        "Punch c2 at 12:00 belongs to unscheduled work. [rule 5 R2",
         "Approved correction c3 added a punch at 12:30. [rule 2.4 correction.add",
-        "Punch at 12:30: c3 to unscheduled work. [rule 5.1 unscheduled",
+        "Punch c3 at 12:30 belongs to unscheduled work. [rule 5.1 unscheduled",
         "Punch late by c4, an approved correction: 16:00 became 17:00. [rule 2.4 correction.replace",
-        "Punch at 17:00: late to unscheduled work. [rule 5 R2",
+        "Punch late at 17:00 belongs to unscheduled work. [rule 5 R2",
         "Worked from 08:00 to 12:00. [rule 6 session",
         "Worked from 12:30 to 17:00. [rule 6 session",
         "Irregularity: UNSCHEDULED. [rule 7 irregularity",
@@ -105,12 +105,12 @@ def test_a_corrected_day_is_told_from_the_first_record_to_the_status() -> None:
 
 def test_a_day_on_which_everything_moves_is_told_in_order() -> None:
     assert lines(moved()) == [
-        "Punch at 08:07: p1 to shift D. [rule 5 R1",
-        "Punch at 10:00: p2 to shift D. [rule 5 R1",
-        "Punch at 10:08: p3 to shift D. [rule 5 R1",
-        "Punch at 13:02: p4 to shift D. [rule 5 R1",
-        "Punch at 13:14: p5 to shift D. [rule 5 R1",
-        "Punch at 16:37: p6 to shift D. [rule 5 R1",
+        "Punch p1 at 08:07 belongs to shift D. [rule 5 R1",
+        "Punch p2 at 10:00 belongs to shift D. [rule 5 R1",
+        "Punch p3 at 10:08 belongs to shift D. [rule 5 R1",
+        "Punch p4 at 13:02 belongs to shift D. [rule 5 R1",
+        "Punch p5 at 13:14 belongs to shift D. [rule 5 R1",
+        "Punch p6 at 16:37 belongs to shift D. [rule 5 R1",
         "Worked from 08:07 to 10:00. [rule 6 session",
         "Worked from 10:08 to 13:02. [rule 6 session",
         "Worked from 13:14 to 16:37. [rule 6 session",
@@ -131,7 +131,7 @@ def test_a_day_on_which_everything_moves_is_told_in_order() -> None:
 
 def test_a_filled_night_is_told_as_a_guess_and_where_it_counts() -> None:
     assert lines(nights(), 1) == [
-        "Punch at 20:30: p1 to shift N. [rule 5 R1",
+        "Punch p1 at 20:30 belongs to shift N. [rule 5 R1",
         "A punch is missing; by the policy work counts from 20:30 to 06:00. [rule 7 fill",
         "Irregularity: MISSING_OUT. [rule 7 irregularity",
         "0:30 late. [rule 11 late",
