@@ -37,7 +37,7 @@ async def touched(place: PushPlace, gateway: RunningGateway, count: int = 5) -> 
     await place.upload("OPERLOG", f"USER PIN={PIN}\tName={NAME}\tPri=0\n".encode())
 
     async def is_replicated() -> bool:
-        return await gateway.count(pin=PIN) == count and "person" in rows_that_say(gateway, NAME)
+        return await gateway.count(pin=PIN) == count and "subject" in rows_that_say(gateway, NAME)
 
     await until(is_replicated)
 
@@ -78,7 +78,7 @@ async def test_a_person_goes_from_the_gateway_and_their_places_and_all_logs_stil
     await hire(desk)
     async with push_place(tmp_path, [pushing()], **link(gateway)) as place:
         await touched(place, gateway)
-        assert {"employee", "ledger_entry", "person", "punch"} <= set(rows_that_say(gateway, PIN, NAME))
+        assert {"employee", "ledger_entry", "subject"} <= set(rows_that_say(gateway, PIN, NAME))
         asked = await desk.ask("POST", "/v1/privacy/erasures", json=ASKED)
         assert (asked["places"], asked["stays"], asked["done_at"]) == (["cairo"], [], None)
         assert await gateway.count(pin=PIN) == 0

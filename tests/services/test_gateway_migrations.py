@@ -63,7 +63,8 @@ def fill(connection: Connection, chain: Chain, kept: list[PunchRecorded]) -> Non
         )
     for position, event in enumerate(kept, 1):
         connection.execute(
-            "INSERT INTO punch VALUES"
+            "INSERT INTO punch (tenant_id, punch_id, place_id, terminal, pin, local_time, instant, state, verify,"
+            " work_code, drift_ms, received_at, channel, position) VALUES"
             " ('demo', %s, 'cairo', 'CAI0001', '7', '2026-11-22', %s, 0, 1, 0, 0, %s, 'live', %s)",
             (event.punch.id, MOMENT, MOMENT, position),
         )

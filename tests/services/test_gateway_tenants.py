@@ -103,7 +103,7 @@ def test_the_application_role_owns_nothing_and_cannot_rewrite_the_record(databas
         owned = connection.execute("SELECT count(*) FROM pg_class WHERE relowner = current_user::regrole").fetchone()
         assert owned == (0,)
         for forbidden in (
-            "UPDATE punch SET pin = '1'",
+            "UPDATE punch SET subject = '1'",
             "DELETE FROM punch",
             "DELETE FROM ledger_entry",
             "UPDATE ledger_entry SET record = ''",

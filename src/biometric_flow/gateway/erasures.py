@@ -37,14 +37,14 @@ async def ask(
     shared = await erasures.shared_pin(connection, found.id)
     if shared is not None:
         raise PinShared(
-            f"expected PINs that nobody else held, one at {shared.place_id} had another holder at another time;"
+            f"expected PINs that nobody else held, one at {shared} had another holder at another time;"
             " a place erases a PIN as a whole, the other's punches too: correct the holders, if they are wrong"
         )
     key = await erasures.of_person(connection, found.id)
     if key is None:
         key = secrets.token_bytes(16)
         await erasures.put(connection, tenant, key, found.id, wanted.by, wanted.reason, now)
-    left = await _begin(connection, tenant, key, found.id, wanted.number, now)
+    left = await _begin(connection, tenant, key, found.id, now)
     return await _view(connection, await erasures.get(connection, key), left)
 
 
@@ -54,7 +54,7 @@ async def look(connection: AsyncConnection, tenant: TenantId, now: datetime) -> 
     if waiting:
         await register.lock(connection, tenant)
     for row in waiting:
-        begun += not await _begin(connection, tenant, row.erasure_id, row.person_id, row.number, now)
+        begun += not await _begin(connection, tenant, row.erasure_id, row.person_id, now)
     return begun
 
 
@@ -67,11 +67,11 @@ async def every(connection: AsyncConnection, now: datetime) -> list[GatewayErasu
 
 
 async def _begin(
-    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, number: str, now: datetime
+    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, now: datetime
 ) -> list[Stay]:
     left = await _stays(connection, person_id, now)
     if not left:
-        await erasures.begin(connection, tenant, key, person_id, number, now)
+        await erasures.begin(connection, tenant, key, person_id, now)
     return left
 
 

@@ -247,10 +247,12 @@ async def _derive(
     for sequence, note in verified.key_changes:
         await checkpoints.keep_key_change(connection, tenant, place, sequence, note)
     await corrections.recorded(connection, place, verified.corrections)
+    if verified.enrolments or verified.punches:
+        known = await people.met(connection, place, verified.enrolments, verified.punches)
     if verified.enrolments:
-        await people.enrolled(connection, tenant, place, verified.enrolments)
+        await people.enrolled(connection, tenant, place, verified.enrolments, known)
     if verified.punches:
-        await people.touched(connection, tenant, place, verified.punches)
-        await punches.insert(connection, tenant, place, verified.punches, verified.sequences)
+        await people.touched(connection, tenant, place, verified.punches, known)
+        await punches.insert(connection, tenant, place, verified.punches, verified.sequences, known)
     for erasure in verified.erasures:
         await erasures.carried_out(connection, place, erasure, now)

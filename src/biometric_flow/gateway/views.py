@@ -6,10 +6,11 @@ from typing import Any
 from sqlalchemy import Row
 
 from biometric_flow.api.gateway import GatewayPerson, GatewayPunch, PlaceView, TerminalStatus
+from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.model.punch import Channel
 
 
-def punch_view(row: Row[Any] | Any) -> GatewayPunch:
+def punch_view(row: Told | Any) -> GatewayPunch:
     """One punch."""
     return GatewayPunch(
         id=bytes(row.punch_id).hex(),
@@ -54,7 +55,7 @@ def terminal_view(row: Row[Any], *, is_stale: bool) -> TerminalStatus:
     return TerminalStatus.model_validate({**row.body, "place": row.place_id, "as_of": row.as_of, "is_stale": is_stale})
 
 
-def person_view(row: Row[Any]) -> GatewayPerson:
+def person_view(row: Told) -> GatewayPerson:
     """One person at one place."""
     last: datetime | None = row.last_punch
     return GatewayPerson(place=row.place_id, pin=row.pin, name=row.name, terminals=list(row.terminals), last_punch=last)

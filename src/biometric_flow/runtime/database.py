@@ -51,6 +51,8 @@ class Database:
         self.is_ready = False
         """Set once the schema is in place; until then every transaction is refused as unavailable."""
         self.recorder: Recorder | None = None
+        self.memory: dict[str, Any] = {}
+        """What the layers above remember between transactions; `connection.info` of each leads there."""
         self._engine: AsyncEngine = create_async_engine(
             "postgresql+psycopg://",
             async_creator=self.connect,
@@ -83,6 +85,7 @@ class Database:
         """
         async with self.anyone() as connection:
             await connection.execute(_SET_TENANT, {"tenant": tenant, **as_settings(reached())})
+            connection.info.update(tenant=tenant, memory=self.memory)
             yield connection
             if self.recorder is not None:
                 await self.recorder.before_commit(connection, tenant)

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.archive.rows import Cold
 from biometric_flow.gateway.store import archive as rows_of
-from biometric_flow.gateway.store import holdings, punches
+from biometric_flow.gateway.store import directory, holdings, punches
+from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.model.ids import TenantId
 
 ResultT = TypeVar("ResultT")
@@ -48,19 +48,20 @@ async def page(
     limit: int,
     *,
     newest_first: bool,
-) -> Sequence[Row[Any] | Shown]:
+) -> Sequence[Told | Shown]:
     """As `punches.page`, over both. Raises ArchiveUnreachable, ArchiveDamaged."""
 
-    async def read() -> Sequence[Row[Any] | Shown]:
+    async def read() -> Sequence[Told | Shown]:
         hot = await punches.page(connection, wanted, after, limit, newest_first=newest_first)
         cold = await archive.page(connection, tenant, wanted, after, limit, newest_first=newest_first)
         if not cold:
             return hot
-        names = await rows_of.names(connection, {(one.place, one.pin, one.terminal) for one in cold})
-        both: list[Row[Any] | Shown] = list(hot)
+        names = await rows_of.names(connection, {(one.place, one.terminal) for one in cold})
+        known = await directory.look(connection)
+        both: list[Told | Shown] = list(hot)
         for one in cold:
-            said = names[one.place, one.pin, one.terminal]
-            both.append(Shown(one, said.zone, said.name, said.terminal_name))
+            said, who = names[one.place, one.terminal], known.subject(known.id_of(one.place, one.pin) or b"")
+            both.append(Shown(one, said.zone, who.name if who else "", said.terminal_name))
         both.sort(key=_order, reverse=newest_first)
         return both[:limit]
 
@@ -98,7 +99,7 @@ async def theirs(
     return found
 
 
-async def punch_of(connection: AsyncConnection, person: UUID, punch_id: bytes) -> Row[Any] | rows_of.ColdPunch | None:
+async def punch_of(connection: AsyncConnection, person: UUID, punch_id: bytes) -> Told | rows_of.ColdPunch | None:
     """Place, PIN, instant and state of a punch of this person, hot or archived; None for one that is not theirs."""
     found = await holdings.punch_of(connection, person, punch_id)
     return found if found is not None else await rows_of.cold_punch_of(connection, person, punch_id)

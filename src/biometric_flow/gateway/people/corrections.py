@@ -13,6 +13,7 @@ from biometric_flow.api.corrections import CorrectionOrder, RecordedCorrection
 from biometric_flow.api.hours import PersonRecord
 from biometric_flow.gateway.archive.across import punch_of
 from biometric_flow.gateway.store import corrections, register, requests
+from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.ledger.decisions import CorrectionMade, instant_text
 from biometric_flow.model.ids import PlaceId, TenantId
 
@@ -68,7 +69,7 @@ async def recorded(connection: AsyncConnection, place: PlaceId, made: Sequence[t
                     log.warning("correction_differs", place=place, sequence=sequence)
 
 
-def marks(rows: Sequence[Row[Any]]) -> list[RecordedCorrection]:
+def marks(rows: Sequence[Told]) -> list[RecordedCorrection]:
     """Where a regularisation stands in ledgers, as the API shows it."""
     return [
         RecordedCorrection(operation=row.operation, place=row.place_id, entry=row.sequence, at=row.decided_at)
@@ -154,7 +155,7 @@ def _row(row: Row[Any], tenant: TenantId, position: int, place: str | None, pin:
     }
 
 
-def _order(row: Row[Any]) -> CorrectionOrder:
+def _order(row: Told) -> CorrectionOrder:
     return CorrectionOrder(
         position=row.position,
         correction=row.regularisation_id,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -87,6 +87,7 @@ async def save(
 ) -> Saved:
     """Store people that passed `check`; those who are the same already are left alone."""
     saved, due = Saved(), {}
+    stored: list[tuple[UUID, PersonBody, int]] = []
     for one in given:
         body = _complete(one.body, around)
         if one.before is not None and _fields(body) == _fields(one.before):
@@ -95,13 +96,14 @@ async def save(
             continue
         person_id = one.before.id if one.before else uuid4()
         version = one.before.version + 1 if one.before else 1
-        await register.save(connection, tenant, person_id, body, version)
+        stored.append((person_id, body, version))
         record = PersonRecord.model_validate({**body.model_dump(), "id": person_id, "version": version})
         saved.records.append(record)
         saved.created += one.before is None
         saved.changed += one.before is not None
         if one.before is None or _reckoned(body) != _reckoned(one.before):
             due[person_id] = _span((body, one.before), now)
+    await register.save(connection, tenant, stored)
     await workdays.mark(connection, tenant, due, now)
     return saved
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -13,10 +13,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
 from biometric_flow.gateway.archive.rows import Cold
+from biometric_flow.gateway.store import directory, subjects
 from biometric_flow.gateway.store.archive_tables import archive_file, archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import pin_holding
+from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.gateway.store.tables import punch
-from biometric_flow.identity.envelope import KEY_BYTES, KEY_ID_BYTES, KeyId, SealingKey
+from biometric_flow.identity.envelope import KEY_BYTES, KeyId, SealingKey
 from biometric_flow.ledger.events import PunchRecorded, decode
 from biometric_flow.model.ids import PlaceId, TenantId
 
@@ -34,6 +36,7 @@ class ColdPunch:
     state: int
 
 
+_FIELDS: Final = tuple(one.name for one in fields(Cold))
 _MONTHS: Final = text(
     """
     SELECT DISTINCT place_id, date_trunc('month', instant AT TIME ZONE 'UTC')::date AS month FROM punch
@@ -43,7 +46,7 @@ _MONTHS: Final = text(
 _COLD: Final = text(
     """
     SELECT p.place_id AS place, p.sequence, p.position, p.terminal, p.local_time, p.instant, p.state, p.verify,
-        p.work_code, p.drift_ms, p.received_at, p.channel, e.leaf, e.hash, p.pin, p.punch_id, e.record, e.opening
+        p.work_code, p.drift_ms, p.received_at, p.channel, e.leaf, e.hash, p.subject, p.punch_id, e.record, e.opening
     FROM punch p JOIN ledger_entry e ON e.tenant_id = p.tenant_id AND e.place_id = p.place_id
         AND e.sequence = p.sequence
     WHERE p.place_id = :place AND p.instant >= CAST(:month AS date) AT TIME ZONE 'UTC'
@@ -53,14 +56,11 @@ _COLD: Final = text(
 )
 _NAMES: Final = text(
     """
-    SELECT given.place_id, given.pin, given.terminal, place.zone, coalesce(person.name, '') AS name,
-        coalesce((SELECT t.name FROM terminal_status t
-            WHERE t.serial = given.terminal AND t.place_id = given.place_id LIMIT 1), '') AS terminal_name
-    FROM unnest(:places, :pins, :terminals) AS given (place_id, pin, terminal)
-    JOIN place ON place.place_id = given.place_id
-    LEFT JOIN person ON person.place_id = given.place_id AND person.pin = given.pin
+    SELECT given.place_id, given.terminal, place.zone, coalesce((SELECT t.name FROM terminal_status t
+        WHERE t.serial = given.terminal AND t.place_id = given.place_id LIMIT 1), '') AS terminal_name
+    FROM unnest(:places, :terminals) AS given (place_id, terminal) JOIN place ON place.place_id = given.place_id
     """
-).bindparams(*(bindparam(name, type_=ARRAY(Text)) for name in ("places", "pins", "terminals")))
+).bindparams(*(bindparam(name, type_=ARRAY(Text)) for name in ("places", "terminals")))
 
 
 async def months(connection: AsyncConnection, before: date) -> list[tuple[PlaceId, date]]:
@@ -71,19 +71,17 @@ async def months(connection: AsyncConnection, before: date) -> list[tuple[PlaceI
 
 async def cold(connection: AsyncConnection, place: PlaceId, month: date) -> list[Cold]:
     """The first punches of a place's month that fit into a file, by position."""
-    rows = (await connection.execute(_COLD, {"place": place, "month": month, "limit": FILE_ROWS})).mappings()
-    return [Cold(**{name: _plain(value) for name, value in row.items()}) for row in rows]
+    rows = await subjects.told(connection, _COLD, {"place": place, "month": month, "limit": FILE_ROWS})
+    return [Cold(**{name: _plain(getattr(row, name)) for name in _FIELDS}) for row in rows]
 
 
 async def ensure_keys(connection: AsyncConnection, tenant: TenantId, place: PlaceId, pins: Iterable[str]) -> None:
-    """A key for each of these people of a place."""
+    """A key for each of these people of a place; its id is the subject's."""
+    known = await subjects.ensure(connection, [(place, pin) for pin in pins])
     fresh = [
-        {
-            "tenant_id": tenant, "place_id": place, "pin": pin,
-            "subject": secrets.token_bytes(KEY_ID_BYTES), "secret": secrets.token_bytes(KEY_BYTES),
-        }
-        for pin in sorted(set(pins))
-    ]  # fmt: skip
+        {"tenant_id": tenant, "place_id": place, "subject": one, "secret": secrets.token_bytes(KEY_BYTES)}
+        for one in sorted(known.values())
+    ]
     await connection.execute(insert(archive_key).values(fresh).on_conflict_do_nothing())
 
 
@@ -91,8 +89,8 @@ async def keys(connection: AsyncConnection, place: str, pin: str | None = None) 
     """Keys of a place's people by PIN; of one alone when a PIN is given."""
     query = select(archive_key).where(archive_key.c.place_id == place)
     if pin is not None:
-        query = query.where(archive_key.c.pin == pin)
-    rows = await connection.execute(query)
+        query = query.where(archive_key.c.subject.in_((await directory.look(connection)).with_pin(pin, place)))
+    rows = await subjects.told(connection, query)
     return {row.pin: SealingKey(KeyId(bytes(row.subject)), bytes(row.secret)) for row in rows}
 
 
@@ -114,25 +112,28 @@ async def bring_back(connection: AsyncConnection, tenant: TenantId, file_id: str
     """Make a file's punches hot again and forget the file, within the transaction."""
     await connection.execute(delete(archived_punch).where(archived_punch.c.file_id == file_id))
     await connection.execute(delete(archive_file).where(archive_file.c.file_id == file_id))
-    names = [column.name for column in punch.c if column.name not in ("tenant_id", "place_id")]
+    names = [column.name for column in punch.c if column.name not in ("tenant_id", "place_id", "subject")]
+    known = await subjects.ensure(connection, [(row.place, row.pin) for row in rows])
     values = [
-        {"tenant_id": tenant, "place_id": row.place, **{name: getattr(row, name) for name in names}} for row in rows
+        {"tenant_id": tenant, "place_id": row.place, "subject": known[row.place, row.pin]}
+        | {name: getattr(row, name) for name in names}
+        for row in rows
     ]
     if values:
         await connection.execute(punch.insert(), values)
 
 
-async def names(connection: AsyncConnection, wanted: set[tuple[str, str, str]]) -> dict[tuple[str, str, str], Row[Any]]:
-    """Zone, name and terminal's name by place, PIN and serial number."""
+async def names(connection: AsyncConnection, wanted: set[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """Zone and terminal's name by place and serial number."""
     listed = sorted(wanted)
-    given = {key: [one[number] for one in listed] for number, key in enumerate(("places", "pins", "terminals"))}
+    given = {key: [one[number] for one in listed] for number, key in enumerate(("places", "terminals"))}
     rows = await connection.execute(_NAMES, given)
-    return {(row.place_id, row.pin, row.terminal): row for row in rows}
+    return {(row.place_id, row.terminal): row for row in rows}
 
 
-async def holdings(connection: AsyncConnection, person: UUID) -> Sequence[Row[Any]]:
+async def holdings(connection: AsyncConnection, person: UUID) -> list[Told]:
     """Which PINs a person held where and when."""
-    return (await connection.execute(select(pin_holding).where(pin_holding.c.person_id == person))).all()
+    return await subjects.told(connection, select(pin_holding).where(pin_holding.c.person_id == person))
 
 
 async def cold_punch_of(connection: AsyncConnection, person: UUID, punch_id: bytes) -> ColdPunch | None:

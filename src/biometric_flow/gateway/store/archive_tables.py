@@ -10,7 +10,6 @@ from sqlalchemy import (
     LargeBinary,
     Table,
     Text,
-    UniqueConstraint,
 )
 
 from biometric_flow.gateway.store.tables import metadata
@@ -47,9 +46,7 @@ archive_key = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("subject", LargeBinary, primary_key=True),
     Column("place_id", Text, nullable=False),
-    Column("pin", Text, nullable=False),
     Column("secret", LargeBinary, nullable=False),
-    UniqueConstraint("tenant_id", "place_id", "pin"),
     _of_place(),
 )
 

@@ -18,7 +18,7 @@ COLUMNS: Final[Tags] = tags("""
     adjustment: technical tenant_id, pseudonym person_id, attendance day paid_in delta
     archive_file: technical tenant_id file_id place_id month first_position last_position rows size sha256 name version
     archive_file: technical created_at locked_until
-    archive_key: technical tenant_id place_id, pseudonym subject, identity pin, secret secret
+    archive_key: technical tenant_id place_id, pseudonym subject, secret secret
     archived_punch: technical tenant_id place_id sequence file_id, identity punch_id
     audit_entry: technical tenant_id sequence, evidence leaf hash record opening
     audit_log: technical tenant_id size head_hash note
@@ -27,18 +27,18 @@ COLUMNS: Final[Tags] = tags("""
     checkpoint_log: technical tenant_id size note
     checkpoint_refused: technical tenant_id place_id digest note reason received_at
     correction: technical tenant_id position regularisation_id is_withdrawal place_id number sequence
-    correction: pseudonym person_id, identity pin, attendance day operation target changes reason
+    correction: pseudonym person_id subject, attendance day operation target changes reason
     correction: account asked_by approved_by decided_at
-    consent: technical tenant_id place_id number, identity pin, biometric body
+    consent: technical tenant_id place_id number, pseudonym subject, biometric body
     consent_text: technical tenant_id place_id version language body
     data_version: technical tenant_id topic slot changes
     department: technical tenant_id department_id name parent_id version
-    employee: technical tenant_id version, pseudonym person_id, identity number name department_id place_id zone
+    employee: technical tenant_id version changed, pseudonym person_id, identity number name department_id place_id zone
     employee: identity employed_from employed_to plan
-    enrolment: technical tenant_id place_id terminal uid privilege seen_at, identity pin
+    enrolment: technical tenant_id place_id terminal uid privilege seen_at, pseudonym subject
     erasure: technical tenant_id erasure_id asked_at begun_at done_at entries, pseudonym person_id
     erasure: account decided_by reason
-    erasure_order: technical tenant_id erasure_id place_id, identity pin
+    erasure_order: technical tenant_id erasure_id place_id, pseudonym subject
     ledger_entry: technical tenant_id place_id sequence, evidence leaf hash record opening
     ledger_node: technical tenant_id log level position hash
     leave_request: technical tenant_id leave_id, pseudonym person_id, attendance first_day last_day kind minutes status
@@ -46,8 +46,9 @@ COLUMNS: Final[Tags] = tags("""
     legal_hold: technical tenant_id hold_id, identity body
     pay_period: technical tenant_id period_id first_day last_day status locked_at version, account approvers approved_by
     pay_period_event: technical tenant_id period_id number at, account account action reason
-    person: technical tenant_id place_id, identity pin name, attendance last_punch
-    pin_holding: technical tenant_id place_id, pseudonym person_id, identity number pin terminals valid_from valid_to
+    person: technical tenant_id place_id, pseudonym subject, attendance last_punch
+    pin_holding: technical tenant_id place_id number, pseudonym person_id subject
+    pin_holding: identity terminals valid_from valid_to
     outside_cosignature: technical tenant_id witness size note cosigned_at
     outside_witness: technical tenant_id witness url since reached_at failure is_contradiction
     place: technical tenant_id place_id name zone is_active position head_hash punches last_heard
@@ -58,7 +59,7 @@ COLUMNS: Final[Tags] = tags("""
     plan_document: technical tenant_id kind document_id body version
     policy_pack: technical tenant_id pack_id version body saved_at, account saved_by
     punch: technical tenant_id place_id terminal verify work_code drift_ms received_at channel position sequence
-    punch: identity punch_id pin, attendance local_time instant state
+    punch: identity punch_id, pseudonym subject, attendance local_time instant state
     refresh_token: technical tenant_id account_id family expires_at used_at revoked_at, secret digest
     second_factor: technical tenant_id account_id made_at confirmed_at last_step, secret sealed
     recovery_code: technical tenant_id account_id, secret digest
@@ -67,7 +68,8 @@ COLUMNS: Final[Tags] = tags("""
     regularisation: attendance instant state minutes reason status, account requested_by requested_at decided_by
     regularisation: account decided_at decision_reason
     retention_policy: technical tenant_id number, account body
-    tenant: technical tenant_id name feed_position
+    subject: technical tenant_id place_id changed, pseudonym subject, identity pin name
+    tenant: technical tenant_id name feed_position directory_version directory_base
     terminal_status: technical tenant_id place_id key serial name state body as_of
     workday: technical tenant_id digest, pseudonym person_id, attendance day status irregularities body
     workday_due: technical tenant_id since marked is_order, pseudonym person_id, attendance first_day last_day

@@ -7,7 +7,9 @@ from uuid import UUID
 from sqlalchemy import Row, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.gateway.store import subjects
 from biometric_flow.gateway.store.hours_tables import correction, regularisation
+from biometric_flow.gateway.store.subjects import Told
 
 
 async def last_position(connection: AsyncConnection) -> int:
@@ -17,25 +19,28 @@ async def last_position(connection: AsyncConnection) -> int:
 
 async def add(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Store what places have to record; nothing of it is ever changed but where it goes and where it stands."""
-    if rows:
-        await connection.execute(insert(correction), list(rows))
+    homes = {(row["place_id"], row["pin"]) for row in rows if row["place_id"] is not None}
+    known = await subjects.ensure(connection, homes)
+    stored = [{**row, "subject": known.get((row["place_id"], row["pin"]))} for row in rows]
+    if stored:
+        await connection.execute(insert(correction), [_without_pin(row) for row in stored])
 
 
-async def of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Row[Any]]]:
+async def of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Told]]:
     """What is recorded, or waits to be, of these regularisations: the correction, then its withdrawal."""
     query = select(correction).where(correction.c.regularisation_id.in_(ids)).order_by(correction.c.position)
-    found: dict[UUID, list[Row[Any]]] = {}
-    for row in await connection.execute(query):
+    found: dict[UUID, list[Told]] = {}
+    for row in await subjects.told(connection, query):
         found.setdefault(row.regularisation_id, []).append(row)
     return found
 
 
-async def waiting(connection: AsyncConnection, place_id: str, after: int, limit: int) -> Sequence[Row[Any]]:
+async def waiting(connection: AsyncConnection, place_id: str, after: int, limit: int) -> list[Told]:
     """What a place has not recorded yet, by position."""
     query = select(correction).where(
         correction.c.place_id == place_id, correction.c.sequence.is_(None), correction.c.position > after
     )
-    return (await connection.execute(query.order_by(correction.c.position).limit(limit))).all()
+    return await subjects.told(connection, query.order_by(correction.c.position).limit(limit))
 
 
 async def homeless(connection: AsyncConnection) -> Sequence[Row[Any]]:
@@ -47,7 +52,9 @@ async def homeless(connection: AsyncConnection) -> Sequence[Row[Any]]:
 async def assign(connection: AsyncConnection, position: int, place_id: str, pin: str) -> None:
     """Say which place records it, and for which PIN."""
     mine = correction.c.position == position
-    await connection.execute(update(correction).where(mine).values(place_id=place_id, pin=pin))
+    known = await subjects.ensure(connection, [(place_id, pin)])
+    home = {"place_id": place_id, "subject": known[place_id, pin]}
+    await connection.execute(update(correction).where(mine).values(home))
 
 
 async def unordered(connection: AsyncConnection) -> Sequence[Row[Any]]:
@@ -64,3 +71,7 @@ async def stands(connection: AsyncConnection, position: int, sequence: int) -> N
     """It is an entry of its place's ledger."""
     mine = (correction.c.position == position, correction.c.sequence.is_(None))
     await connection.execute(update(correction).where(*mine).values(sequence=sequence))
+
+
+def _without_pin(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name != "pin"}

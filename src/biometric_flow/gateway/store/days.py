@@ -13,12 +13,12 @@ _CELLS = text(
     """
     WITH here AS (SELECT * FROM unnest(:places, :nows) AS given (place_id, local_now)),
     person_day AS (
-        SELECT here.place_id, here.local_now, punch.pin, punch.local_time::date AS day,
+        SELECT here.place_id, here.local_now, punch.subject, punch.local_time::date AS day,
             count(*) AS punches, min(punch.local_time)::time AS first_punch
         FROM here JOIN punch ON punch.place_id = here.place_id
             AND punch.local_time >= here.local_now::date - 28
             AND punch.local_time < here.local_now::date + 1
-        GROUP BY here.place_id, here.local_now, punch.pin, day
+        GROUP BY here.place_id, here.local_now, punch.subject, day
     )
     SELECT place_id, local_now::date - day AS days_ago,
         (extract(hour FROM first_punch) * 4 + floor(extract(minute FROM first_punch) / 15))::integer AS quarter,

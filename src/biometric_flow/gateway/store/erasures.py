@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
 from biometric_flow.api.retention import PlaceErasure
+from biometric_flow.gateway.store import directory, subjects
 from biometric_flow.gateway.store.archive_tables import archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import employee, pin_holding
 from biometric_flow.gateway.store.privacy_tables import consent, erasure, erasure_order
@@ -25,18 +26,18 @@ OF_PERSON: Final = (
 """Tables whose rows go with their person, by `person_id`; the register of people comes last."""
 
 _LAST: Final = text(
-    "SELECT max(at) FROM (SELECT p.instant AS at FROM pin_holding h JOIN punch p ON p.place_id = h.place_id"
-    " AND p.pin = h.pin AND p.local_time::date >= h.valid_from"
+    "SELECT max(at) FROM (SELECT p.instant AS at FROM pin_holding h JOIN punch p ON p.subject = h.subject"
+    " AND p.local_time::date >= h.valid_from"
     " AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to) WHERE h.person_id = :person"
     # What is archived is not asked again: where there is an archive, what the place's list of people says counts.
-    " UNION ALL SELECT n.last_punch FROM pin_holding h JOIN person n ON n.place_id = h.place_id AND n.pin = h.pin"
+    " UNION ALL SELECT n.last_punch FROM pin_holding h JOIN person n ON n.subject = h.subject"
     " WHERE h.person_id = :person AND EXISTS (SELECT FROM archive_file a WHERE a.place_id = h.place_id)) known"
 )
 _SHARED: Final = text(
-    "SELECT mine.place_id, mine.pin FROM pin_holding mine JOIN pin_holding other USING (tenant_id, place_id, pin)"
+    "SELECT mine.place_id FROM pin_holding mine JOIN pin_holding other USING (tenant_id, subject)"
     " WHERE mine.person_id = :person AND other.person_id <> :person LIMIT 1"
 )
-_PUNCHES: Final = text("SELECT erase_punches(:place, :pin)")
+_PUNCHES: Final = text("SELECT erase_punches(:place, :subject)")
 _ABOUT: Final = text(
     "SELECT sequence, record FROM ledger_entry WHERE place_id = :place AND position(CAST(:said AS bytea) in record) > 0"
 )
@@ -45,7 +46,7 @@ _FORGET: Final = text("SELECT forget_records(:place, :entries)").bindparams(
 )
 _UNNAMED: Final = text(
     "UPDATE legal_hold SET body = body || '{\"who\": \"erased\"}' WHERE body ->> 'scope' = 'person'"
-    " AND body ->> 'who' = :number"
+    " AND body ->> 'who' = :person"
 )
 
 
@@ -55,9 +56,9 @@ async def last_punch(connection: AsyncConnection, person_id: UUID) -> datetime |
     return moment
 
 
-async def shared_pin(connection: AsyncConnection, person_id: UUID) -> Row[Any] | None:
-    """A place and PIN that somebody else holds or held as well; None for no such."""
-    found: Row[Any] | None = (await connection.execute(_SHARED, {"person": person_id})).one_or_none()
+async def shared_pin(connection: AsyncConnection, person_id: UUID) -> str | None:
+    """A place where somebody else holds or held a PIN of theirs as well; None for no such."""
+    found: str | None = (await connection.execute(_SHARED, {"person": person_id})).scalar_one_or_none()
     return found
 
 
@@ -79,8 +80,8 @@ async def of_person(connection: AsyncConnection, person_id: UUID) -> bytes | Non
 
 
 async def waiting(connection: AsyncConnection) -> Sequence[Row[Any]]:
-    """Erasures that have not begun, with the number of their person."""
-    query = select(erasure, employee.c.number).join(employee, employee.c.person_id == erasure.c.person_id)
+    """Erasures that have not begun, of people who are still in the register."""
+    query = select(erasure).join(employee, employee.c.person_id == erasure.c.person_id)
     return (await connection.execute(query.where(erasure.c.begun_at.is_(None)).order_by(erasure.c.asked_at))).all()
 
 
@@ -100,24 +101,29 @@ async def places(connection: AsyncConnection, key: bytes) -> list[str]:
     return sorted((await connection.execute(query)).scalars())
 
 
-async def begin(
-    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, number: str, now: datetime
-) -> None:
+async def begin(connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, now: datetime) -> None:
     """Delete what the gateway itself holds of a person, and order the places to do the same."""
     # Days under way are waited for first: whoever computes one holds the due row and then looks at the person's.
     for table in ("workday_due", "employee"):
         await connection.execute(text(f"SELECT 1 FROM {table} WHERE person_id = :one FOR UPDATE"), {"one": person_id})  # noqa: S608
-    held = select(pin_holding.c.place_id, pin_holding.c.pin).distinct().where(pin_holding.c.person_id == person_id)
+    held = select(pin_holding.c.place_id, pin_holding.c.subject).distinct().where(pin_holding.c.person_id == person_id)
+    ordered, strangers = [], []
     for row in (await connection.execute(held)).all():
-        order = {"tenant_id": tenant, "erasure_id": key, "place_id": row.place_id, "pin": row.pin}
-        is_known = select(func.count()).where(person.c.place_id == row.place_id, person.c.pin == row.pin)
+        order = {"tenant_id": tenant, "erasure_id": key, "place_id": row.place_id, "subject": row.subject}
+        is_known = select(func.count()).where(person.c.subject == row.subject)
         if (await connection.execute(is_known)).scalar_one():
             await connection.execute(insert(erasure_order).values(order))
-            await _erase_pin(connection, row.place_id, row.pin)
+            await _erase_subject(connection, row.place_id, row.subject)
+            ordered.append(row.subject)
+        else:
+            strangers.append(row.subject)
     for table in OF_PERSON:
         await connection.execute(text(f"DELETE FROM {table} WHERE person_id = :person"), {"person": person_id})  # noqa: S608
     await connection.execute(delete(employee).where(employee.c.person_id == person_id))
-    await connection.execute(_UNNAMED, {"number": number})
+    await connection.execute(_UNNAMED, {"person": str(person_id)})
+    await directory.change(connection, removes=True)
+    await subjects.unname(connection, ordered)
+    await subjects.forget(connection, strangers)
     this = update(erasure).where(erasure.c.erasure_id == key)
     await connection.execute(this.values(person_id=None, begun_at=now))
     await _end(connection, key, now)
@@ -126,7 +132,7 @@ async def begin(
 async def orders(connection: AsyncConnection, place: PlaceId) -> list[PlaceErasure]:
     """Whom a place is still to erase."""
     query = (
-        select(erasure_order.c.pin, erasure.c.erasure_id, erasure.c.decided_by, erasure.c.reason)
+        select(erasure_order.c.subject, erasure.c.erasure_id, erasure.c.decided_by, erasure.c.reason)
         .join(erasure, erasure.c.erasure_id == erasure_order.c.erasure_id)
         .where(erasure_order.c.place_id == place)
         .order_by(erasure.c.asked_at)
@@ -134,7 +140,7 @@ async def orders(connection: AsyncConnection, place: PlaceId) -> list[PlaceErasu
     )
     return [
         PlaceErasure(erasure=row.erasure_id.hex(), pin=row.pin, by=row.decided_by, reason=row.reason)
-        for row in await connection.execute(query)
+        for row in await subjects.told(connection, query)
     ]
 
 
@@ -147,14 +153,15 @@ async def carried_out(
     """
     mine = [erasure_order.c.erasure_id == key, erasure_order.c.place_id == place]
     if pin is not None:
-        mine.append(erasure_order.c.pin == pin)
-    pins = (await connection.execute(select(erasure_order.c.pin).where(*mine))).scalars().all()
+        mine.append(erasure_order.c.subject.in_((await directory.look(connection)).with_pin(pin, place)))
+    rows = await subjects.told(connection, select(erasure_order.c.subject).where(*mine))
     entries = 0
-    for one in pins:
-        await _erase_pin(connection, place, one)
-        entries += await _forget(connection, place, one)
-    if pins:
+    for one in rows:
+        await _erase_subject(connection, place, one.subject)
+        entries += await _forget(connection, place, one.pin)
+    if rows:
         await connection.execute(delete(erasure_order).where(*mine))
+        await subjects.forget(connection, [one.subject for one in rows])
         counted = update(erasure).where(erasure.c.erasure_id == key)
         await connection.execute(counted.values(entries=erasure.c.entries + entries))
         await _end(connection, key, now)
@@ -165,10 +172,10 @@ async def _end(connection: AsyncConnection, key: bytes, now: datetime) -> None:
         await connection.execute(update(erasure).where(erasure.c.erasure_id == key).values(done_at=now))
 
 
-async def _erase_pin(connection: AsyncConnection, place: str, pin: str) -> None:
-    await connection.execute(_PUNCHES, {"place": place, "pin": pin})
+async def _erase_subject(connection: AsyncConnection, place: str, subject: bytes) -> None:
+    await connection.execute(_PUNCHES, {"place": place, "subject": subject})
     for table in (enrolment, consent, person, archive_key):
-        await connection.execute(delete(table).where(table.c.place_id == place, table.c.pin == pin))
+        await connection.execute(delete(table).where(table.c.place_id == place, table.c.subject == subject))
 
 
 async def _forget(connection: AsyncConnection, place: str, pin: str) -> int:

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.gateway.store.hours_tables import workday_feed
+from biometric_flow.gateway.store.subjects import Told, told
 from biometric_flow.gateway.store.tables import tenant as tenants
 from biometric_flow.gateway.store.workdays import MERGE
 from biometric_flow.model.ids import TenantId
@@ -17,12 +18,12 @@ from biometric_flow.model.ids import TenantId
 _FEED: Final = text(
     f"""
     WITH new AS (
-        SELECT position, tenant_id, place_id, pin, terminal, local_time::date AS day FROM punch
+        SELECT position, tenant_id, subject, terminal, local_time::date AS day FROM punch
         WHERE position > :after ORDER BY position LIMIT :limit
     ), marked AS (
         INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked)
         SELECT h.tenant_id, h.person_id, min(new.day), max(new.day), CAST(:now AS timestamptz), :now
-        FROM new JOIN pin_holding h ON h.tenant_id = new.tenant_id AND h.place_id = new.place_id AND h.pin = new.pin
+        FROM new JOIN pin_holding h ON h.tenant_id = new.tenant_id AND h.subject = new.subject
             AND new.day >= h.valid_from AND (h.valid_to IS NULL OR new.day <= h.valid_to)
             AND (h.terminals = '{{}}' OR new.terminal = ANY (h.terminals))
         GROUP BY h.tenant_id, h.person_id ORDER BY h.person_id
@@ -34,7 +35,7 @@ _FEED: Final = text(
 _PUNCHES: Final = text(
     """
     SELECT DISTINCT p.punch_id, p.instant, p.state, p.terminal, p.received_at
-    FROM pin_holding h JOIN punch p ON p.tenant_id = h.tenant_id AND p.place_id = h.place_id AND p.pin = h.pin
+    FROM pin_holding h JOIN punch p ON p.tenant_id = h.tenant_id AND p.subject = h.subject
         AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
         AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
     WHERE h.person_id = :person AND p.instant >= :since AND p.instant < :until
@@ -75,7 +76,7 @@ async def people_at(
     query = text(
         """
         SELECT h.person_id, min(p.local_time)::date AS first, max(p.local_time)::date AS last
-        FROM punch p JOIN pin_holding h ON h.tenant_id = p.tenant_id AND h.place_id = p.place_id AND h.pin = p.pin
+        FROM punch p JOIN pin_holding h ON h.tenant_id = p.tenant_id AND h.subject = p.subject
             AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
             AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
         WHERE p.terminal = :terminal AND p.instant >= :since AND p.instant < :until
@@ -104,17 +105,16 @@ async def drifts(
     return (await connection.execute(query, given)).all()
 
 
-async def punch_of(connection: AsyncConnection, person_id: UUID, punch_id: bytes) -> Row[Any] | None:
+async def punch_of(connection: AsyncConnection, person_id: UUID, punch_id: bytes) -> Told | None:
     """Place, PIN, instant and state of a punch of this person; None for one that is not theirs."""
     query = text(
         """
-        SELECT p.place_id, p.pin, p.instant, p.state FROM punch p
-        JOIN pin_holding h ON h.tenant_id = p.tenant_id AND h.place_id = p.place_id AND h.pin = p.pin
+        SELECT p.place_id, p.subject, p.instant, p.state FROM punch p
+        JOIN pin_holding h ON h.tenant_id = p.tenant_id AND h.subject = p.subject
             AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
             AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
         WHERE p.punch_id = :punch AND h.person_id = :person LIMIT 1
         """
     )
     given = {"punch": punch_id, "person": person_id}
-    found: Row[Any] | None = (await connection.execute(query, given)).one_or_none()
-    return found
+    return next(iter(await told(connection, query, given)), None)

@@ -60,8 +60,9 @@ employee = Table(
     metadata,
     _key("tenant_id"),
     _key("person_id", Uuid),
-    _must("number"),
-    _must("name"),
+    _must("number", LargeBinary),
+    _must("name", LargeBinary),
+    _must("changed", BigInteger),
     Column("department_id", Text),
     Column("place_id", Text),
     _must("zone"),
@@ -69,12 +70,14 @@ employee = Table(
     Column("employed_to", Date),
     _must("plan", JSONB),
     _must("version", Integer),
-    UniqueConstraint("tenant_id", "number"),
     _owned(),
     _foreign("department", "department_id"),
     _foreign("place", "place_id"),
 )
-"""Who works here, with an id of their own; `person` holds what the terminals of a place know."""
+"""Who works here, with an id of their own; `person` holds what the terminals of a place know.
+
+Who has which number is checked under the register's lock. `changed` is of `tenant.directory_version`.
+"""
 
 pin_holding = Table(
     "pin_holding",
@@ -83,12 +86,13 @@ pin_holding = Table(
     _key("person_id", Uuid),
     _key("number", Integer),
     _must("place_id"),
-    _must("pin"),
+    _must("subject", LargeBinary),
     _must("terminals", ARRAY(Text)),
     _must("valid_from", Date),
     Column("valid_to", Date),
     _of_person(ondelete="CASCADE"),
     _foreign("place", "place_id"),
+    _foreign("subject", "subject"),
 )
 
 plan_document = Table(
@@ -168,7 +172,7 @@ correction = Table(
     _must("person_id", Uuid),
     _must("day", Date),
     Column("place_id", Text),
-    _must("pin"),
+    Column("subject", LargeBinary),
     _must("operation"),
     _must("target"),
     _must("changes", JSONB),

@@ -1,15 +1,16 @@
 """Queries of what terminals know: PINs with names, and their enrolments."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, bindparam, exists, func, or_, select, text, tuple_
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import bindparam, exists, func, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import DateTime, Integer, Text
 
+from biometric_flow.gateway.store import directory, subjects
 from biometric_flow.gateway.store.hours_tables import pin_holding
+from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.gateway.store.tables import enrolment, person
 from biometric_flow.ledger.events import PersonEnrolled
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -19,31 +20,30 @@ _instants = ARRAY(DateTime(timezone=True))
 
 _TOUCHED = text(
     """
-    INSERT INTO person (tenant_id, place_id, pin, name, last_punch)
-    SELECT :tenant, :place, pin, '', last FROM unnest(:pins, :lasts) AS given (pin, last) ORDER BY pin
-    ON CONFLICT (tenant_id, place_id, pin) DO UPDATE SET last_punch = excluded.last_punch
+    INSERT INTO person (tenant_id, place_id, subject, last_punch)
+    SELECT :tenant, :place, subject, last FROM unnest(:subjects, :lasts) AS given (subject, last) ORDER BY subject
+    ON CONFLICT (tenant_id, place_id, subject) DO UPDATE SET last_punch = excluded.last_punch
     WHERE person.last_punch IS NULL OR person.last_punch < excluded.last_punch
     """
-).bindparams(bindparam("pins", type_=ARRAY(Text)), bindparam("lasts", type_=_instants))
+).bindparams(bindparam("subjects", type_=ARRAY(BYTEA)), bindparam("lasts", type_=_instants))
 
-_NAMED = text(
+_KNOWN = text(
     """
-    INSERT INTO person (tenant_id, place_id, pin, name)
-    SELECT :tenant, :place, pin, name FROM unnest(:pins, :names) AS given (pin, name) ORDER BY pin
-    ON CONFLICT (tenant_id, place_id, pin) DO UPDATE SET name = excluded.name
-    WHERE excluded.name <> '' AND person.name <> excluded.name
+    INSERT INTO person (tenant_id, place_id, subject)
+    SELECT :tenant, :place, subject FROM unnest(:subjects) AS given (subject) ORDER BY subject
+    ON CONFLICT DO NOTHING
     """
-).bindparams(bindparam("pins", type_=ARRAY(Text)), bindparam("names", type_=ARRAY(Text)))
+).bindparams(bindparam("subjects", type_=ARRAY(BYTEA)))
 
 _ENROLLED = text(
     """
-    INSERT INTO enrolment (tenant_id, place_id, pin, terminal, uid, privilege, seen_at)
-    SELECT :tenant, :place, * FROM unnest(:pins, :terminals, :uids, :privileges, :seen)
-    ON CONFLICT (tenant_id, place_id, pin, terminal)
+    INSERT INTO enrolment (tenant_id, place_id, subject, terminal, uid, privilege, seen_at)
+    SELECT :tenant, :place, * FROM unnest(:subjects, :terminals, :uids, :privileges, :seen)
+    ON CONFLICT (tenant_id, place_id, subject, terminal)
     DO UPDATE SET uid = excluded.uid, privilege = excluded.privilege, seen_at = excluded.seen_at
     """
 ).bindparams(
-    bindparam("pins", type_=ARRAY(Text)),
+    bindparam("subjects", type_=ARRAY(BYTEA)),
     bindparam("terminals", type_=ARRAY(Text)),
     bindparam("uids", type_=ARRAY(Integer)),
     bindparam("privileges", type_=ARRAY(Integer)),
@@ -51,29 +51,45 @@ _ENROLLED = text(
 )
 
 
-async def touched(connection: AsyncConnection, tenant: TenantId, place_id: PlaceId, punches: Sequence[Punch]) -> None:
+async def met(
+    connection: AsyncConnection, place_id: PlaceId, events: Sequence[PersonEnrolled], punches: Sequence[Punch]
+) -> dict[tuple[str, str], bytes]:
+    """The subjects of whoever is enrolled or punches at a place, with the names of the newest word."""
+    names: dict[tuple[str, str], str] = {(place_id, event.pin): event.name for event in events if event.name}
+    pins = [*(event.pin for event in events), *(punch.pin for punch in punches)]
+    return await subjects.ensure(connection, [(place_id, pin) for pin in pins], names)
+
+
+async def touched(
+    connection: AsyncConnection,
+    tenant: TenantId,
+    place_id: PlaceId,
+    punches: Sequence[Punch],
+    known: Mapping[tuple[str, str], bytes],
+) -> None:
     """Whoever punches is known from then on, and when they last did."""
-    lasts: dict[str, datetime] = {}
+    lasts: dict[bytes, datetime] = {}
     for punch in punches:
-        lasts[punch.pin] = max(punch.instant, lasts.get(punch.pin, punch.instant))
-    given = {"pins": list(lasts), "lasts": list(lasts.values())}
+        one = known[place_id, punch.pin]
+        lasts[one] = max(punch.instant, lasts.get(one, punch.instant))
+    given = {"subjects": list(lasts), "lasts": list(lasts.values())}
     await connection.execute(_TOUCHED, {"tenant": tenant, "place": place_id, **given})
 
 
 async def enrolled(
-    connection: AsyncConnection, tenant: TenantId, place_id: PlaceId, events: Sequence[PersonEnrolled]
+    connection: AsyncConnection,
+    tenant: TenantId,
+    place_id: PlaceId,
+    events: Sequence[PersonEnrolled],
+    known: Mapping[tuple[str, str], bytes],
 ) -> None:
     """Keep what terminals know of people; the newest word counts."""
-    names: dict[str, str] = {}
-    newest: dict[tuple[str, str], PersonEnrolled] = {}
-    for event in events:
-        names[event.pin] = event.name or names.get(event.pin, "")
-        newest[event.pin, event.terminal] = event
+    newest = {(known[place_id, event.pin], event.terminal): event for event in events}
     who = {"tenant": tenant, "place": place_id}
-    await connection.execute(_NAMED, {**who, "pins": list(names), "names": list(names.values())})
+    await connection.execute(_KNOWN, {**who, "subjects": list({one for one, _ in newest})})
     rows = list(newest.values())
     columns = {
-        "pins": [event.pin for event in rows],
+        "subjects": [one for one, _ in newest],
         "terminals": [event.terminal for event in rows],
         "uids": [event.uid for event in rows],
         "privileges": [event.privilege for event in rows],
@@ -90,7 +106,7 @@ async def page(
     limit: int,
     *,
     unheld: bool = False,
-) -> Sequence[Row[Any]]:
+) -> list[Told]:
     """PINs by place, with the terminals that know them; `unheld` ones only that no person holds on any day.
 
     `search` is a part of the name or of the PIN.
@@ -100,25 +116,22 @@ async def page(
         .where(
             enrolment.c.tenant_id == person.c.tenant_id,
             enrolment.c.place_id == person.c.place_id,
-            enrolment.c.pin == person.c.pin,
+            enrolment.c.subject == person.c.subject,
         )
         .order_by(enrolment.c.terminal)
         .correlate(person)
     )
     query = select(person, func.array(terminals.scalar_subquery()).label("terminals"))
-    if search:
-        query = query.where(
-            or_(person.c.name.icontains(search, autoescape=True), person.c.pin.contains(search, autoescape=True))
-        )
-    if place_id is not None:
-        query = query.where(person.c.place_id == place_id)
     if unheld:
         held = exists().where(
             pin_holding.c.tenant_id == person.c.tenant_id,
-            pin_holding.c.place_id == person.c.place_id,
-            pin_holding.c.pin == person.c.pin,
+            pin_holding.c.subject == person.c.subject,
         )
         query = query.where(~held)
-    if after is not None:
-        query = query.where(tuple_(person.c.place_id, person.c.pin) > tuple_(*after))
-    return (await connection.execute(query.order_by(person.c.place_id, person.c.pin).limit(limit))).all()
+    known = await directory.look(connection)
+
+    async def among(some: Sequence[bytes]) -> dict[bytes, Told]:
+        rows = await connection.execute(query.where(person.c.subject.in_(some)))
+        return {bytes(row.subject): Told(row, known) for row in rows}
+
+    return await directory.first(known.listed(search, place_id, after), among, limit)

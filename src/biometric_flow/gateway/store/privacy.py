@@ -3,20 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import bindparam, select, text
+from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.retention import Hold, PlaceHold, PrivacyOrders, RetentionPolicy, in_force, too_old
-from biometric_flow.gateway.store import erasures, register
+from biometric_flow.gateway.store import directory, erasures, register, subjects
 from biometric_flow.gateway.store.hours_tables import employee
 from biometric_flow.gateway.store.privacy_tables import legal_hold, retention_policy
+from biometric_flow.gateway.store.tables import enrolment, person
 from biometric_flow.model.ids import PlaceId, TenantId
 
+GONE: Final = "erased"
+"""Whom a hold was about who is not in the register any more."""
 _IDS: Final = bindparam("held", type_=ARRAY(PG_UUID))
 _ATTENDANCE: Final = tuple(
     text(f"DELETE FROM {table} t WHERE {day} < :day AND person_id <> ALL (:held){more}").bindparams(_IDS)  # noqa: S608
@@ -48,24 +51,21 @@ _NO_HOURS: Final = " AND ".join(
     f"NOT EXISTS (SELECT FROM {table} r WHERE r.person_id = e.person_id)"
     for table in ("workday", "adjustment", "correction", "regularisation", "leave_request")
 )
-_FORGOTTEN: Final = (
-    "p.last_punch < :limit AND NOT EXISTS (SELECT FROM pin_holding h WHERE h.place_id = p.place_id AND h.pin = p.pin)"
-)
-_PEOPLE: Final = (
-    text(f"DELETE FROM employee e WHERE employed_to < :day AND person_id <> ALL (:held) AND {_NO_HOURS}").bindparams(  # noqa: S608
-        _IDS
-    ),
-    text(f"DELETE FROM enrolment n USING person p WHERE {_FORGOTTEN} AND n.place_id = p.place_id AND n.pin = p.pin"),  # noqa: S608
-    text(f"DELETE FROM person p WHERE {_FORGOTTEN}"),  # noqa: S608
+_LEAVERS: Final = text(
+    f"DELETE FROM employee e WHERE employed_to < :day AND person_id <> ALL (:held) AND {_NO_HOURS}"  # noqa: S608
+).bindparams(_IDS)
+_UNSEEN: Final = text(
+    "SELECT p.subject FROM person p WHERE p.last_punch < :limit"
+    " AND NOT EXISTS (SELECT FROM pin_holding h WHERE h.subject = p.subject)"
 )
 _TOKENS: Final = text("DELETE FROM refresh_token WHERE expires_at < :limit")
 _PINS: Final = text(
-    "SELECT DISTINCT pin FROM pin_holding WHERE place_id = :place AND person_id = ANY (:held)"
+    "SELECT DISTINCT subject FROM pin_holding WHERE place_id = :place AND person_id = ANY (:held)"
 ).bindparams(_IDS)
 _LEFT: Final = text(
     """
-    SELECT h.pin FROM pin_holding h JOIN employee e USING (tenant_id, person_id) WHERE h.place_id = :place
-    GROUP BY h.pin HAVING max(least(coalesce(e.employed_to, 'infinity'), coalesce(h.valid_to, 'infinity'))) < :today
+    SELECT h.subject FROM pin_holding h JOIN employee e USING (tenant_id, person_id) WHERE h.place_id = :place
+    GROUP BY h.subject HAVING max(least(coalesce(e.employed_to, 'infinity'), coalesce(h.valid_to, 'infinity'))) < :today
     """
 )
 
@@ -91,25 +91,28 @@ async def add_policy(connection: AsyncConnection, tenant: TenantId, policy: Rete
 
 
 async def holds(connection: AsyncConnection) -> list[Hold]:
-    """All there ever were, newest first."""
-    rows = await connection.execute(select(legal_hold.c.body))
-    return sorted((Hold.model_validate(row.body) for row in rows), key=lambda one: one.placed_at, reverse=True)
+    """All there ever were, newest first; `who` is an employee number, or says that the person is gone."""
+    rows = (await connection.execute(select(legal_hold.c.body))).all()
+    known = await directory.look(connection)
+    return sorted((_told(row.body, known) for row in rows), key=lambda one: one.placed_at, reverse=True)
 
 
 async def put_hold(connection: AsyncConnection, tenant: TenantId, hold: Hold) -> None:
-    """Keep a hold as it is now."""
+    """Keep a hold as it is now, about a person by their id."""
     body = hold.model_dump(mode="json")
+    if hold.scope == "person" and hold.who != GONE:
+        body["who"] = str((await directory.look(connection)).with_number(hold.who) or GONE)
     row = insert(legal_hold).values(tenant_id=tenant, hold_id=hold.id, body=body)
     await connection.execute(row.on_conflict_do_update(index_elements=["tenant_id", "hold_id"], set_={"body": body}))
 
 
 async def people_of(connection: AsyncConnection, hold: Hold) -> tuple[UUID, ...]:
     """Whom a hold for a person or a department is about; whoever joins the department is in it."""
-    query = select(employee.c.person_id)
     if hold.scope == "person":
-        query = query.where(employee.c.number == hold.who)
-    else:
-        query = query.where(employee.c.department_id.in_(await register.below(connection, hold.who)))
+        found = (await directory.look(connection)).with_number(hold.who)
+        return () if found is None else (found,)
+    query = select(employee.c.person_id)
+    query = query.where(employee.c.department_id.in_(await register.below(connection, hold.who)))
     return tuple((await connection.execute(query)).scalars())
 
 
@@ -137,12 +140,23 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
             for statement in _ARCHIVE:
                 await connection.execute(statement, {"limit": limit} if ":limit" in str(statement) else {})
     if (limit := too_old(policy, "identity", now)) is not None:
-        for statement in _PEOPLE:
-            given = {"day": limit.date(), "limit": limit, "held": people}
-            wanted = {name: value for name, value in given.items() if f":{name}" in str(statement)}
-            gone += (await connection.execute(statement, wanted)).rowcount
+        gone += await _forget_people(connection, limit, people)
     if (limit := too_old(policy, "account", now)) is not None:
         gone += (await connection.execute(_TOKENS, {"limit": limit})).rowcount
+    return gone
+
+
+async def _forget_people(connection: AsyncConnection, limit: datetime, held_ones: list[UUID]) -> int:
+    """Whoever left, and whoever no terminal has seen since: their names, and their PINs once nothing is about them."""
+    leavers = await connection.execute(_LEAVERS, {"day": limit.date(), "held": held_ones})
+    unseen = [bytes(one) for one in (await connection.execute(_UNSEEN, {"limit": limit})).scalars()]
+    gone = leavers.rowcount
+    for table in (enrolment, person):
+        gone += (await connection.execute(delete(table).where(table.c.subject.in_(unseen)))).rowcount
+    if leavers.rowcount:
+        await directory.change(connection, removes=True)
+    await subjects.unname(connection, unseen)
+    await subjects.forget(connection, await subjects.unused(connection))
     return gone
 
 
@@ -158,8 +172,17 @@ async def orders(connection: AsyncConnection, place: PlaceId, today: date) -> Pr
     for one in await holds(connection):
         if one.ended_at is None:
             people = await people_of(connection, one) if one.scope != "everybody" else ()
-            rows = await connection.execute(_PINS, {"place": place, "held": list(people)})
-            told.append(PlaceHold(hold=one, pins=None if one.scope == "everybody" else sorted(rows.scalars())))
+            rows = await subjects.told(connection, _PINS, {"place": place, "held": list(people)})
+            told.append(PlaceHold(hold=one, pins=None if one.scope == "everybody" else sorted(row.pin for row in rows)))
     erase = await erasures.orders(connection, place)
-    left: Sequence[str] = (await connection.execute(_LEFT, {"place": place, "today": today})).scalars().all()
-    return PrivacyOrders(policies=await policies(connection), holds=told, left=sorted(left), erase=erase)
+    left = await subjects.told(connection, _LEFT, {"place": place, "today": today})
+    pins = sorted(row.pin for row in left)
+    return PrivacyOrders(policies=await policies(connection), holds=told, left=pins, erase=erase)
+
+
+def _told(body: dict[str, Any], known: directory.Directory) -> Hold:
+    hold = Hold.model_validate(body)
+    if hold.scope != "person" or hold.who == GONE:
+        return hold
+    found = known.number_of(UUID(hold.who))
+    return hold.model_copy(update={"who": found.number if found else GONE})

@@ -29,7 +29,7 @@ consent = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("place_id", Text, primary_key=True),
     Column("number", BigInteger, primary_key=True),
-    Column("pin", Text, nullable=False),
+    Column("subject", LargeBinary, nullable=False),
     Column("body", JSONB, nullable=False),
     ForeignKeyConstraint(["tenant_id", "place_id"], ["place.tenant_id", "place.place_id"]),
 )
@@ -67,8 +67,8 @@ erasure_order = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("erasure_id", LargeBinary, primary_key=True),
     Column("place_id", Text, primary_key=True),
-    Column("pin", Text, primary_key=True),
+    Column("subject", LargeBinary, primary_key=True),
     ForeignKeyConstraint(["tenant_id", "erasure_id"], ["erasure.tenant_id", "erasure.erasure_id"]),
     ForeignKeyConstraint(["tenant_id", "place_id"], ["place.tenant_id", "place.place_id"]),
 )
-"""What places are still to carry out; the PIN goes with the row."""
+"""What places are still to carry out; the subject, and so the PIN, goes with the row."""

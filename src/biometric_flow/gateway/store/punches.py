@@ -1,24 +1,26 @@
 """Queries of punches: insert in feed order, pages, counts, the feed after a position."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import eq, ge, lt
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, select, text, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, DateTime, Integer, Text
 
-from biometric_flow.gateway.store.tables import person, place, punch, tenant, terminal_status
+from biometric_flow.gateway.store import directory, subjects
+from biometric_flow.gateway.store.subjects import Told
+from biometric_flow.gateway.store.tables import place, punch, tenant, terminal_status
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.punch import Punch
 
 _COLUMNS: dict[str, Any] = {
     "punch_id": BYTEA,
     "terminal": Text,
-    "pin": Text,
+    "subject": BYTEA,
     "local_time": DateTime(timezone=False),
     "instant": DateTime(timezone=True),
     "state": Integer,
@@ -63,9 +65,14 @@ class After:
 
 
 async def insert(
-    connection: AsyncConnection, owner: TenantId, place_id: PlaceId, new: Sequence[Punch], sequences: Sequence[int]
+    connection: AsyncConnection,
+    owner: TenantId,
+    place_id: PlaceId,
+    new: Sequence[Punch],
+    sequences: Sequence[int],
+    known: Mapping[tuple[str, str], bytes],
 ) -> int:
-    """Store punches with their ledger sequences, number them in the feed, and say how many were new.
+    """Store punches of known subjects with their ledger sequences, number them in the feed, and say how many were new.
 
     Known ids change nothing.
     The feed counter's row stays locked until the commit, so positions become visible in their order.
@@ -80,7 +87,7 @@ async def insert(
     columns: dict[str, list[Any]] = {
         "punch_id": [one.id for one in new],
         "terminal": [one.terminal for one in new],
-        "pin": [one.pin for one in new],
+        "subject": [known[place_id, one.pin] for one in new],
         "local_time": [one.local_time for one in new],
         "instant": [one.instant for one in new],
         "state": [one.state for one in new],
@@ -102,8 +109,11 @@ async def derived(connection: AsyncConnection, place_id: PlaceId, after: int, un
     query = text(
         f"SELECT {_NAMES} FROM punch WHERE place_id = :place AND sequence > :after AND sequence <= :until"  # noqa: S608
     )
-    rows = await connection.execute(query, {"place": place_id, "after": after, "until": until})
-    return {row.sequence: (bytes(row.punch_id), *row[1:-1]) for row in rows}
+    rows = (await connection.execute(query, {"place": place_id, "after": after, "until": until})).all()
+    known = await directory.look(connection)
+    return {
+        row.sequence: (bytes(row.punch_id), row.terminal, known.pin(bytes(row.subject)), *row[3:-1]) for row in rows
+    }
 
 
 async def known(connection: AsyncConnection, ids: Sequence[bytes]) -> set[bytes]:
@@ -121,31 +131,28 @@ def shown_as(one: Punch) -> tuple[Any, ...]:
 
 async def page(
     connection: AsyncConnection, wanted: PunchFilter, after: After | None, limit: int, *, newest_first: bool
-) -> Sequence[Row[Any]]:
+) -> list[Told]:
     """Punches with names, by instant and position, from behind `after`."""
     key = tuple_(punch.c.instant, punch.c.position)
-    query = _shown().where(*_conditions(wanted))
+    query = _shown().where(*await _conditions(connection, wanted))
     if after is not None:
         mark = tuple_(after.instant, after.position)
         query = query.where(key < mark if newest_first else key > mark)
     order = (punch.c.instant.desc(), punch.c.position.desc()) if newest_first else (punch.c.instant, punch.c.position)
-    found: Sequence[Row[Any]] = (await connection.execute(query.order_by(*order).limit(limit))).all()
-    return found
+    return await subjects.told(connection, query.order_by(*order).limit(limit))
 
 
 async def counts(connection: AsyncConnection, wanted: PunchFilter) -> dict[str, int]:
     """How many punches match, by place; places without one are left out."""
-    query = (
-        select(punch.c.place_id, func.count().label("matching")).where(*_conditions(wanted)).group_by(punch.c.place_id)
-    )
+    conditions = await _conditions(connection, wanted)
+    query = select(punch.c.place_id, func.count().label("matching")).where(*conditions).group_by(punch.c.place_id)
     return {row.place_id: row.matching for row in await connection.execute(query)}
 
 
-async def feed(connection: AsyncConnection, after: int, limit: int) -> Sequence[Row[Any]]:
+async def feed(connection: AsyncConnection, after: int, limit: int) -> list[Told]:
     """Punches with names after a position of the tenant's feed, in its order."""
     query = _shown().where(punch.c.position > after).order_by(punch.c.position).limit(limit)
-    found: Sequence[Row[Any]] = (await connection.execute(query)).all()
-    return found
+    return await subjects.told(connection, query)
 
 
 async def feed_end(connection: AsyncConnection, owner: TenantId) -> int:
@@ -166,31 +173,20 @@ def _shown() -> Select[Any]:
         .scalar_subquery()
     )
     of_place = and_(place.c.tenant_id == punch.c.tenant_id, place.c.place_id == punch.c.place_id)
-    of_person = and_(
-        person.c.tenant_id == punch.c.tenant_id,
-        person.c.place_id == punch.c.place_id,
-        person.c.pin == punch.c.pin,
-    )
-    return (
-        select(
-            punch,
-            place.c.zone,
-            func.coalesce(person.c.name, "").label("name"),
-            func.coalesce(terminal_name, "").label("terminal_name"),
-        )
-        .join(place, of_place)
-        .outerjoin(person, of_person)
-    )
+    return select(punch, place.c.zone, func.coalesce(terminal_name, "").label("terminal_name")).join(place, of_place)
 
 
-def _conditions(wanted: PunchFilter) -> list[ColumnElement[bool]]:
+async def _conditions(connection: AsyncConnection, wanted: PunchFilter) -> list[ColumnElement[bool]]:
     given: list[tuple[Any, Callable[[Any, Any], Any], ColumnElement[Any]]] = [
         (wanted.place, eq, punch.c.place_id),
         (wanted.terminal, eq, punch.c.terminal),
-        (wanted.pin, eq, punch.c.pin),
         (wanted.instant_from, ge, punch.c.instant),
         (wanted.instant_to, lt, punch.c.instant),
         (wanted.local_from, ge, punch.c.local_time),
         (wanted.local_to, lt, punch.c.local_time),
     ]
-    return [compare(column, value) for value, compare, column in given if value is not None]
+    conditions = [compare(column, value) for value, compare, column in given if value is not None]
+    if wanted.pin is not None:
+        theirs = (await directory.look(connection)).with_pin(wanted.pin, wanted.place)
+        conditions.append(punch.c.subject.in_(theirs))
+    return conditions

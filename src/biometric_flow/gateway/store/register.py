@@ -5,22 +5,23 @@ from datetime import date
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, insert, or_, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Row, bindparam, delete, insert, or_, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlalchemy.types import Text
 
 from biometric_flow.api.hours import PersonBody, PersonRecord
+from biometric_flow.gateway.store import directory, subjects
 from biometric_flow.gateway.store.hours_tables import department, employee, pin_holding
+from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.model.ids import TenantId
 
 _LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('register ' || :tenant, 0))")
 _HOLDERS: Final = text(
     """
-    SELECT place_id, pin, person_id, terminals, valid_from, valid_to FROM pin_holding
-    WHERE (place_id, pin) IN (SELECT * FROM unnest(:places, :pins)) ORDER BY place_id, pin, valid_from
+    SELECT place_id, subject, person_id, terminals, valid_from, valid_to FROM pin_holding
+    WHERE subject = ANY (:subjects) ORDER BY place_id, subject, valid_from
     """
-).bindparams(bindparam("places", type_=ARRAY(Text)), bindparam("pins", type_=ARRAY(Text)))
+).bindparams(bindparam("subjects", type_=ARRAY(BYTEA)))
 _BELOW: Final = text(
     """
     WITH RECURSIVE below AS (
@@ -44,8 +45,9 @@ async def get(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Pe
 
 async def by_numbers(connection: AsyncConnection, numbers: Iterable[str]) -> dict[str, PersonRecord]:
     """People by employee number; those who do not exist are left out."""
-    found = await connection.execute(select(employee).where(employee.c.number.in_(list(numbers))))
-    return {one.number: one for one in await _records(connection, found.all())}
+    known = await directory.look(connection)
+    ids = [one for one in map(known.with_number, numbers) if one is not None]
+    return {one.number: one for one in (await get(connection, ids)).values()}
 
 
 async def page(
@@ -59,10 +61,6 @@ async def page(
 ) -> list[PersonRecord]:
     """People by employee number; a department stands for all below it, `search` for a part of name or number."""
     query = select(employee)
-    if search:
-        query = query.where(
-            or_(employee.c.name.icontains(search, autoescape=True), employee.c.number.contains(search, autoescape=True))
-        )
     if department_id is not None:
         query = query.where(employee.c.department_id.in_(await below(connection, department_id)))
     if place_id is not None:
@@ -70,10 +68,13 @@ async def page(
     if employed_on is not None:
         left = or_(employee.c.employed_to.is_(None), employee.c.employed_to >= employed_on)
         query = query.where(employee.c.employed_from <= employed_on, left)
-    if after is not None:
-        query = query.where(tuple_(employee.c.number, employee.c.person_id) > tuple_(*after))
-    rows = (await connection.execute(query.order_by(employee.c.number, employee.c.person_id).limit(limit))).all()
-    return await _records(connection, rows)
+    known = await directory.look(connection)
+
+    async def among(some: Sequence[UUID]) -> dict[UUID, Row[Any]]:
+        rows = await connection.execute(query.where(employee.c.person_id.in_(some)))
+        return {row.person_id: row for row in rows}
+
+    return await _records(connection, await directory.first(known.numbered(search, after), among, limit))
 
 
 async def below(connection: AsyncConnection, department_id: str) -> list[str]:
@@ -83,8 +84,10 @@ async def below(connection: AsyncConnection, department_id: str) -> list[str]:
 
 async def names(connection: AsyncConnection, ids: Iterable[UUID]) -> dict[UUID, tuple[str, str]]:
     """Employee number and name by id."""
-    query = select(employee.c.person_id, employee.c.number, employee.c.name).where(employee.c.person_id.in_(list(ids)))
-    return {row.person_id: (row.number, row.name) for row in await connection.execute(query)}
+    query = select(employee.c.person_id).where(employee.c.person_id.in_(list(ids)))
+    found = (await connection.execute(query)).scalars().all()
+    known = await directory.look(connection)
+    return {one: (said.number, said.name) for one in found if (said := known.number_of(one)) is not None}
 
 
 async def employed(
@@ -102,47 +105,54 @@ async def employed(
     }
 
 
-async def holders(connection: AsyncConnection, pins: Iterable[tuple[str, str]]) -> Sequence[Row[Any]]:
+async def holders(connection: AsyncConnection, pins: Iterable[tuple[str, str]]) -> list[Told]:
     """Who holds these PINs (place, PIN), each time with terminals and days."""
-    wanted = sorted(set(pins))
-    given = {"places": [place for place, _ in wanted], "pins": [pin for _, pin in wanted]}
-    return (await connection.execute(_HOLDERS, given)).all()
+    known = await directory.look(connection)
+    wanted = [one for place, pin in set(pins) if (one := known.id_of(place, pin)) is not None]
+    return await subjects.told(connection, _HOLDERS, {"subjects": wanted})
 
 
-async def save(connection: AsyncConnection, tenant: TenantId, person_id: UUID, body: PersonBody, version: int) -> None:
-    """Store a person as version `version`; version 1 is a new one. The register must be locked, the body checked."""
-    plan = body.model_dump(mode="json", by_alias=True, include={"assignments", "roster"})
-    values = {
-        "number": body.number,
-        "name": body.name,
+async def save(connection: AsyncConnection, tenant: TenantId, people: Sequence[tuple[UUID, PersonBody, int]]) -> None:
+    """Store people, each as a version; version 1 is a new one. The register must be locked, the bodies checked."""
+    held = [(one.place, one.pin) for _, body, _ in people for one in body.pins]
+    known = await subjects.ensure(connection, held)
+    changed = await directory.change(connection) if people else 0
+    rows = []
+    for person_id, body, version in people:
+        values = _values(body) | {"version": version, "changed": changed}
+        if version == 1:
+            await connection.execute(insert(employee).values(tenant_id=tenant, person_id=person_id, **values))
+        else:
+            await connection.execute(update(employee).where(employee.c.person_id == person_id).values(**values))
+            await connection.execute(delete(pin_holding).where(pin_holding.c.person_id == person_id))
+        rows += [
+            {
+                "tenant_id": tenant,
+                "person_id": person_id,
+                "number": number,
+                "place_id": one.place,
+                "subject": known[one.place, one.pin],
+                "terminals": one.terminals,
+                "valid_from": one.first,
+                "valid_to": one.last,
+            }
+            for number, one in enumerate(body.pins)
+        ]
+    if rows:
+        await connection.execute(insert(pin_holding), rows)
+
+
+def _values(body: PersonBody) -> dict[str, Any]:
+    return {
+        "number": body.number.encode(),
+        "name": body.name.encode(),
         "department_id": body.department,
         "place_id": body.place,
         "zone": body.zone,
         "employed_from": body.employed_from,
         "employed_to": body.employed_to,
-        "plan": plan,
-        "version": version,
+        "plan": body.model_dump(mode="json", by_alias=True, include={"assignments", "roster"}),
     }
-    if version == 1:
-        await connection.execute(insert(employee).values(tenant_id=tenant, person_id=person_id, **values))
-    else:
-        await connection.execute(update(employee).where(employee.c.person_id == person_id).values(**values))
-        await connection.execute(delete(pin_holding).where(pin_holding.c.person_id == person_id))
-    rows = [
-        {
-            "tenant_id": tenant,
-            "person_id": person_id,
-            "number": number,
-            "place_id": one.place,
-            "pin": one.pin,
-            "terminals": one.terminals,
-            "valid_from": one.first,
-            "valid_to": one.last,
-        }
-        for number, one in enumerate(body.pins)
-    ]
-    if rows:
-        await connection.execute(insert(pin_holding), rows)
 
 
 async def departments(connection: AsyncConnection) -> Sequence[Row[Any]]:
@@ -157,16 +167,17 @@ async def _records(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> lis
         .order_by(pin_holding.c.person_id, pin_holding.c.number)
     )
     held: dict[UUID, list[dict[str, Any]]] = {}
-    for row in await connection.execute(query) if rows else ():
+    for row in await subjects.told(connection, query) if rows else ():
         one = {"place": row.place_id, "pin": row.pin, "terminals": row.terminals}
         held.setdefault(row.person_id, []).append({**one, "from": row.valid_from, "to": row.valid_to})
+    known = await directory.look(connection) if rows else directory.Directory()
     return [
         PersonRecord.model_validate(
             {
                 "id": row.person_id,
                 "version": row.version,
-                "number": row.number,
-                "name": row.name,
+                "number": said.number,
+                "name": said.name,
                 "department": row.department_id,
                 "place": row.place_id,
                 "zone": row.zone,
@@ -177,4 +188,5 @@ async def _records(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> lis
             }
         )
         for row in rows
+        if (said := known.number_of(row.person_id)) is not None
     ]

@@ -30,8 +30,13 @@ tenant = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("name", Text, nullable=False),
     Column("feed_position", BigInteger, nullable=False, server_default="0"),
+    Column("directory_version", BigInteger, nullable=False, server_default="0"),
+    Column("directory_base", BigInteger, nullable=False, server_default="0"),
 )
-"""`feed_position` numbers the tenant's punches in the order of their commits: its row lock is held until the commit."""
+"""`feed_position` numbers the tenant's punches in the order of their commits: its row lock is held until the commit.
+
+`directory_version` does so with changes of people's PINs, names and numbers; at `directory_base` somebody was removed.
+"""
 
 place = Table(
     "place",
@@ -109,7 +114,7 @@ punch = Table(
     Column("punch_id", LargeBinary, primary_key=True),
     Column("place_id", Text, nullable=False),
     Column("terminal", Text, nullable=False),
-    Column("pin", Text, nullable=False),
+    Column("subject", LargeBinary, nullable=False),
     Column("local_time", DateTime(timezone=False), nullable=False),
     Column("instant", _instant, nullable=False),
     Column("state", Integer, nullable=False),
@@ -124,28 +129,44 @@ punch = Table(
     _of_place(),
 )
 
+subject = Table(
+    "subject",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("subject", LargeBinary, primary_key=True),
+    Column("place_id", Text, nullable=False),
+    Column("pin", LargeBinary, nullable=False),
+    Column("name", LargeBinary, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    _of_place(),
+)
+"""The only table with PINs: whom the random ids of all others stand for. `changed` is of `tenant.directory_version`."""
+
 person = Table(
     "person",
     metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("place_id", Text, primary_key=True),
-    Column("pin", Text, primary_key=True),
-    Column("name", Text, nullable=False),
+    Column("subject", LargeBinary, primary_key=True),
     Column("last_punch", _instant),
     _of_place(),
+    ForeignKeyConstraint(["tenant_id", "subject"], ["subject.tenant_id", "subject.subject"]),
 )
+"""Whom the terminals of a place know."""
 
 enrolment = Table(
     "enrolment",
     metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("place_id", Text, primary_key=True),
-    Column("pin", Text, primary_key=True),
+    Column("subject", LargeBinary, primary_key=True),
     Column("terminal", Text, primary_key=True),
     Column("uid", Integer, nullable=False),
     Column("privilege", Integer, nullable=False),
     Column("seen_at", _instant, nullable=False),
-    ForeignKeyConstraint(["tenant_id", "place_id", "pin"], ["person.tenant_id", "person.place_id", "person.pin"]),
+    ForeignKeyConstraint(
+        ["tenant_id", "place_id", "subject"], ["person.tenant_id", "person.place_id", "person.subject"]
+    ),
 )
 
 terminal_status = Table(
