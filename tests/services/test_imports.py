@@ -70,6 +70,86 @@ async def test_every_problem_of_a_sheet_is_told_by_row_and_cell_and_nothing_is_t
     assert "nobody knows colour" in wrong.json()["detail"]
 
 
+async def test_rotations_rosters_and_holidays_come_from_sheets_once_and_show_in_workdays(
+    gateway: RunningGateway,
+) -> None:
+    desk = Desk(gateway)
+    await desk.plan()
+    who = await desk.hire()
+    plans = {
+        "shifts": ("id,start,end\nlate,14:00,22:00\nearly,06:00,14:00\n", (2, 0, 0)),
+        "rotations": (
+            f"id,anchor,pattern,rest_weekdays\nturns,{MONDAY},day early late+early off,6;7\nother,{MONDAY},off,\n",
+            (2, 0, 0),
+        ),
+        "holidays": (f"calendar,date,name\neg,{MONDAY},عيد\neg,2026-12-31,Last\nmx,2026-11-20,Revolución\n", (2, 0, 0)),
+        "assignments": (f"number,from,schedule,calendar,policy\nE1,{MONDAY},turns,eg,house\n", (0, 1, 0)),
+        "rosters": (
+            (
+                f"number,from,to,shifts,weekdays\nE1,{MONDAY + timedelta(days=3)},,day,\n"
+                f"E1,{MONDAY},{MONDAY + timedelta(days=6)},,6;7\n"
+            ),
+            (0, 1, 0),
+        ),
+    }
+    for kind, (sheet, expected) in plans.items():
+        for dry in (True, False):
+            told = await send(desk, kind, sheet, dry=dry)
+            assert told["problems"] == []
+            assert (told["created"], told["changed"], told["unchanged"]) == expected, kind
+        again = await send(desk, kind, sheet)
+        assert (again["created"], again["changed"], again["unchanged"]) == (0, 0, sum(expected)), kind
+    turns = (await desk.ask("GET", "/v1/schedules/turns"))["body"]
+    assert turns["rotation"] == {"anchor": str(MONDAY), "pattern": ["day", "early", ["late", "early"], None]}
+    await desk.settled()
+    days = await desk.days(person=who, **{"from": str(MONDAY), "to": str(MONDAY + timedelta(days=5))})
+    assert [(day["status"], day["scheduled"]) for day in days] == [
+        ("holiday", 0), ("absent", 480), ("absent", 960), ("absent", 480), ("absent", 480), ("rest", 0),
+    ]  # fmt: skip
+
+
+async def test_every_kind_of_sheet_names_row_and_cell_of_what_is_wrong(gateway: RunningGateway) -> None:
+    desk = Desk(gateway)
+    await desk.plan()
+    await desk.hire()
+    wrong = {
+        "people": (
+            "number,name,employed_from,place,pin\nE2,Sara,2026-11-01,cairo,8\nE2,Sara,2026-11-01,cairo,7\n",
+            ["E3"],
+        ),
+        "assignments": (
+            "number,from,schedule\nE1,2026-11-02,week\nE1,2026-11-09,nights\nE9,2026-11-02,week\n",
+            ["C3", "A4"],
+        ),
+        "rosters": (
+            (
+                "number,from,to,shifts,weekdays\nE1,2026-11-02,,day,\nE1,2026-11-03,,nights,\nE1,2026-11-04,2026-11-03,day,\n"
+                "E1,2026-11-05,,day,8\nE9,2026-11-05,,day,\n"
+            ),
+            ["D3", "C4", "E5", "A6"],
+        ),
+        "rotations": (
+            (
+                "id,anchor,pattern,rest_weekdays\na,soon,day,\nb,2026-11-02,nights,\nB C,2026-11-02,day,\nc,2026-11-02,,\n"
+                "d,2026-11-02,day,9\n"
+            ),
+            ["B2", "C3", "A4", "C5", "D6"],
+        ),
+        "holidays": (
+            "calendar,date,name\neg,tomorrow,Feast\neg,2026-01-01,\nE G,2026-01-01,Feast\n",
+            ["B2", "C3", "A4"],
+        ),
+        "departments": ("id,name,parent\nplant,Plant,moon\n", ["C2"]),
+        "leave": ("number,from,to\nE1,2026-11-05,2026-11-01\nE9\nE1,,\n", ["C2", "A3", "B4", "C4"]),
+    }
+    for kind, (sheet, cells) in wrong.items():
+        for dry in (True, False):
+            told = await send(desk, kind, sheet, dry=dry)
+            assert [one["cell"] for one in told["problems"]] == cells, (kind, told)
+    assert [one["id"] for one in (await desk.ask("GET", "/v1/schedules"))["items"]] == ["week"]
+    assert (await desk.ask("GET", "/v1/calendars"))["items"] == []
+
+
 async def test_a_workbook_says_the_same_as_a_csv(gateway: RunningGateway) -> None:
     desk = Desk(gateway)
     book = Workbook()

@@ -1,79 +1,20 @@
 """Imports of sheets: every problem by row and cell, all rows or none, and a second time nothing changes."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 from uuid import uuid4
 
 from pydantic import ValidationError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.api.hours import CellProblem, DepartmentBody, ImportResult, LeaveBody, PersonBody, PersonRecord
-from biometric_flow.gateway.people.errors import ImportUnreadable, PlanInvalid
-from biometric_flow.gateway.people.plans import check_document, touched
+from biometric_flow.api.hours import DepartmentBody, ImportResult, LeaveBody, PersonBody, PersonRecord
+from biometric_flow.gateway.people.errors import ImportUnreadable
+from biometric_flow.gateway.people.import_job import Job, SheetKind, listed
+from biometric_flow.gateway.people.plan_sheets import PLAN_SHEETS
 from biometric_flow.gateway.people.saving import Given, Surroundings, check, save, surroundings
-from biometric_flow.gateway.people.sheets import Sheet, SheetRow
+from biometric_flow.gateway.people.sheets import SheetRow
 from biometric_flow.gateway.store import departments, plans, register, requests, workdays
-from biometric_flow.gateway.workdays.loader import Loader
-from biometric_flow.model.ids import SLUG, TenantId
-
-SHOWN_MAX: Final = 1000
-"""Problems that are listed; the rest is counted."""
-
-
-@dataclass(slots=True)
-class Job:
-    """One import on its way."""
-
-    connection: AsyncConnection
-    tenant: TenantId
-    account: str
-    loader: Loader
-    now: datetime
-    sheet: Sheet
-    is_dry_run: bool
-    created: int = 0
-    changed: int = 0
-    unchanged: int = 0
-    problems: list[CellProblem] = field(default_factory=list)
-
-    def wrong(self, row: int, column: str, expected: str, came: str) -> None:
-        """Note what is wrong with a cell."""
-        where = self.sheet.address(row, column)
-        self.problems.append(CellProblem(row=row, column=column, cell=where, expected=expected, came=came[:80]))
-
-    def refuse(self, row: SheetRow, error: ValidationError, columns: dict[str, str]) -> None:
-        """Note what a model says of a row; `columns` names the column of a field."""
-        for told in error.errors():
-            path = [str(part) for part in told["loc"]]
-            name = next((columns[part] for part in reversed(path) if part in columns), path[-1] if path else "")
-            self.wrong(row.number, name, told["msg"].removeprefix("Value error, "), row.cells.get(name, ""))
-
-    def result(self) -> ImportResult:
-        """What was done, or would be; of each cell the first problem."""
-        columns = self.sheet.columns
-        told: dict[tuple[int, int], CellProblem] = {}
-        for one in self.problems:
-            place = columns.index(one.column) if one.column in columns else len(columns)
-            told.setdefault((one.row, place), one)
-        return ImportResult(
-            is_dry_run=self.is_dry_run,
-            rows=len(self.sheet.rows),
-            created=self.created,
-            changed=self.changed,
-            unchanged=self.unchanged,
-            problems=[told[key] for key in sorted(told)][:SHOWN_MAX],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class SheetKind:
-    """What a sheet holds: its columns, which of them must be there, and what takes it."""
-
-    required: tuple[str, ...]
-    optional: tuple[str, ...]
-    take: Callable[[Job], Awaitable[None]]
 
 
 async def run_import(kind: SheetKind, job: Job) -> ImportResult:
@@ -89,76 +30,121 @@ async def run_import(kind: SheetKind, job: Job) -> ImportResult:
     return job.result()
 
 
+@dataclass(slots=True)
+class _People:
+    """What a sheet says of people, and which row said it."""
+
+    before: dict[str, PersonRecord]
+    bodies: dict[str, dict[str, Any]] = field(default_factory=dict)
+    first: dict[str, SheetRow] = field(default_factory=dict)
+    """The first row of each number."""
+    said: dict[int, SheetRow] = field(default_factory=dict)
+    """The row of each PIN, assignment and own day that came or changed, by its identity."""
+
+    def body(self, row: SheetRow) -> dict[str, Any]:
+        """The person of a row, as far as the rows before it have said."""
+        number = row.cells["number"]
+        self.first.setdefault(number, row)
+        fresh = _body(self.before[number]) if number in self.before else {"number": number}
+        return self.bodies.setdefault(number, fresh)
+
+    def row(self, number: str, path: Iterable[str]) -> SheetRow:
+        """Which row a field of a person came from."""
+        parts = list(path)
+        if len(parts) > 1 and parts[1].isdecimal():
+            entry = self.bodies[number][parts[0]][int(parts[1])]
+            return self.said.get(id(entry), self.first[number])
+        return self.first[number]
+
+
 async def _people(job: Job) -> None:
     around = await surroundings(job.connection, job.tenant, job.loader)
-    before = await _known(job)
-    bodies: dict[str, dict[str, Any]] = {}
-    row_of: dict[str, SheetRow] = {}
+    people = _People(await _known(job))
     for row in job.sheet.rows:
-        number = row.cells["number"]
-        body = bodies.setdefault(number, _body(before[number]) if number in before else {"number": number})
-        row_of.setdefault(number, row)
+        body = people.body(row)
         names = ("name", "department", "place", "zone", "employed_from", "employed_to")
         body |= {name: row.cells[name] for name in names if row.cells.get(name)}
         if row.cells.get("pin"):
-            _hold(body, row)
+            people.said[id(_hold(body, row))] = row
     first = "pin_from" if "pin_from" in job.sheet.columns else "employed_from"
-    await _save(job, bodies, row_of, before, around, {"pins": "pin", "from": first, "to": "pin_to"})
+    await _save(job, people, around, {"pins": "pin", "from": first, "to": "pin_to"})
 
 
-def _hold(body: dict[str, Any], row: SheetRow) -> None:
-    """A PIN of a row becomes theirs, unless it is already."""
-    terminals = [name for name in row.cells.get("terminals", "").replace(",", ";").split(";") if name.strip()]
-    held = {"place": row.cells.get("pin_place") or body.get("place", ""), "pin": row.cells["pin"]}
-    held |= {"terminals": [name.strip() for name in terminals]}
+def _hold(body: dict[str, Any], row: SheetRow) -> dict[str, Any]:
+    """A PIN of a row becomes theirs, unless it is already; the holding."""
+    held: dict[str, Any] = {"place": row.cells.get("pin_place") or body.get("place", ""), "pin": row.cells["pin"]}
+    held |= {"terminals": listed(row.cells.get("terminals", ""))}
     for one in body.setdefault("pins", []):
         if {name: one.get(name, []) for name in held} == held:
             for name, column in (("from", "pin_from"), ("to", "pin_to")):
                 one[name] = row.cells.get(column) or one.get(name)
-            return
+            mine: dict[str, Any] = one
+            return mine
     first, last = row.cells.get("pin_from") or body.get("employed_from"), row.cells.get("pin_to") or None
-    body["pins"] = [*body["pins"], {**held, "from": first, "to": last}]
+    new = {**held, "from": first, "to": last}
+    body["pins"].append(new)
+    return new
 
 
 async def _assignments(job: Job) -> None:
     around = await surroundings(job.connection, job.tenant, job.loader)
-    before = await _known(job)
-    bodies: dict[str, dict[str, Any]] = {}
-    row_of: dict[str, SheetRow] = {}
-    for row in job.sheet.rows:
-        number = row.cells["number"]
-        if number not in before:
-            job.wrong(row.number, "number", "the employee number of somebody", number)
-            continue
-        body = bodies.setdefault(number, _body(before[number]))
-        row_of.setdefault(number, row)
+    people = _People(await _known(job))
+    for row in _of_known_people(job, people):
         said = {name: row.cells.get(name) or None for name in ("from", "to", "schedule", "calendar", "policy")}
+        body = people.body(row)
         kept = [one for one in body["assignments"] if one["from"] != said["from"]]
         body["assignments"] = sorted([*kept, said], key=lambda one: str(one["from"]))
-    columns = {name: name for name in ("from", "to", "schedule", "calendar", "policy")}
-    await _save(job, bodies, row_of, before, around, columns)
+        people.said[id(said)] = row
+    await _save(job, people, around, {name: name for name in ("from", "to", "schedule", "calendar", "policy")})
 
 
-async def _save(
-    job: Job,
-    bodies: dict[str, dict[str, Any]],
-    row_of: dict[str, SheetRow],
-    before: dict[str, PersonRecord],
-    around: Surroundings,
-    columns: dict[str, str],
-) -> None:
+async def _rosters(job: Job) -> None:
+    """One row is a person's own shifts on some days, off without any; the same days again replace it."""
+    around = await surroundings(job.connection, job.tenant, job.loader)
+    people = _People(await _known(job))
+    for row in _of_known_people(job, people):
+        weekdays = listed(row.cells.get("weekdays", ""))
+        if not all(one in tuple("1234567") for one in weekdays):
+            job.wrong(row.number, "weekdays", "weekdays from 1 (Monday) to 7, such as 1;2", ";".join(weekdays))
+            continue
+        days: dict[str, Any] = {"from": row.cells["from"], "to": row.cells.get("to") or row.cells["from"]}
+        said = {**days, "weekdays": [int(one) for one in weekdays] or None, "shifts": listed(row.cells["shifts"])}
+        if said["to"] < said["from"]:
+            job.wrong(row.number, "to", f"a date from {said['from']} on", str(said["to"]))
+        own = people.body(row)["roster"]
+        key = ("from", "to", "weekdays")
+        same = [index for index, one in enumerate(own) if [one[name] for name in key] == [said[name] for name in key]]
+        at = same[0] if same else len(own)
+        own[at : at + 1] = [said]
+        people.said[id(said)] = row
+    await _save(job, people, around, {name: name for name in ("from", "to", "shifts", "weekdays")})
+
+
+def _of_known_people(job: Job, people: _People) -> Iterable[SheetRow]:
+    """The rows of people who are there; the others are noted."""
+    for row in job.sheet.rows:
+        if row.cells["number"] in people.before:
+            yield row
+        else:
+            job.wrong(row.number, "number", "the employee number of somebody", row.cells["number"])
+
+
+async def _save(job: Job, people: _People, around: Surroundings, columns: Mapping[str, str]) -> None:
     given: list[Given] = []
-    rows: list[SheetRow] = []
-    for number, body in bodies.items():
-        rows.append(row_of[number])
+    numbers = list(people.bodies)
+    for number, body in people.bodies.items():
+        before = people.before.get(number)
         try:
-            given.append(Given(PersonBody.model_validate(body), before.get(number)))
+            given.append(Given(PersonBody.model_validate(body), before))
         except ValidationError as error:
-            job.refuse(row_of[number], error, columns | {name: name for name in job.sheet.columns})
-            given.append(Given(_mended(number, body, error), before.get(number)))
+            for told in error.errors():
+                path = [str(part) for part in told["loc"]]
+                job.refuse(people.row(number, path), told, {**columns, **{name: name for name in job.sheet.columns}})
+            given.append(Given(_mended(number, body, error), before))
     for wrong in await check(job.connection, given, around):
-        part = wrong.field.rpartition(".")[2]
-        job.wrong(rows[wrong.index].number, columns.get(part, part), wrong.expected, wrong.came)
+        path = wrong.field.split(".")
+        column = next((columns.get(part, part) for part in reversed(path) if not part.isdecimal()), "")
+        job.wrong(people.row(numbers[wrong.index], path).number, column, wrong.expected, wrong.came)
     if job.problems:
         return
     if job.is_dry_run:
@@ -183,13 +169,12 @@ async def _departments(job: Job) -> None:
     known = {row.department_id: row for row in await register.departments(job.connection)}
     bodies: dict[str, DepartmentBody] = {}
     for row in job.sheet.rows:
-        name = row.cells["id"]
-        if not SLUG.fullmatch(name):
-            job.wrong(row.number, "id", "1 to 40 of a-z, 0-9 and inner hyphens", name)
+        name = job.slug(row, "id")
         try:
             body = DepartmentBody.model_validate({"name": row.cells["name"], "parent": row.cells.get("parent") or None})
         except ValidationError as error:
-            job.refuse(row, error, {"name": "name", "parent": "parent"})
+            for told in error.errors():
+                job.refuse(row, told, {"name": "name", "parent": "parent"})
             continue
         if body.parent is not None and body.parent not in known and body.parent not in bodies:
             job.wrong(row.number, "parent", "a department that exists or stands further up", body.parent)
@@ -197,64 +182,10 @@ async def _departments(job: Job) -> None:
     for name, body in bodies.items() if not job.problems else ():
         stored = known.get(name)
         is_same = stored is not None and (stored.name, stored.parent_id) == (body.name, body.parent)
-        job.unchanged += is_same
-        job.created += stored is None
-        job.changed += stored is not None and not is_same
+        job.count(is_new=stored is None, is_same=is_same)
         if not is_same and not job.is_dry_run:
             version = stored.version + 1 if stored else 1
             await departments.put(job.connection, job.tenant, name, body, version)
-
-
-_NUMBERS: Final = ("unpaid_break_min", "pre_min", "post_min", "required_min")
-
-
-async def _shifts(job: Job) -> None:
-    known = await job.loader.catalogue(job.connection, job.tenant)
-    bodies: dict[str, dict[str, Any]] = {}
-    for row in job.sheet.rows:
-        name = row.cells["id"]
-        if not SLUG.fullmatch(name):
-            job.wrong(row.number, "id", "1 to 40 of a-z, 0-9 and inner hyphens", name)
-        body = _shift(job, row)
-        try:
-            check_document("shift", name, body, known)
-        except PlanInvalid as error:
-            told = error.fields[0]
-            column = told.field.rpartition(".")[2]
-            job.wrong(row.number, column, told.expected, row.cells.get(column, ""))
-        bodies[name] = body
-    if job.problems:
-        return
-    for name, body in bodies.items():
-        stored = await plans.document(job.connection, "shift", name)
-        is_same = stored is not None and stored.body == body
-        job.unchanged += is_same
-        job.created += stored is None
-        job.changed += stored is not None and not is_same
-        if not is_same and not job.is_dry_run:
-            await _store_shift(job, name, body, stored.version + 1 if stored else 1)
-
-
-async def _store_shift(job: Job, name: str, body: dict[str, Any], version: int) -> None:
-    await plans.put(job.connection, job.tenant, "shift", name, body, version)
-    due = {one.person: (one.first, one.last) for one in await touched(job.connection, "shift", name, job.now)}
-    await workdays.mark(job.connection, job.tenant, due, job.now)
-
-
-def _shift(job: Job, row: SheetRow) -> dict[str, Any]:
-    body: dict[str, Any] = {name: row.cells[name] for name in ("name", "start", "end") if row.cells.get(name)}
-    numbers: dict[str, int] = {}
-    for name in _NUMBERS:
-        text = row.cells.get(name, "")
-        if text and not (text.isascii() and text.isdigit() and len(text) < 6):
-            job.wrong(row.number, name, "a whole number of minutes", text)
-        elif text:
-            numbers[name] = int(text)
-    required = numbers.pop("required_min", None)
-    if required is not None:
-        flex = {name: row.cells[name] for name in ("core_start", "core_end") if row.cells.get(name)}
-        body["flex"] = {**flex, "required_min": required}
-    return body | numbers
 
 
 async def _leave(job: Job) -> None:
@@ -271,7 +202,8 @@ async def _leave(job: Job) -> None:
         try:
             leave = LeaveBody.model_validate({"person": before[number].id, **said})
         except ValidationError as error:
-            job.refuse(row, error, {name: name for name in ("from", "to", "kind", "minutes", "reason")})
+            for told in error.errors():
+                job.refuse(row, told, {name: name for name in ("from", "to", "kind", "minutes", "reason")})
             continue
         if leave.last < leave.first:
             job.wrong(row.number, "to", f"a date from {leave.first} on", str(leave.last))
@@ -335,7 +267,8 @@ SHEETS: Final[dict[str, SheetKind]] = {
         _people,
     ),
     "assignments": SheetKind(("number", "from"), ("to", "schedule", "calendar", "policy"), _assignments),
+    "rosters": SheetKind(("number", "from", "shifts"), ("to", "weekdays"), _rosters),
     "departments": SheetKind(("id", "name"), ("parent",), _departments),
-    "shifts": SheetKind(("id", "start", "end"), ("name", *_NUMBERS, "core_start", "core_end"), _shifts),
+    **PLAN_SHEETS,
     "leave": SheetKind(("number", "from"), ("to", "kind", "minutes", "reason"), _leave),
 }

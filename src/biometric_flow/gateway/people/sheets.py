@@ -58,7 +58,9 @@ def read_sheet(content: bytes) -> Sheet:
     if not columns or len(columns) > COLUMNS_MAX or len(set(columns)) < len(columns) or not all(columns):
         raise ImportUnreadable(f"expected a first row of 1 to {COLUMNS_MAX} different column names, got {head[:8]!r}")
     rows = [
-        SheetRow(number, {name: cell.strip() for name, cell in zip(columns, line, strict=False)})
+        SheetRow(
+            number, {name: cell.strip() for name, cell in zip(columns, [*line, *([""] * len(columns))], strict=False)}
+        )
         for number, line in enumerate(lines[1:], 2)
         if any(cell.strip() for cell in line)
     ]

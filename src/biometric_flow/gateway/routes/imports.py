@@ -1,4 +1,4 @@
-"""`/v1/imports/...`: people, assignments, departments, shifts and leave from sheets; holidays from elsewhere."""
+"""`/v1/imports/...`: people, their plans, holidays and leave from sheets; holidays from elsewhere."""
 
 import asyncio
 from datetime import date
@@ -11,7 +11,8 @@ from biometric_flow.api.hours import ImportResult, PlanDocument, Strict
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.people.calendars import Holidays, from_country, from_icalendar, merged
-from biometric_flow.gateway.people.imports import SHEETS, Job, SheetKind, run_import
+from biometric_flow.gateway.people.import_job import Job, SheetKind
+from biometric_flow.gateway.people.imports import SHEETS, run_import
 from biometric_flow.gateway.people.sheets import read_sheet
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.plans import store_documents
@@ -26,8 +27,11 @@ from biometric_flow.runtime.database import Database
 _PERMISSIONS: Final = {
     "people": Permission.PERSON_WRITE,
     "assignments": Permission.PERSON_WRITE,
+    "rosters": Permission.PERSON_WRITE,
     "departments": Permission.PERSON_WRITE,
     "shifts": Permission.PLAN_WRITE,
+    "rotations": Permission.PLAN_WRITE,
+    "holidays": Permission.PLAN_WRITE,
     "leave": Permission.CORRECTION_DECIDE,
 }
 _SHEET_TYPES: Final = {
