@@ -130,8 +130,8 @@ async def test_every_kind_of_sheet_names_row_and_cell_of_what_is_wrong(gateway: 
         ),
         "rotations": (
             (
-                "id,anchor,pattern,rest_weekdays\na,soon,day,\nb,2026-11-02,nights,\nB C,2026-11-02,day,\nc,2026-11-02,,\n"
-                "d,2026-11-02,day,9\n"
+                "id,anchor,pattern,rest_weekdays\na,soon,day,\nb,2026-11-02,nights,\nB C,2026-11-02,day,\n"
+                "c,2026-11-02,,\nd,2026-11-02,day,9\n"
             ),
             ["B2", "C3", "A4", "C5", "D6"],
         ),
