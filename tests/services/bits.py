@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from biometric_flow.ledger import chain, events
 from biometric_flow.ledger.errors import LedgerAltered
-from biometric_flow.place import audit as audit_module
+from biometric_flow.place import judge as judge_module
 from biometric_flow.place.audit import audit
 from biometric_flow.place.keys import PlaceKeys
 from tests.services.stores import keys_of
@@ -37,9 +37,9 @@ HEADER: Final = 100
 
 def remembering(keys: PlaceKeys) -> PlaceKeys:
     """The key store, which opens equal bytes once; what `audit` asks of pure functions is remembered too."""
-    audit_module.check = functools.lru_cache(maxsize=20_000)(chain.check)
-    audit_module.decode = functools.lru_cache(maxsize=20_000)(events.decode)
-    for name in ("open", "owner_of", "secret_of", "derived"):
+    judge_module.check = functools.lru_cache(maxsize=20_000)(chain.check)
+    judge_module.decode = functools.lru_cache(maxsize=20_000)(events.decode)
+    for name in ("open", "opened", "derived"):
         setattr(keys, name, functools.lru_cache(maxsize=20_000)(getattr(keys, name)))
     return keys
 

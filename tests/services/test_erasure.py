@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from biometric_flow.api.jobs import DeleteTemplates, ShowMessage
+from biometric_flow.identity.envelope import Binding, row_name
 from biometric_flow.identity.errors import KeyDestroyed
 from biometric_flow.identity.keyring import subject
 from biometric_flow.ledger.note import Signer
@@ -113,7 +114,7 @@ def test_no_file_holds_what_was_erased_and_no_key_opens_a_copy_of_it(
     closed = 0
     for sequence, envelope in enumerate(envelopes, 1):
         try:
-            keys.secret_of(envelope)
+            keys.opened(Binding("ledger_entry", "record", row_name(sequence)), envelope)
         except KeyDestroyed:
             closed += 1
             assert store.subjects.open_record(sequence, envelope) is None

@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from biometric_flow.api.corrections import CorrectionOrder
 from biometric_flow.ledger.note import Cosigner, Signer
 from biometric_flow.model.ids import PlaceId
+from biometric_flow.place import audit as audit_module
 from biometric_flow.place.audit import Keys, LedgerAltered, audit
+from biometric_flow.place.corrections import Corrections
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.store import Batch
 from tests.builders import GATE, MOMENT, person, punch
@@ -190,6 +194,78 @@ def test_what_was_removed_added_or_moved_is_found_and_named(
     connection.close()
     with pytest.raises(LedgerAltered, match=named):
         audit(file, CAIRO, KEYS, keys_of(clean))
+
+
+@pytest.fixture(scope="module")
+def corrected(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A ledger whose fifth entry but one is an added punch, and the last the withdrawal of it."""
+    file = ledger(tmp_path_factory.mktemp("corrected"), 40)
+    store, connection = opened_store(file)
+    add = CorrectionOrder(
+        position=1,
+        correction=UUID(int=7),
+        number=0,
+        operation="add",
+        pin="3",
+        target="",
+        changes=[("local_time", "", "2026-03-02T08:00:00")],
+        by="ann",
+        reason="forgot",
+        approved_by="ben",
+        at=MOMENT,
+    )
+    withdraw = add.model_copy(update={"position": 2, "operation": "withdraw", "target": add.correction.hex})
+    assert Corrections(connection, store).record([add, withdraw], MOMENT).head == 45
+    connection.close()
+    return file
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        ("DELETE FROM correction WHERE sequence = 45", "entry 45: the row of table correction"),
+        ("UPDATE correction SET known = zeroblob(16) WHERE sequence = 44", "entry 44: the row of table correction"),
+        (
+            "UPDATE correction SET subject = (SELECT id FROM subject WHERE id != subject LIMIT 1) WHERE sequence = 44",
+            "entry 44: the row of table correction",
+        ),
+        ("UPDATE correction SET sequence = 9 WHERE sequence = 44", "entry 9: the row of table correction"),
+        ("UPDATE correction SET sequence = 99 WHERE sequence = 45", "entry 45: the row of table correction"),
+        ("INSERT INTO correction VALUES (99, zeroblob(16), '')", "correction row 99: there is no such entry"),
+        ("INSERT INTO correction VALUES (0, zeroblob(16), '')", "correction row 0: there is no such entry"),
+    ],
+)
+def test_a_correction_that_was_removed_changed_moved_or_made_up_is_found_and_named(
+    corrected: Path, tmp_path: Path, damage: str, named: str
+) -> None:
+    assert audit(corrected, CAIRO, KEYS, keys_of(corrected)).entries == 45
+    file = shutil.copy(corrected, tmp_path / "place.sqlite3")
+    connection = sqlite3.connect(file)
+    connection.executescript(damage)
+    connection.close()
+    with pytest.raises(LedgerAltered, match=named):
+        audit(file, CAIRO, KEYS, keys_of(corrected))
+
+
+def test_judging_in_several_processes_says_the_same(
+    clean: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_module, "STEP", 16)
+    keys = keys_of(clean)
+    assert audit(clean, CAIRO, KEYS, keys, jobs=2) == audit(clean, CAIRO, KEYS, keys)
+    file = shutil.copy(clean, tmp_path / "place.sqlite3")
+    connection = sqlite3.connect(file, isolation_level=None)
+    for damage, named in (
+        ("UPDATE punch SET state = 7 WHERE sequence = 290", "entry 290: "),
+        ("UPDATE ledger_entry SET hash = zeroblob(32) WHERE sequence = 160", "entry 160: "),
+        ("UPDATE checkpoint SET note = replace(note, 'cairo', 'delta') WHERE size = 93", "checkpoint over 93 "),
+        ("DELETE FROM ledger_entry WHERE sequence = 33", "entry 33: "),
+    ):
+        connection.execute(damage)  # each before the one before: always the first is named
+        for jobs in (1, 2):
+            with pytest.raises(LedgerAltered, match=f"^{named}"):
+                audit(file, CAIRO, KEYS, keys, jobs)
+    connection.close()
 
 
 def test_a_file_that_is_damaged_as_a_file_is_found(clean: Path, tmp_path: Path) -> None:

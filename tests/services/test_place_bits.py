@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from biometric_flow.place import audit as audit_module
+from biometric_flow.place import judge as judge_module
 from tests.services import bits
 from tests.services.stores import keys_of
 from tests.services.test_place_audit import ledger, told
@@ -15,7 +15,7 @@ from tests.services.test_place_audit import ledger, told
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A ledger of a hundred punches; what `bits` remembers is forgotten after the test."""
     for name in ("check", "decode"):
-        monkeypatch.setattr(audit_module, name, getattr(audit_module, name))
+        monkeypatch.setattr(judge_module, name, getattr(judge_module, name))
     return ledger(tmp_path, 100)
 
 

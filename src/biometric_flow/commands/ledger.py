@@ -7,6 +7,8 @@ from pathlib import Path
 from biometric_flow.commands.new_log import add_new_log, place_that_is_down
 from biometric_flow.commands.replica import add_replica, kept_checkpoints
 from biometric_flow.commands.screen import Screen
+from biometric_flow.identity.keyring import RootKeys
+from biometric_flow.identity.root_file import RootKeyFile
 from biometric_flow.ledger import verify_receipt
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.ledger.logs import log_origin
@@ -22,6 +24,8 @@ from biometric_flow.runtime.places import find_place
 from biometric_flow.runtime.signing import signing_key
 
 WHOLE, ALTERED = 0, 1
+JOBS_MAX = 4
+"""Processes that judge entries; the one that reads them keeps no more of them busy."""
 
 
 def add_ledger(parser: argparse.ArgumentParser) -> None:
@@ -80,11 +84,11 @@ def _verify(given: argparse.Namespace) -> int:
     if own is None:
         origin = log_origin(TenantId(place.tenant), PlaceId(place.id), newest_log(file).number)
         own = Signer(origin, signing_key(key_file)).public
-    store = read_keys(files.keys, place.tenant, files.root())
+    root = files.root()
+    store = read_keys(files.keys, place.tenant, root)
     try:
-        found = audit(
-            file, PlaceId(place.id), Keys(own, given.gateway_key, tuple(kept_checkpoints(given.earlier))), store
-        )
+        keys = Keys(own, given.gateway_key, tuple(kept_checkpoints(given.earlier)))
+        found = audit(file, PlaceId(place.id), keys, store, jobs=_jobs(root))
     except LedgerError as error:
         if screen.as_json:
             screen.document({"place": place.id, "is_whole": False, "first": str(error)})
@@ -97,6 +101,11 @@ def _verify(given: argparse.Namespace) -> int:
     if given.place_key is None:
         screen.note("note: checked with the key in the same folder; give --place-key to rule out that both were forged")
     return WHOLE
+
+
+def _jobs(root: RootKeys) -> int:
+    """Processes that judge: one a core, but one where a token or service, which forks cannot share, has the root."""
+    return min(os.cpu_count() or 1, JOBS_MAX) if isinstance(root, RootKeyFile) else 1
 
 
 def _change_key(given: argparse.Namespace) -> int:

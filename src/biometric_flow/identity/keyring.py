@@ -263,6 +263,12 @@ class Keyring:
             raise EnvelopeRefused("the envelope was sealed for somebody or something else")
         return self._hold(key).cipher.unseal(binding.associated(self.tenant), envelope)
 
+    def opened(self, binding: Binding, envelope: bytes) -> tuple[bytes, bytes]:
+        """What was sealed here for whomever, and the secret of the key. Raises what `open` raises."""
+        key = key_id_of(envelope)
+        held = self._hold(key)
+        return held.cipher.unseal(binding.associated(self.tenant), envelope), held.secret
+
     def owner_of(self, key: KeyId) -> Owner:
         """Whose key this is. Raises KeyUnknown."""
         return self._record(key).owner

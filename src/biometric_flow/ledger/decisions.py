@@ -322,7 +322,7 @@ def operation_done(body: Mapping[str, Any]) -> OperationDone:
 
 def instant_text(moment: datetime) -> str:
     """An instant as records hold it: UTC, to the millisecond."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds")
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="milliseconds")
 
 
 def text(value: object) -> str:

@@ -1,27 +1,28 @@
 """Checks a place's whole ledger offline: chain, tree, checkpoints, keys, and the rows that follow from entries (L8)."""
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from biometric_flow.identity.errors import IdentityError
-from biometric_flow.ledger.chain import EMPTY, Head, check, link
+from biometric_flow.ledger.chain import EMPTY, Head
 from biometric_flow.ledger.decisions import KeyChanged, LogStarted, PersonErased
 from biometric_flow.ledger.errors import EventUnreadable, LedgerAltered, LedgerError
-from biometric_flow.ledger.events import Event, PunchRecorded, decode
-from biometric_flow.ledger.logs import FIRST, Decision, Log, log_name
+from biometric_flow.ledger.events import Event, decode
+from biometric_flow.ledger.logs import FIRST, Decision, Log
 from biometric_flow.ledger.merkle import TILE_HEIGHT, Frontier, Tile, tile_path
 from biometric_flow.ledger.note import Checkpoint, Note, PublicKey
 from biometric_flow.ledger.rotation import next_key
 from biometric_flow.ledger.sqlite import COLUMNS, SqliteLedgerStore, end_of, logs_of
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.aside import Aside
+from biometric_flow.place.judge import TABLES, Judge, Row
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.schema import open_reader
-from biometric_flow.place.store import punch_row
+from biometric_flow.place.side_by_side import Judges, Work, judges_of
 from biometric_flow.place.subjects import Subjects
 
 STEP: Final = 2048
@@ -50,17 +51,18 @@ class Keys:
     """Checkpoints of this ledger that were fetched before."""
 
 
-def audit(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys) -> Audited:
+def audit(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys, jobs: int = 1) -> Audited:
     """Read all of a place's file and check it. Raises LedgerAltered, naming the first entry or row that does not fit.
 
     The file may be in use: it is read as it was at one moment. `store` opens the records; of people who were erased
-    only the leaves can be checked, and that erasures account for all of them.
+    only the leaves can be checked, and that erasures account for all of them. `jobs` above 1 judges entries in so many
+    processes beside this one, for a caller without threads whose root keys are in a file.
     """
     connection = open_reader(file)
     try:
         connection.execute("BEGIN")
         _file_is_whole(connection)
-        found = _Audit(connection, place, keys, store).run()
+        found = _Audit(connection, place, keys, store).run(jobs)
         _still_there(connection, keys.earlier)
         return found
     except (sqlite3.DatabaseError, UnicodeDecodeError, IdentityError) as error:
@@ -191,22 +193,26 @@ class _Audit:
         self._before: tuple[int, bytes] | None = None
         self._aside = Aside(connection, self._subjects)
 
-    def run(self) -> Audited:
+    def run(self, jobs: int) -> Audited:
         logs = logs_of(self._connection)
-        for log in logs:
-            self._begin(log)
-            head = self._read()
-            if log != logs[-1] and end_of(logs, log) != log.begins + head.sequence:
-                raise LedgerAltered(f"entry {head.sequence + 1} of log {log.number}: it is missing")
-            self._log_ends(head.sequence)
-            self._before = head.sequence, self._tree.root()
+        with judges_of({log.number: self._judge(log) for log in logs}, jobs) as judges:
+            for log in logs:
+                self._begin(log)
+                head = self._read(judges)
+                if log != logs[-1] and end_of(logs, log) != log.begins + head.sequence:
+                    raise LedgerAltered(f"entry {head.sequence + 1} of log {log.number}: it is missing")
+                self._log_ends(head.sequence)
+                self._before = head.sequence, self._tree.root()
         self._nothing_left(self._log.begins + head.sequence)
         return Audited(self._total, self._punches, self._count, self._cosigned, self._tree.root(), self._signed)
 
+    def _judge(self, log: Log) -> Judge:
+        entries = SqliteLedgerStore(self._connection, self._subjects, log)
+        return Judge(self._of, log, self._carried.get(log.number), entries, self._subjects)
+
     def _begin(self, log: Log) -> None:
         """Turn to a log."""
-        self._log, self._place = log, log_name(self._of, log.number)
-        self._entries = SqliteLedgerStore(self._connection, self._subjects, log)
+        self._log, self._judging = log, self._judge(log)
         self._tree = Frontier()
         nodes = self._connection.execute("SELECT level, position, hash FROM ledger_node WHERE log = ?", (log.number,))
         self._nodes = {(level, at): node for level, at, node in nodes}
@@ -216,56 +222,42 @@ class _Audit:
         self._signed = max(self._checkpoints, default=0)
         self._succession = self._successions[log.number]
 
-    def _read(self) -> Head:
+    def _read(self, judges: Judges) -> Head:
         head = EMPTY
-        while entries := self._entries.rows(head.sequence, STEP):
-            rows = self._rows(self._log.begins + head.sequence, entries[-1][0])
-            for stored in entries:
-                head = self._entry(head, stored, rows.pop(stored[0], None))
-            if rows:
-                raise LedgerAltered(f"punch row {min(rows)}: there is no such entry")
+        for (_, before, stored, _), piece in judges.judged(self._work()):
+            for at, leaf in enumerate(piece.hashes):
+                if at in piece.far:
+                    self._far(before.sequence + at + 1, piece.far[at])
+                self._grown(leaf)
+                head = Head(before.sequence + at + 1, leaf)
+            if piece.altered:
+                raise LedgerAltered(piece.altered)
+            self._erased += piece.erased
+            self._punches += piece.punches
+            assert head.sequence == before.sequence + len(stored)
         return head
 
-    def _rows(self, after: int, until: int) -> dict[int, tuple[Any, ...]]:
-        query = "SELECT * FROM punch WHERE sequence > ? AND sequence <= ?"
+    def _work(self) -> Iterator[Work]:
+        """All entries of the log in pieces. Each follows the last hash of the piece before, which is judged there."""
+        entries = SqliteLedgerStore(self._connection, self._subjects, self._log)
+        head, begins = EMPTY, self._log.begins
+        while stored := list(entries.rows(head.sequence, STEP)):
+            span = begins + head.sequence, stored[-1][0]
+            yield self._log.number, head, stored, {table: self._rows(table, *span) for table in TABLES}
+            head = Head(stored[-1][0] - begins, stored[-1][2])
+
+    def _rows(self, table: str, after: int, until: int) -> dict[int, Row]:
+        query = f"SELECT * FROM {table} WHERE sequence > ? AND sequence <= ?"  # noqa: S608 - our own names
         return {row[0]: row for row in self._connection.execute(query, (after, until))}
 
-    def _entry(self, head: Head, stored: tuple[int, bytes, bytes, bytes], row: tuple[Any, ...] | None) -> Head:
-        where = f"entry {head.sequence + 1}" + (f" of log {self._log.number}" if self._log.number > 1 else "")
-        if stored[0] != self._log.begins + head.sequence + 1:
-            raise LedgerAltered(f"{where}: it is missing, or its sequence was changed")
-        try:
-            entry = self._entries.opened(stored)
-            if entry.is_erased:
-                expected, _commitment = link(self._place, head, entry.leaf)
-                event = None
-            else:
-                expected = check(self._place, head, entry.leaf, entry.record, entry.opening)
-                event = decode(entry.record)
-        except LedgerError as error:
-            raise LedgerAltered(str(error)) from error
-        if entry.hash != expected.hash:
-            raise LedgerAltered(f"{where}: the stored hash differs from the leaf's own")
-        if event is not None and event.subject is not None and self._subjects.id_of(event.subject) is None:
-            raise LedgerAltered(f"{where}: the person it is about is not in table subject")
-        self._erased += event is None
+    def _far(self, sequence: int, event: Event) -> None:
+        """What an entry says about others, and about rows that do not follow from it alone."""
+        where = self._judging.where(sequence)
         self._accounted += event.entries if isinstance(event, PersonErased) else 0
         if isinstance(event, LogStarted):
             self._continues(where, event)
-        self._derived(where, event, stored[0], row)
-        if stored[0] <= self._carried.get(self._log.number, stored[0]):
+        if self._judging.tells(self._log.begins + sequence):
             self._aside.check(where, event)
-        self._grown(entry.hash)
-        return expected
-
-    def _derived(self, where: str, event: Event | None, sequence: int, row: tuple[Any, ...] | None) -> None:
-        expected = None
-        # What was recorded again in the next log has its row there.
-        if isinstance(event, PunchRecorded) and sequence <= self._carried.get(self._log.number, sequence):
-            expected = punch_row(sequence, event.punch, self._subjects)
-        if row != expected:
-            raise LedgerAltered(f"{where}: the row of table punch is not what the entry says")
-        self._punches += row is not None
 
     def _continues(self, where: str, event: LogStarted) -> None:
         """The first entry of a later log tells the truth about the log before it, as this file holds it."""
@@ -329,10 +321,11 @@ class _Audit:
         (size,) = self._connection.execute("SELECT min(size) FROM checkpoint WHERE size < 1").fetchone()
         if size is not None:
             raise LedgerAltered(f"checkpoint over {size} entries: there is no such checkpoint")
-        query = "SELECT min(sequence) FROM punch WHERE sequence > ?"
-        (extra,) = self._connection.execute(query, (entries,)).fetchone()
-        if extra is not None:
-            raise LedgerAltered(f"punch row {extra}: there is no such entry")
+        for table in TABLES:
+            query = f"SELECT min(sequence) FROM {table} WHERE sequence NOT BETWEEN 1 AND ?"  # noqa: S608 - our own names
+            (extra,) = self._connection.execute(query, (entries,)).fetchone()
+            if extra is not None:
+                raise LedgerAltered(f"{table} row {extra}: there is no such entry")
         first, last, count = self._connection.execute(
             "SELECT min(sequence), max(sequence), count(*) FROM outbox"
         ).fetchone()

@@ -75,7 +75,7 @@ class Corrections:
             at=order.at,
         )
         (sealed,) = self._store.ledger.append([event], now.date().isoformat())
-        row = (self._store.log.begins + sealed.sequence, known, subjects.owner(pin).name)
+        row = correction_row(self._store.log.begins + sealed.sequence, event, subjects)
         self._connection.execute("INSERT INTO correction VALUES (?, ?, ?)", row)
 
     def _entry_of(self, pin: str, target: bytes) -> int | None:
@@ -121,3 +121,9 @@ class CorrectionsTask:
 def known_as(subjects: Subjects, pin: str, correction: bytes, *, is_withdrawal: bool) -> bytes:
     """What stands in the file for a correction, to know it again."""
     return subjects.known(pin, correction + (_WITHDRAWN if is_withdrawal else b""))
+
+
+def correction_row(sequence: int, event: CorrectionMade, subjects: Subjects) -> tuple[int, bytes, str]:
+    """The row of table `correction` that follows from an entry."""
+    known = known_as(subjects, event.pin, event.correction, is_withdrawal=event.operation == "withdraw")
+    return sequence, known, subjects.owner(event.pin).name

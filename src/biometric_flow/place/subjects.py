@@ -29,7 +29,6 @@ SUBJECT_BYTES: Final = 8
 KNOWN_BYTES: Final = 16
 
 _PIN: Final = Binding("subject", "pin", b"")
-_RECORD: Final = Binding("ledger_entry", "record", b"")
 _KNOWN: Final = b"biometric-flow/known/1"
 
 
@@ -131,13 +130,12 @@ class Subjects:
 
     def seal_record(self, pin: str | None, sequence: int, record: bytes) -> bytes:
         """A ledger record as it lies in the file."""
-        return self.keys.seal(self.owner(pin), _RECORD._replace(row=row_name(sequence)), record)
+        return self.keys.seal(self.owner(pin), Binding("ledger_entry", "record", row_name(sequence)), record)
 
     def open_record(self, sequence: int, sealed: bytes) -> tuple[bytes, bytes] | None:
         """The record and the key it was committed with; None when that key was destroyed. Raises ChainBroken."""
         try:
-            record = self.keys.open(self.keys.owner_of(sealed), _RECORD._replace(row=row_name(sequence)), sealed)
-            return record, self.keys.secret_of(sealed)
+            return self.keys.opened(Binding("ledger_entry", "record", row_name(sequence)), sealed)
         except KeyDestroyed:
             return None
         except IdentityError as error:

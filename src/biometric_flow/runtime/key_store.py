@@ -118,6 +118,14 @@ class KeyStore:
             self.load([owner])
             return self._ring.open(owner, binding, envelope)
 
+    def opened(self, binding: Binding, envelope: bytes) -> tuple[bytes, bytes]:
+        """What was sealed for whomever, and the secret of the key that sealed it. Raises what `open` raises."""
+        if self._held is None:
+            return self._ring.opened(binding, envelope)
+        with self._lock:
+            self._found(key_id_of(envelope))
+            return self._ring.opened(binding, envelope)
+
     def owner_of(self, envelope: bytes) -> Owner:
         """For whom an envelope was sealed. Raises EnvelopeInvalid or KeyUnknown."""
         with self._lock:
@@ -132,11 +140,6 @@ class KeyStore:
             record = self._ring.active(owner)
             assert record is not None
             return self._ring.secret(record.id)
-
-    def secret_of(self, envelope: bytes) -> bytes:
-        """The secret of the key that sealed this envelope. Raises EnvelopeInvalid, KeyUnknown or KeyDestroyed."""
-        with self._lock:
-            return self._ring.secret(self._found(key_id_of(envelope)))
 
     def derived(self, owner: Owner, purpose: bytes) -> bytes:
         """A 32-byte key for one purpose that stays the same for as long as the owner's first key lives."""
