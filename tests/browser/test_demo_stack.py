@@ -30,6 +30,14 @@ async def test_a_person_sees_the_year_a_new_punch_and_a_terminal_that_stopped(st
 
         await stranger.goto(f"{demo.dashboard_url}/devices")
         await stranger.get_by_text("North gate").first.wait_for()
+        await stranger.get_by_role("link", name="North gate").click()
+        await stranger.get_by_role("button", name="Set the clock").click()
+        await expect(stranger.locator(".bf-told")).to_contain_text("Ordered")
+        ordered = stranger.locator(".bf-r-terminal tbody tr", has_text="Set the clock").first
+        await expect(ordered).to_contain_text("Confirmed by the terminal", timeout=60_000)
+
+        await stranger.goto(f"{demo.dashboard_url}/devices")
+        await stranger.get_by_text("North gate").first.wait_for()
         await demo.control("dhaka-gate", do="fault", kind="off")
         card = stranger.locator("article.bf-device", has_text="North gate")
         await expect(card.locator(".bf-badge")).to_contain_text("Offline", timeout=60_000)

@@ -74,6 +74,9 @@ class Me(BaseModel):
     pages: list[str] = Field(
         description="Dashboard pages that this account may open.", examples=[["overview", "live", "devices"]]
     )
+    permissions: list[str] = Field(
+        [], description="What this account may do somewhere, for buttons; each request is decided anew."
+    )
 
 
 class PlaceView(BaseModel):

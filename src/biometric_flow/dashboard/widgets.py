@@ -146,6 +146,31 @@ def ask(key: Hashable, question: Callable[[GatewayClient, str], Awaitable[T]]) -
     return last
 
 
+def attempt(key: Hashable, question: Callable[[GatewayClient, str], Awaitable[T]]) -> tuple[T | None, str]:
+    """An answer that the page can do without, or why there is none, in words."""
+    logins, cookie_name = installed()
+    login = logins.find(st.context.cookies.get(cookie_name))
+    if login is None:
+        return None, _("Signed out")
+    try:
+        return logins.ask(login, key, question), ""
+    except SignedOut:
+        return None, _("Signed out")
+    except (GatewayUnreachable, TimeoutError):
+        return None, _("The gateway does not answer.")
+    except GatewayProblem as error:
+        if error.status in (503, 504):
+            return None, _("The place cannot be asked right now ({code}). It keeps recording.", code=error.code)
+        return None, _("{detail} (error id {id})", detail=error.detail, id=error.request_id)
+
+
+def may(permission: str) -> bool:
+    """Does this page's account hold the permission anywhere? For what is drawn; the gateway decides what is done."""
+    logins, cookie_name = installed()
+    login = logins.find(st.context.cookies.get(cookie_name))
+    return login is not None and permission in login.me.permissions
+
+
 def _failed(error: Exception, title: str, request_id: str | None, *, has_kept: bool) -> None:
     error_id = request_id or secrets.token_hex(4)
     log.warning("page_failed", error_id=error_id, reason=str(error))

@@ -23,6 +23,8 @@ KNOWN_SECONDS: Final = 2.0
 _REMEMBERED: Final = 10_000
 NO_RULE: Final = factors.Rule()
 
+_NOT_HELD: Final = (Narrowest.SELF, Narrowest.EVERYONE, Narrowest.OWN_PLACE)
+
 _PAGES: Final = (
     ("overview", Permission.OVERVIEW_READ),
     ("live", Permission.PUNCH_READ),
@@ -74,6 +76,12 @@ class Standing:
         if self.needs_factor(now):
             return []
         return [page for page, permission in _PAGES if self.reach(permission, now)]
+
+    def permissions(self, now: datetime) -> list[str]:
+        """What the account may do somewhere: a hint for whoever draws buttons, never a decision."""
+        if self.needs_factor(now):
+            return []
+        return sorted(one for one in Permission if NARROWEST[one] not in _NOT_HELD and self.reach(one, now))
 
     def role_names(self, now: datetime) -> list[str]:
         """The roles that count now, each once."""

@@ -18,7 +18,8 @@ export function told(view) {
 export function bar(actions, act, payload = () => ({})) {
   return h("div", { class: "bf-chips bf-actions" }, (actions || []).map((one) => {
     const give = (fields) => act({ ...one.payload, ...fields, ...payload(), name: one.name, at: Date.now() });
-    const button = h("button", { type: "button", class: `bf-button${one.is_quiet ? "" : " bf-primary"}`,
+    const button = h("button", { type: "button", class: `bf-button${one.is_quiet ? "" : " bf-primary"}${one.is_danger ? " bf-danger" : ""}`,
+      title: one.title || null,
       "data-focus": one.name, onclick: () => (one.dialog ? ask(one, button, give) : give({})) }, one.text);
     return button;
   }));

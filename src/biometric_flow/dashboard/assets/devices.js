@@ -31,7 +31,7 @@ function card(data, view, isOpen = false) {
     h("dt", null, label), h("dd", { "data-tone": tone || null }, tone ? "◐ " : "", h("bdi", null, value)));
   return h("article", { class: "bf-device", "data-device": data.id, "data-state": data.state },
     h("header", null,
-      h("h2", null, h("bdi", { dir: "auto" }, data.name)),
+      h("h2", null, h("a", { href: `/devices?id=${encodeURIComponent(data.id)}` }, h("bdi", { dir: "auto" }, data.name))),
       h("span", { class: "bf-badge", "data-tone": data.tone }, `${data.shape} ${data.word}`),
       h("p", { class: "bf-quiet" }, h("bdi", null, data.place_name))),
     h("dl", { class: "bf-facts" },

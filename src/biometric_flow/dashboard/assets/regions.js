@@ -4,12 +4,13 @@ import { leave, on } from "./live.js";
 import { arrivals, attention, places, tiles } from "./overview.js";
 import { feed } from "./feed.js";
 import { devices } from "./devices.js";
+import { terminal } from "./terminal.js";
 import { inbox, month, people } from "./people.js";
 import { listing, scope } from "./listing.js";
 import { period } from "./periods.js";
 import { requests } from "./requests.js";
 
-const regions = { heading, tiles, attention, arrivals, places, feed, devices, people, month, inbox,
+const regions = { heading, tiles, attention, arrivals, places, feed, devices, terminal, people, month, inbox,
   scope, listing, period, requests, empty, failed, signed_out: signedOut };
 const drawn = new WeakMap();
 
@@ -54,7 +55,8 @@ function heading(root, view) {
 }
 
 function empty(root, view) {
-  root.append(h("h2", null, view.title), h("p", null, view.text));
+  root.append(h("h2", null, view.title), h("p", null, view.text),
+    view.clear ? h("p", null, h("a", { class: "bf-button", href: view.clear.href }, view.clear.text)) : "");
 }
 
 function failed(root, view, refresh) {

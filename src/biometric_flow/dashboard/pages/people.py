@@ -74,6 +74,8 @@ def _month(person: UUID) -> None:
             lambda client, token: client.ask(WorkdayExplained, "GET", f"/v1/workdays/{person}/{day}/explain", token),
         )
     view = {**month_view(record, days.items, first, told, _zone(record)), "told": widgets.told()}
+    if view["why"] and not widgets.may("correction:request"):
+        view["why"] = {**view["why"], "actions": []}
     widgets.draw("month", view, act=lambda order: _ask_for(record, day, order))
 
 

@@ -11,6 +11,7 @@ from biometric_flow.dashboard.views.periods import period, periods
 from biometric_flow.dashboard.words import _
 
 PATH = "/v1/periods"
+_NEEDED = {"close": "period:close", "reopen": "period:close", "approve": "period:approve"}
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 
 
@@ -29,7 +30,10 @@ def draw() -> None:
 def _list() -> None:
     page = widgets.ask("periods", lambda client, token: client.ask(PeriodPage, "GET", PATH, token))
     if page is not None:
-        widgets.draw("listing", {**periods(page), "told": widgets.told()}, act=_make)
+        view = {**periods(page), "told": widgets.told()}
+        if not widgets.may("period:close"):
+            view["actions"] = []
+        widgets.draw("listing", view, act=_make)
 
 
 @widgets.fragment(widgets.REFRESH_SECONDS)
@@ -44,6 +48,8 @@ def _one(chosen: str) -> None:
             f"complete {chosen}", lambda client, token: client.ask(Completeness, "GET", f"{path}/completeness", token)
         )
     view = {**period(found, state), "told": widgets.told()}
+    view["actions"] = [one for one in view["actions"] if widgets.may(_NEEDED[one["name"]])]
+    view["files"] = view["files"] if widgets.may("period:export") else []
     widgets.draw("period", view, act=lambda order: _act(path, order))
 
 

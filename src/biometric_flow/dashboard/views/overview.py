@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from biometric_flow.api.gateway import Attention, Kpis, PlaceFreshness, PlaceToday
 from biometric_flow.dashboard.charts import sparkline
+from biometric_flow.dashboard.views.listing import link
 from biometric_flow.dashboard.words import _, counted, noted, number
 
 View = dict[str, Any]
@@ -105,12 +106,17 @@ def attention(rows: Iterable[Attention]) -> View:
                 "word": _(_ATTENTION[row.kind][2]),
                 "text": row.text,
                 "since": row.since.isoformat() if row.since else None,
-                "href": f"/devices?loc={row.place}",
+                "href": _where(row),
                 "action": _("Open device") if row.terminal else _("Open devices"),
             }
             for row in list(rows)[:MAX_ATTENTION]
         ],
     }
+
+
+def _where(row: Attention) -> str:
+    """The page of the terminal that a line is about, else the terminals of its place."""
+    return link("/devices", id=f"{row.place}/{row.terminal}") if row.terminal else link("/devices", loc=row.place)
 
 
 def places_table(rows: Iterable[PlaceToday]) -> View:

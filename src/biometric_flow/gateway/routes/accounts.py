@@ -62,6 +62,7 @@ def accounts_router(
             roles=roles,
             needs_factor=principal.standing.needs_factor(now),
             pages=principal.standing.pages(now),
+            permissions=principal.standing.permissions(now),
         )
 
     @router.post(
