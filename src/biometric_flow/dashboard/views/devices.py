@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 from biometric_flow.api.gateway import TerminalStatus
+from biometric_flow.dashboard.said import said
 from biometric_flow.dashboard.words import _, noted, number
 from biometric_flow.model.terminal import TerminalState
 
@@ -67,7 +68,7 @@ def device(terminal: TerminalStatus, places: Mapping[str, str]) -> dict[str, Any
         "word": _("Unknown, was {state}", state=_(word)) if terminal.is_stale else _(word),
         "tone": "unknown" if terminal.is_stale else tone,
         "since": terminal.state_since.isoformat(),
-        "reason": terminal.reason,
+        "reason": said(terminal.reason),
         "stale": _("The place has not reported since") if terminal.is_stale else "",
         "as_of": terminal.as_of.isoformat(),
         "last_contact": terminal.last_contact.isoformat() if terminal.last_contact else None,

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from biometric_flow.api.gateway import Attention, Kpis, PlaceFreshness, PlaceToday
 from biometric_flow.dashboard.charts import sparkline
+from biometric_flow.dashboard.said import said
 from biometric_flow.dashboard.views.listing import link
 from biometric_flow.dashboard.words import _, counted, noted, number
 
@@ -104,7 +105,7 @@ def attention(rows: Iterable[Attention]) -> View:
                 "tone": _ATTENTION[row.kind][0],
                 "shape": _ATTENTION[row.kind][1],
                 "word": _(_ATTENTION[row.kind][2]),
-                "text": row.text,
+                "text": said(row.text),
                 "since": row.since.isoformat() if row.since else None,
                 "href": _where(row),
                 "action": _("Open device") if row.terminal else _("Open devices"),

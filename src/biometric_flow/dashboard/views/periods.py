@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from biometric_flow.api.hours import Completeness, PeriodPage, PeriodView
+from biometric_flow.dashboard.said import said
 from biometric_flow.dashboard.views.listing import badge, cell, link, listing, nothing
 from biometric_flow.dashboard.words import _, counted, day_text, noted, number
 
@@ -58,7 +59,7 @@ def period(one: PeriodView, state: Completeness | None) -> View:
         "back": {"text": _("All periods"), "href": "/periods"},
         "badge": list(_status(one)),
         "steps": _steps(one, len(found)),
-        "obstacles": [{"text": each.text, "href": _where(each.kind, one)} for each in found[:OBSTACLES_SHOWN]],
+        "obstacles": [{"text": said(each.text), "href": _where(each.kind, one)} for each in found[:OBSTACLES_SHOWN]],
         "obstacles_title": counted(len(found), "{n} thing is in the way", "{n} things are in the way"),
         "hours": {"text": _("Hours of these days"), "href": _days_of(one)},
         "actions": _actions(one, len(found)),
@@ -68,7 +69,7 @@ def period(one: PeriodView, state: Completeness | None) -> View:
         ] if one.status == "locked" else [],
         "history_title": _("What was done"),
         "history": [
-            {"at": event.at.isoformat(), "text": f"{event.action}", "reason": event.reason} for event in one.events
+            {"at": event.at.isoformat(), "text": said(event.action), "reason": event.reason} for event in one.events
         ],
     }  # fmt: skip
 

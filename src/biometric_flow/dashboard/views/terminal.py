@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from biometric_flow.api.gateway import TerminalStatus
 from biometric_flow.api.jobs import JobView
+from biometric_flow.dashboard.said import said
 from biometric_flow.dashboard.views.devices import CAPACITY_LIMIT_PERCENT, device
 from biometric_flow.dashboard.views.listing import badge, cell, link
 from biometric_flow.dashboard.words import _, counted, moment_text, noted, number
@@ -38,9 +39,7 @@ ORDERS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "set_comm_key": (
         noted("Give it a key"),
-        noted(
-            "{name} gets a random communication key that nobody is told. Other programs that read it cannot any more."
-        ),
+        noted("{name} gets a random communication key that nobody is told. Other programs can read it no more."),
     ),
     "clear_log": (
         noted("Clear its punches"),
@@ -79,7 +78,7 @@ def terminal(
         "findings": [
             {
                 "tone": "bad" if finding.severity == "alarm" else "warn",
-                "text": finding.text,
+                "text": said(finding.text),
                 "since": finding.since.isoformat() if finding.since else None,
             }
             for finding in one.findings
@@ -162,5 +161,5 @@ def _job(job: JobView) -> list[View]:
         cell(moment_text(job.created_at), detail=_("UTC"), is_number=True),
         cell(_(ORDERS[kind][0]) if kind in ORDERS else kind.replace("_", " ")),
         badge(shape, _(words), tone),
-        cell(job.detail, is_name=True),
+        cell(said(job.detail), is_name=True),
     ]

@@ -7,7 +7,8 @@ from biometric_flow.api.hours import WorkdayView
 from biometric_flow.api.tables import Cell
 from biometric_flow.dashboard.scope import Scope
 from biometric_flow.dashboard.views.listing import SHOWN, badge, cell, link, listing, nothing
-from biometric_flow.dashboard.views.people import IRREGULARITIES, REGULAR, RUNNING, STATUSES, hours
+from biometric_flow.dashboard.views.people import REGULAR, RUNNING, hours
+from biometric_flow.dashboard.views.statuses import IRREGULARITIES, STATUSES
 from biometric_flow.dashboard.words import _, counted, day_text, hijri
 
 HEAD = ("number", "name", "date", "status", "worked", "scheduled", "late", "early_out", "above_regular", "flags")
