@@ -5,11 +5,13 @@
 All modules and all mutants without arguments. Every mutant lives in a fork of one session of pytest that has collected
 and run every test of the policy. It knows which tests pass a line and how long each takes: a mutant meets only those,
 quickest first. A change inside a function is a change of its code; one outside of functions (a constant, a default)
-is a module that is imported again, with all that import it.
+is a module that is imported again, with all that import it. Mutants that nothing can notice stand in `equivalent.py`,
+each with its reason; they are not counted.
 """
 
 import argparse
 import ast
+import copy
 import functools
 import gc
 import importlib.abc
@@ -30,6 +32,8 @@ import numpy  # noqa: F401 - imported once, before the forks
 import pytest
 from _pytest.runner import runtestprotocol
 from hypothesis import Phase, settings
+
+from tests.unit.policy.equivalent import EQUIVALENT
 
 POLICY: Final = Path(__file__).parents[3] / "src" / "biometric_flow" / "policy"
 HERE: Final = Path(__file__).parent
@@ -142,6 +146,14 @@ class Mutant:
     function: int | None
     """First line of the outermost function around it; None outside of functions."""
     told: str
+    source: str
+    """The line, without its indent."""
+
+    @property
+    def is_equivalent(self) -> bool:
+        """Whether somebody looked at it and wrote down why nothing can notice it."""
+        change = self.told.partition(": ")[2].replace("  ->  ", " -> ")
+        return (self.module, self.source, change) in EQUIVALENT
 
 
 def path_of(module: str) -> Path:
@@ -156,13 +168,15 @@ def tree_of(module: str) -> ast.Module:
 
 def mutants_of(module: str) -> list[Mutant]:
     """All mutants of a module."""
-    functions = list(_functions(tree_of(module)))
+    tree, source = tree_of(module), path_of(module).read_text(encoding="utf-8").splitlines()
+    functions = list(_functions(tree))
     found = []
-    for number in range(len(list(sites(tree_of(module))))):
-        node, index = list(sites(tree_of(module)))[number]
+    for number, (site, index) in enumerate(sites(tree)):
+        node = copy.deepcopy(site)
         lines = range(node.lineno, (node.end_lineno or node.lineno) + 1)  # type: ignore[attr-defined]
         body = [first for first, body in functions if lines.start in body]
-        found.append(Mutant(module, number, lines, body[0] if body else None, change(node, index)))
+        line = source[lines.start - 1].strip()
+        found.append(Mutant(module, number, lines, body[0] if body else None, change(node, index), line))
     return found
 
 
@@ -350,7 +364,7 @@ def survivors(
 
 def sample(names: Sequence[str], most: int | None, seed: int) -> list[Mutant]:
     """`most` mutants of these modules together, always the same for a seed; all of them without."""
-    every = [mutant for name in names for mutant in mutants_of(name)]
+    every = [mutant for name in names for mutant in mutants_of(name) if not mutant.is_equivalent]
     return every if most is None else random.Random(seed).sample(every, min(most, len(every)))
 
 

@@ -39,6 +39,10 @@ GOOD = {"id": "a", "tz": "Africa/Cairo", "range": {"from": "2024-01-08", "to": "
         ),
         ({"corrections": [{"seq": 1, "id": "c", "op": "add"}]}, "case a: corrections[0].at: expected an instant"),
         ({"policy": {"pairing": {"mode": "magic"}}}, "case a: policy.pairing.mode: expected one of alternating"),
+        (
+            {"policy": {"overtime": {"period": {"anchor": "2024-01-01", "days": 367}}}},
+            "case a: policy.overtime.period.days: expected",
+        ),
         ({"as_of": "later"}, "case a: as_of: expected an instant"),
         ({"policy": {"day_start": "²²:²²"}}, "case a: policy.day_start: expected a wall time HH:MM"),
         (

@@ -121,3 +121,15 @@ def test_any_part_of_a_range_with_a_change_is_the_same_as_in_the_whole(
     first, last = MONDAY + since, min(MONDAY + since + length, whole.last)
     part = evaluate(replace(whole, first=first, last=last))
     assert list(part.days) == [day for day in evaluate(whole).days if first <= day.day <= last]
+
+
+def test_a_week_that_begins_on_another_day_from_now_on_counts_its_days_before_the_change_too() -> None:
+    weekly = {"tiers": {"ot": 1.5}, "overtime": {"weekly": [{"after": 600, "tier": "ot"}]}}
+    from_wednesday = policy(tiers={"ot": 1.5}, overtime={"weekly": [{"after": 600, "tier": "ot"}], "week_start": 3})
+    days = [0, 2, 3]
+    punches = tuple(GivenPunch(f"{day}-{at}", ((MONDAY + day) * 1440 + at) * 60) for day in days for at in (540, 1020))
+    change = PolicyChange(MONDAY + 3, from_wednesday, "v2")
+    given = Inputs(UTC_ZONE, MONDAY, MONDAY + 6, policy(**weekly), punches, changes=(change,))
+    assert [evaluate(given).days[day].pay for day in days] == [
+        {"regular": 480}, {"regular": 120, "ot": 360}, {"regular": 120, "ot": 360},
+    ]  # fmt: skip

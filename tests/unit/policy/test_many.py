@@ -7,9 +7,12 @@ from dataclasses import replace
 import pytest
 
 from biometric_flow.policy.engine import evaluate
-from biometric_flow.policy.inputs import Inputs
+from biometric_flow.policy.fields import Fields
+from biometric_flow.policy.inputs import GivenPunch, Inputs, Schedule
 from biometric_flow.policy.many import evaluate_many
-from tests.unit.policy.crowds import crowd
+from biometric_flow.policy.reading import read_policy
+from biometric_flow.policy.zones import DAY, home_zone
+from tests.unit.policy.crowds import MONDAY, SHIFTS, crowd
 from tests.unit.policy.payroll_clerk import VECTORS, cases_of
 
 
@@ -83,3 +86,91 @@ def test_100_000_people_come_out_the_same_both_ways() -> None:
         in_columns += judged(people)
         seen, seed = seen + len(people), seed + 1
     assert in_columns > 20_000
+
+
+def office(document: dict[str, object], *punches: int, with_plan: bool = True, **more: object) -> Inputs:
+    """Somebody in Cairo on a Monday and the six days after, with punches at these minutes since Monday."""
+    zone = home_zone("Africa/Cairo")
+    monday = zone.minute(MONDAY, 0)
+    plan = Schedule("assigned", dict.fromkeys(range(1, 6), ("D",)), rest_weekdays=frozenset({6, 7}))
+    person = Inputs(
+        zone=zone,
+        first=MONDAY,
+        last=MONDAY + 6,
+        policy=read_policy(Fields(document, "policy", [])),
+        punches=tuple(GivenPunch(str(at), (monday + at) * 60) for at in punches),
+        shifts=SHIFTS,
+        schedule=plan if with_plan else Schedule(),
+    )
+    return replace(person, **more)  # type: ignore[arg-type]
+
+
+ORDINARY = (540, 1020, 1980, 2460)
+"""Nine to five on Monday and Tuesday."""
+
+
+def test_ordinary_people_are_judged_in_columns_whatever_the_policy_asks() -> None:
+    documents: list[dict[str, object]] = [
+        {},
+        {"night": {"from": "16:00", "to": "06:00"}},
+        {"compliance": {"daily_rest_min": 660, "max_span_min": 480, "max_consecutive_min": 300}},
+        {"breaks": {"paid_gap": {"max_min": 20}, "auto_deduct": [{"after_min": 360, "deduct_min": 30}]}},
+        {"missing": {"out": "shift_end", "in": "shift_start"}},
+        {
+            "breaks": {"auto_deduct": [{"after_min": 0, "deduct_min": 30}]},
+            "night": {"from": "09:00", "to": "09:31"},
+        },
+        {"tiers": {"ot": 1.5}, "overtime": {"daily": [{"after": 420, "tier": "ot"}], "daily_cap_min": 30}},
+    ]
+    for document in documents:
+        assert judged([office(document, *ORDINARY)] * 8) == 8, document
+
+
+def test_policies_that_differ_are_told_apart_though_all_else_is_the_same() -> None:
+    deduct: dict[str, object] = {"breaks": {"auto_deduct": [{"after_min": 360, "deduct_min": 30}]}}
+    one, other = office({}, *ORDINARY), office(deduct, *ORDINARY)
+    judged([one, other] * 8)
+    again = [office({}, *ORDINARY) for _ in range(8)]
+    assert judged([*again, other]) >= 8, "an equal policy is one policy"
+
+
+def test_open_doors_and_long_gaps_are_left_to_the_readable_engine() -> None:
+    odd: list[tuple[dict[str, object], tuple[int, ...], bool]] = [
+        ({"day_start": "06:00"}, (390, 1410), False),
+        ({"day_start": "06:00"}, (390, 1350, 1351, 1352), False),
+        ({}, (300, 540, 1350, 1380), True),
+        ({}, (540, 1350), True),
+        ({}, (540, 1500), True),
+        ({}, (540, 600, 1265, 1300), True),
+        ({}, (100, 200, 441, 500), False),
+        ({}, (1380, 1435, 1445, 1500), False),
+    ]
+    for document, punches, with_plan in odd:
+        judged([office(document, *punches, with_plan=with_plan)] * 8)
+        for shift in (1, 60):
+            judged([office(document, *(at + shift for at in punches), with_plan=with_plan)] * 8)
+
+
+def test_punches_far_outside_of_the_range_change_nothing_and_are_no_error() -> None:
+    far = (-40 * DAY, -40 * DAY + 400, *ORDINARY, 50 * DAY, 50 * DAY + 60)
+    judged([office({}, *far)] * 8)
+    judged([office({}, *far, first=MONDAY + 1, last=MONDAY + 1)] * 8)
+    for opens in (-3 * DAY, -1 * DAY, 7 * DAY, 9 * DAY):
+        judged([office({}, opens + 540, opens + 1000)] * 8)
+
+
+def test_nobody_has_no_rows() -> None:
+    table = evaluate_many([])
+    assert (len(table.day), len(table.is_readable)) == (0, 0)
+
+
+def test_a_lone_punch_is_filled_by_the_rule_for_the_end_that_misses() -> None:
+    for document in (
+        {"missing": {"out": "cap", "cap_min": 60}},
+        {"missing": {"out": "shift_end"}},
+        {"missing": {"in": "shift_start"}},
+        {"missing": {"out": "cap", "cap_min": 60, "in": "shift_start"}},
+    ):
+        for lone in (540, 541, 779, 780, 781, 1019, 1020, 1021, 1100):
+            judged([office(document, lone)] * 8)
+            judged([office(document, 500, 560, lone + 60)] * 8)

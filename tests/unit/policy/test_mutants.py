@@ -4,7 +4,8 @@ from collections import Counter
 
 import pytest
 
-from tests.unit.policy.mutants import MODULES, sample, survivors
+from tests.unit.policy.equivalent import EQUIVALENT
+from tests.unit.policy.mutants import MODULES, mutants_of, sample, survivors
 
 SAMPLE, SEED = 300, 1
 """Mutants of all modules together, always the same; the whole is `python -m tests.unit.policy.mutants`."""
@@ -20,3 +21,10 @@ def test_most_mutants_are_noticed() -> None:
     print(told)
     assert len(alive) <= len(chosen) * 0.3, told
     assert all(left[name] <= count * 0.4 for name, count in counts.items()), told
+
+
+def test_every_mutant_that_is_called_equivalent_is_there() -> None:
+    there = set()
+    for name in {module for module, _, _ in EQUIVALENT}:
+        there |= {(name, one.source, one.told.partition(": ")[2].replace("  ->  ", " -> ")) for one in mutants_of(name)}
+    assert set(EQUIVALENT) <= there

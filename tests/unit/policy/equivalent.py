@@ -1,0 +1,75 @@
+"""Mutants of the policy that nothing can notice: module, line, change, and why. Each was looked at by itself."""
+
+from typing import Final
+
+_LENGTHS = "`strict` only raises where the lengths differ, and they are equal by the lines before it"
+_SHORTCUT = "the long way round gives the same pieces"
+
+EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
+    ("columns.days", "conditions, names = zip(*first_of, strict=True)", "True -> False"): _LENGTHS,
+    (
+        "columns.hours",
+        "group, start, end = (np.concatenate(columns) for columns in zip(*parts, strict=True))",
+        "True -> False",
+    ): _LENGTHS,
+    ("duplicates", "for touch, steps in zip(kept, notes, strict=True)", "True -> False"): _LENGTHS,
+    ("instants", "for punch, second in zip(given.punches, stamped, strict=True)", "True -> False"): _LENGTHS,
+    (
+        "zones",
+        "if end - at > DAY or self._offset(end - 1) != offset:  # no zone changes and changes back within a day",
+        "end - at > DAY -> end - at >= DAY",
+    ): _SHORTCUT,
+    (
+        "zones",
+        "if end - at > DAY or self._offset(end - 1) != offset:  # no zone changes and changes back within a day",
+        "end - at -> end + at",
+    ): _SHORTCUT,
+    (
+        "zones",
+        "if end - at > DAY or self._offset(end - 1) != offset:  # no zone changes and changes back within a day",
+        "end - 1 -> end + 1",
+    ): _SHORTCUT,
+    ("planning", "FAR: Final = 84_000", "84000 -> 84001"): "any day beyond all plans does",
+    (
+        "engine",
+        "near.update(range(day - REACH, day + REACH + 1))",
+        "1 -> 2",
+    ): "shifts of one day more are looked at, and none can claim so far",
+    ("engine", "if change > 0:", "change > 0 -> change >= 0"): "no change has returned before",
+    (
+        "fields",
+        "if isinstance(value, str) and len(value) <= 40:",
+        "len(value) <= 40 -> len(value) < 40",
+    ): "no wall time is written with so many characters",
+    (
+        "fields",
+        "if isinstance(value, str) and len(value) <= 40:",
+        "40 -> 41",
+    ): "no wall time and no instant is written with so many characters",
+    (
+        "overtime",
+        "period, weekly = _FOREVER, 0",
+        "0 -> 1",
+    ): "the first day begins a period, which sets the counter",
+    (
+        "sessions",
+        "bounds = trimmed((plan.start, plan.end), half_leave) if plan else (0, 0)",
+        "0 -> 1",
+    ): "without a shift nothing snaps and nothing is clamped",
+    (
+        "columns.days",
+        "worked, scheduled = days.worked.reshape(-1), known.scheduled",
+        "1 -> 2",
+    ): "any negative length means: all that there are",
+    (
+        "columns.days",
+        "premium = pay.premium.reshape(-1) if policy.overtime.approval_required else np.zeros(grid.size, np.int64)",
+        "1 -> 2",
+    ): "any negative length means: all that there are",
+    ("sessions", "for punch, rule in zip(group.punches, group.rule, strict=True):", "True -> False"): _LENGTHS,
+    (
+        "overtime",
+        "return sorted(named, key=lambda part: part[1])",
+        "1 -> 2",
+    ): "parts that do not overlap are in one order by their starts and by their ends",
+}
