@@ -173,15 +173,15 @@ async def test_the_gateway_goes_back_to_any_moment_that_its_log_reaches(gateway_
     data, keys = (backups / str(name) for name in sorted(made, key=lambda name: name.part))
     wal = backups / WAL
 
+    late = datetime.now(UTC) + timedelta(hours=1)
     for label, until_moment, expected in (("then", between, 20), ("newest", None, 30)):
         target = passable / label
-        back = await asyncio.to_thread(of_gateway.restore, data, keys, identity, target, wal, until_moment)
+        back = await asyncio.to_thread(of_gateway.restore, data, keys, identity, target, late, wal, until_moment)
         assert back.verified.entries == expected
         async with running_gateway(target, None) as gateway:
             assert await gateway.count() == expected
-    late = datetime.now(UTC) + timedelta(hours=1)
     with pytest.raises(DatabaseRefused, match="does it reach so far"):
-        await asyncio.to_thread(of_gateway.restore, data, keys, identity, passable / "late", wal, late)
+        await asyncio.to_thread(of_gateway.restore, data, keys, identity, passable / "late", late, wal, late)
     assert not (passable / "late").exists()
 
 
@@ -296,7 +296,7 @@ async def test_backups_are_made_by_themselves_where_a_folder_was_named(gateway_f
     verified = await asyncio.to_thread(
         lambda: of_gateway.restore(
             next(backups.glob("*.data.age")), next(backups.glob("*.keys.age")), passable / "identity", passable / "new",
-            backups / WAL,
+            datetime.now(UTC), backups / WAL,
         ).verified
     )  # fmt: skip
     assert verified.entries == 5

@@ -57,7 +57,7 @@ def add_backup(parser: argparse.ArgumentParser) -> None:
         "--until", type=_moment, metavar="TIME", help="gateway: to this moment, with its zone, not newer"
     )
     restore.add_argument(
-        "--erasures", type=Path, metavar="FILE", help="place: register of erasures (default: beside the backups)"
+        "--erasures", type=Path, metavar="FILE", help="register of erasures (default: beside the backups)"
     )
     restore.set_defaults(command=_restore)
 
@@ -134,7 +134,14 @@ def _restore(given: argparse.Namespace) -> int:
             source = gateway_source(given.config, os.environ)
             wal = given.source / WAL
             back = of_gateway.restore(
-                data, keys, given.identity, source.folder, wal if wal.is_dir() else None, given.until
+                data,
+                keys,
+                given.identity,
+                source.folder,
+                SystemClock().now(),
+                wal if wal.is_dir() else None,
+                given.until,
+                given.erasures,
             )
             screen.facts(
                 {
@@ -144,6 +151,7 @@ def _restore(given: argparse.Namespace) -> int:
                     "places": str(back.verified.places),
                     "entries": str(back.verified.entries),
                     "checkpoints that fit": str(back.verified.checkpoints),
+                    "erased again": str(back.erased_again),
                 }
             )
             return WHOLE

@@ -21,6 +21,7 @@ from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.archive.stores import open_store
 from biometric_flow.gateway.backup import Source, back_up
 from biometric_flow.gateway.crowd import Crowd
+from biometric_flow.gateway.erasure_register import Marks
 from biometric_flow.gateway.factors import Factors, FactorSeal
 from biometric_flow.gateway.freshness import DataVersions
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
@@ -120,9 +121,11 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     server, dsn, owner_dsn = _database_addresses(settings)
     database = Database(dsn, schema.APPLICATION)
     passwords = Passwords()
+    witness_key = signing_key(settings.data / "witness-key.pem")
+    marks = Marks(witness_key)
     tenants = [TenantId(tenant.id) for tenant in places.tenants]
     keys = open_tenant_keys(settings.keys or settings.data / KEYS_FOLDER, tenants, settings.root_home())
-    keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock)
+    keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock, marks)
     tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
     seconds = Factors(FactorSeal(settings.data), clock)
@@ -133,12 +136,11 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     loader = Loader(archive)
     hours = WorkdayKeeper(database, registry, loader, clock)
 
-    witness_key = signing_key(settings.data / "witness-key.pem")
     witness = Witness(database, witness_key, _configured_keys(places))
     succession = Succession(database, witness_key)
     trail = database.recorder = AuditTrail(database, witness_key)
 
-    retention = RetentionTask(database, registry, clock, settings.retention_look_seconds)
+    retention = RetentionTask(database, registry, clock, settings.retention_look_seconds, marks, settings.backup_folder)
 
     links, shedder = Links(), Shedder(settings.capacity)
     patience = Patience(settings.place_failures, settings.place_wait_seconds, settings.place_outstanding)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,8 +22,11 @@ import psycopg
 
 from biometric_flow import __version__
 from biometric_flow.gateway import replicas
+from biometric_flow.gateway.erasure_register import FILE, ErasureTold, Marks, read_register, write_register
+from biometric_flow.gateway.erasures import replay
 from biometric_flow.gateway.replicas import Verified
-from biometric_flow.gateway.store import schema
+from biometric_flow.gateway.store import erasures, schema
+from biometric_flow.gateway.trail import AuditTrail
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.backup import GATEWAY_ID, WAL, BackupName, BackupRefused, LogState, Manifest, unpack
 from biometric_flow.runtime.database import Database
@@ -40,9 +43,11 @@ from biometric_flow.runtime.sealed_file import (
     read_identity,
     write_sealed,
 )
+from biometric_flow.runtime.signing import signing_key
 
 POSTGRES: Final = "postgres"
 KEYS: Final = "keys"
+WITNESS_KEY: Final = "witness-key.pem"
 _CLUSTER: Final = f"{POSTGRES}/cluster"
 _REPLAY_SECONDS: Final = 900.0
 """A restore may take so long to replay the log (security-design B1: 15 minutes)."""
@@ -72,6 +77,8 @@ class Restored:
     manifest: Manifest
     verified: Verified
     last_commit: datetime | None
+    erased_again: int
+    """People whom the backup had brought back."""
 
 
 def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict[BackupName, Written]:
@@ -92,6 +99,7 @@ def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict
                         _add_keys(tar, source.folder)
 
             written[name] = write_sealed(target / str(name), recipient, fill)
+        write_register(target / FILE, asyncio.run(_begun(application, source.tenants)))
         return written
 
 
@@ -100,10 +108,14 @@ def restore(
     keys: Path,
     identity: Path,
     folder: Path,
+    now: datetime,
     wal: Path | None = None,
     until: datetime | None = None,
+    register: Path | None = None,
 ) -> Restored:
     """Bring a gateway back into a folder that is not there yet: as it was at the backup or, with its log, later.
+
+    Whoever was erased since, by the register beside the backup, is erased again before the folder gets its name.
 
     Raises BackupRefused, BackupDamaged, DatabaseRefused when the log does not reach `until`, or ReplicaAltered when
     what came back is not what was signed; then nothing is left behind.
@@ -130,6 +142,8 @@ def restore(
         last_commit = _replay(server)
         schema.prepare_embedded(server)
         schema.migrate(server.dsn(schema.OWNER, schema.DATABASE))
+        told = read_register(register or data.parent / FILE)
+        again = asyncio.run(_erase_again(server, fresh, told.values(), now))
         verified = asyncio.run(_verify(server.dsn(schema.APPLICATION, schema.DATABASE), manifest.logs))
         server.stop(30)
         server = None
@@ -137,7 +151,7 @@ def restore(
         if folder.exists():
             folder.rmdir()
         fresh.rename(folder)
-        return Restored(manifest, verified, last_commit)
+        return Restored(manifest, verified, last_commit, again)
     finally:
         if server is not None:
             server.stop()
@@ -150,7 +164,7 @@ def drill(source: Source, work: Path, now: datetime) -> Verified:
     try:
         key = work / "identity"
         made = {name.part: work / str(name) for name in back_up(source, work, new_identity(key), now)}
-        return restore(made["data"], made["keys"], key, work / "gateway").verified
+        return restore(made["data"], made["keys"], key, work / "gateway", now).verified
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -177,6 +191,22 @@ def _reachable(source: Source) -> Iterator[tuple[str, str]]:
     finally:
         if not was_running:
             server.stop()
+
+
+async def _erase_again(server: EmbeddedPostgres, folder: Path, told: Iterable[ErasureTold], now: datetime) -> int:
+    key = signing_key(folder / WITNESS_KEY)
+    async with _opened(server.dsn(schema.APPLICATION, schema.DATABASE)) as database:
+        database.recorder = AuditTrail(database, key)
+        return await replay(database, Marks(key), told, now)
+
+
+async def _begun(dsn: str, tenants: list[TenantId]) -> list[ErasureTold]:
+    found: list[ErasureTold] = []
+    async with _opened(dsn) as database:
+        for tenant in tenants:
+            async with database.tenant(tenant) as connection:
+                found += await erasures.begun(connection, tenant)
+    return found
 
 
 async def _states(dsn: str, tenants: list[TenantId]) -> dict[str, LogState]:

@@ -1,6 +1,7 @@
 """Erasing a person here and at all their places, unless something has to stay (security-design E1, E3)."""
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,10 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.erasures import GatewayErasure, GatewayErasureWanted
 from biometric_flow.api.retention import PlaceHold, Stay, in_force, stays
+from biometric_flow.gateway.erasure_register import ErasureTold, Marks
 from biometric_flow.gateway.people.errors import PersonUnknown
 from biometric_flow.gateway.store import erasures, privacy, register
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.acting import Action, acting_as
+from biometric_flow.runtime.database import Database
 
 SHARED: Final = "somebody else holds or held one of their PINs, which a place erases as a whole"
 SHOWN: Final = 1000
@@ -27,7 +31,7 @@ class PinShared(BiometricFlowError):
 
 
 async def ask(
-    connection: AsyncConnection, tenant: TenantId, wanted: GatewayErasureWanted, now: datetime
+    connection: AsyncConnection, tenant: TenantId, wanted: GatewayErasureWanted, marks: Marks, now: datetime
 ) -> GatewayErasure:
     """Erase a person, or keep in mind that it was asked for while something stays. Raises PersonUnknown, PinShared."""
     await register.lock(connection, tenant)
@@ -44,17 +48,17 @@ async def ask(
     if key is None:
         key = secrets.token_bytes(16)
         await erasures.put(connection, tenant, key, found.id, wanted.by, wanted.reason, now)
-    left = await _begin(connection, tenant, key, found.id, now)
+    left = await _begin(connection, tenant, key, found.id, marks, now)
     return await _view(connection, await erasures.get(connection, key), left)
 
 
-async def look(connection: AsyncConnection, tenant: TenantId, now: datetime) -> int:
+async def look(connection: AsyncConnection, tenant: TenantId, marks: Marks, now: datetime) -> int:
     """Begin the erasures that nothing holds back any more; how many."""
     waiting, begun = await erasures.waiting(connection), 0
     if waiting:
         await register.lock(connection, tenant)
     for row in waiting:
-        begun += not await _begin(connection, tenant, row.erasure_id, row.person_id, now)
+        begun += not await _begin(connection, tenant, row.erasure_id, row.person_id, marks, now)
     return begun
 
 
@@ -66,12 +70,32 @@ async def every(connection: AsyncConnection, now: datetime) -> list[GatewayErasu
     ]
 
 
+async def replay(database: Database, marks: Marks, told: Iterable[ErasureTold], now: datetime) -> int:
+    """Do again in a database that was put back what had begun since; how many people it had brought back.
+
+    Each tenant's audit log says so. Raises DatabaseUnavailable.
+    """
+    by_tenant: dict[TenantId, list[ErasureTold]] = {}
+    for one in sorted(told, key=lambda one: one.begun_at):
+        by_tenant.setdefault(one.tenant, []).append(one)
+    total = 0
+    for tenant, erased in by_tenant.items():
+        action = Action("erase again what a backup brought back", now, actor="process:restore")
+        with acting_as(action):
+            async with database.tenant(tenant) as connection:
+                missing = await erasures.not_begun(connection, erased)
+                count = sum([await erasures.begin_again(connection, one, marks, now) for one in missing])
+                action.about("erasures", str(len(missing)))
+        total += count
+    return total
+
+
 async def _begin(
-    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, now: datetime
+    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, marks: Marks, now: datetime
 ) -> list[Stay]:
     left = await _stays(connection, person_id, now)
     if not left:
-        await erasures.begin(connection, tenant, key, person_id, now)
+        await erasures.begin(connection, tenant, key, person_id, marks, now)
     return left
 
 

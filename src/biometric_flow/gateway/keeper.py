@@ -7,6 +7,8 @@ import psycopg
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from biometric_flow.gateway.erasure_register import FILE, Marks, read_register
+from biometric_flow.gateway.erasures import replay
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.store import accounts, places, schema
@@ -17,6 +19,7 @@ from biometric_flow.runtime.acting import Action, acting_as
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.postgres import EmbeddedPostgres
+from biometric_flow.runtime.sealed_file import BackupDamaged
 
 log = structlog.get_logger()
 
@@ -37,9 +40,11 @@ class DatabaseKeeper:
         settings: GatewaySettings,
         passwords: Passwords,
         clock: Clock,
+        marks: Marks,
     ) -> None:
         self._database, self._server, self._owner_dsn = database, server, owner_dsn
         self._registry, self._settings, self._passwords, self._clock = registry, settings, passwords, clock
+        self._marks = marks
 
     async def run(self) -> None:
         """Until cancelled: make the database ready, watch it, begin again when it is gone."""
@@ -88,8 +93,22 @@ class DatabaseKeeper:
                         await places.configure(connection, tenant, listed)
             with acting_as(Action("add the first account", self._clock.now(), actor="process:gateway")):
                 await self._add_first_account(database)
+            await self._erase_again(database)
         finally:
             await database.close()
+
+    async def _erase_again(self, database: Database) -> None:
+        """Whatever tool put this database back: whoever was erased since goes again, before anything is served."""
+        if self._settings.backup_folder is None:
+            return
+        try:
+            told = await asyncio.to_thread(read_register, self._settings.backup_folder / FILE)
+        except BackupDamaged as error:
+            log.error("erasures_not_replayed", reason=str(error)[:500])
+            return
+        again = await replay(database, self._marks, told.values(), self._clock.now())
+        if again:
+            log.warning("erased_again", people=again)
 
     async def _add_first_account(self, database: Database) -> None:
         settings = self._settings

@@ -114,8 +114,9 @@ def privacy_router(database: Database, task: RetentionTask, clock: Clock) -> API
         """
         tenant = account_of(request).tenant
         async with database.tenant(tenant) as connection:
-            said = await erasures.ask(connection, tenant, wanted, clock.now())
+            said = await erasures.ask(connection, tenant, wanted, task.marks, clock.now())
             becomes(said)
+        task.look_now()
         return said
 
     @router.post(

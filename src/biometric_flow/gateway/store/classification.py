@@ -36,7 +36,7 @@ COLUMNS: Final[Tags] = tags("""
     employee: technical tenant_id version changed, pseudonym person_id, identity number name department_id place_id zone
     employee: identity employed_from employed_to plan
     enrolment: technical tenant_id place_id terminal uid privilege seen_at, pseudonym subject
-    erasure: technical tenant_id erasure_id asked_at begun_at done_at entries, pseudonym person_id
+    erasure: technical tenant_id erasure_id asked_at begun_at done_at entries, pseudonym person_id marks
     erasure: account decided_by reason
     erasure_order: technical tenant_id erasure_id place_id, pseudonym subject
     ledger_entry: technical tenant_id place_id sequence, evidence leaf hash record opening

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
 from biometric_flow.api.retention import PlaceErasure
+from biometric_flow.gateway.erasure_register import MARK_BYTES, ErasureTold, Marks
 from biometric_flow.gateway.store import directory, subjects
 from biometric_flow.gateway.store.archive_tables import archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import employee, pin_holding
@@ -24,6 +25,9 @@ OF_PERSON: Final = (
     "correction", "workday", "workday_due", "workday_recheck", "adjustment", "leave_request", "regularisation"
 )  # fmt: skip
 """Tables whose rows go with their person, by `person_id`; the register of people comes last."""
+
+AGAIN_BY: Final = "restore"
+AGAIN_REASON: Final = "erased before, and brought back by a backup"
 
 _LAST: Final = text(
     "SELECT max(at) FROM (SELECT p.instant AS at FROM pin_holding h JOIN punch p ON p.subject = h.subject"
@@ -63,7 +67,13 @@ async def shared_pin(connection: AsyncConnection, person_id: UUID) -> str | None
 
 
 async def put(
-    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, by: str, reason: str, now: datetime
+    connection: AsyncConnection,
+    tenant: TenantId,
+    key: bytes,
+    person_id: UUID | None,
+    by: str,
+    reason: str,
+    now: datetime,
 ) -> None:
     """Keep that an erasure was asked for."""
     row = {
@@ -101,32 +111,88 @@ async def places(connection: AsyncConnection, key: bytes) -> list[str]:
     return sorted((await connection.execute(query)).scalars())
 
 
-async def begin(connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, now: datetime) -> None:
+async def begin(
+    connection: AsyncConnection, tenant: TenantId, key: bytes, person_id: UUID, marks: Marks, now: datetime
+) -> None:
     """Delete what the gateway itself holds of a person, and order the places to do the same."""
-    # Days under way are waited for first: whoever computes one holds the due row and then looks at the person's.
-    for table in ("workday_due", "employee"):
-        await connection.execute(text(f"SELECT 1 FROM {table} WHERE person_id = :one FOR UPDATE"), {"one": person_id})  # noqa: S608
     held = select(pin_holding.c.place_id, pin_holding.c.subject).distinct().where(pin_holding.c.person_id == person_id)
+    whose = [(row.place_id, row.subject) for row in (await connection.execute(held)).all()]
+    known_by = [marks.of_person(person_id), *(marks.of_subject(subject) for _, subject in whose)]
+    await _go(connection, ErasureTold(tenant, key, now, frozenset(known_by)), [person_id], whose, now)
+
+
+async def begun(connection: AsyncConnection, tenant: TenantId) -> list[ErasureTold]:
+    """All erasures that have begun, as the register beside the backups keeps them."""
+    rows = (await connection.execute(select(erasure).where(erasure.c.begun_at.is_not(None)))).all()
+    return [
+        ErasureTold(
+            tenant,
+            row.erasure_id,
+            row.begun_at,
+            frozenset(row.marks[at : at + MARK_BYTES] for at in range(0, len(row.marks), MARK_BYTES)),
+        )
+        for row in rows
+        if row.marks
+    ]
+
+
+async def not_begun(connection: AsyncConnection, told: Sequence[ErasureTold]) -> list[ErasureTold]:
+    """Those that this database knows nothing of, or not yet that they began."""
+    query = select(erasure.c.erasure_id).where(erasure.c.begun_at.is_not(None))
+    known = set((await connection.execute(query)).scalars())
+    return [one for one in told if one.erasure not in known]
+
+
+async def begin_again(connection: AsyncConnection, told: ErasureTold, marks: Marks, now: datetime) -> bool:
+    """Begin one of `not_begun`; was anything of the person here?
+
+    What an older copy holds of their PINs is theirs: a PIN that two people held is not erased in the first place.
+    """
+    waits = select(erasure.c.erasure_id).where(erasure.c.erasure_id == told.erasure)
+    if (await connection.execute(waits)).one_or_none() is None:
+        await put(connection, told.tenant, told.erasure, None, AGAIN_BY, AGAIN_REASON, told.begun_at)
+    people = (await connection.execute(select(employee.c.person_id))).scalars()
+    mine = [one for one in people if marks.of_person(one) in told.marks]
+    listed = select(person.c.place_id, person.c.subject)
+    held = select(pin_holding.c.place_id, pin_holding.c.subject)
+    rows = (await connection.execute(listed.union(held))).all()
+    whose = [(row.place_id, row.subject) for row in rows if marks.of_subject(row.subject) in told.marks]
+    await _go(connection, told, mine, whose, now)
+    return bool(mine or whose)
+
+
+async def _go(
+    connection: AsyncConnection,
+    told: ErasureTold,
+    people: Sequence[UUID],
+    whose: Sequence[tuple[str, bytes]],
+    now: datetime,
+) -> None:
+    # Days under way are waited for first: whoever computes one holds the due row and then looks at the person's.
+    for one in people:
+        for table in ("workday_due", "employee"):
+            await connection.execute(text(f"SELECT 1 FROM {table} WHERE person_id = :one FOR UPDATE"), {"one": one})  # noqa: S608
     ordered, strangers = [], []
-    for row in (await connection.execute(held)).all():
-        order = {"tenant_id": tenant, "erasure_id": key, "place_id": row.place_id, "subject": row.subject}
-        is_known = select(func.count()).where(person.c.subject == row.subject)
+    for place, subject in whose:
+        order = {"tenant_id": told.tenant, "erasure_id": told.erasure, "place_id": place, "subject": subject}
+        is_known = select(func.count()).where(person.c.subject == subject)
         if (await connection.execute(is_known)).scalar_one():
             await connection.execute(insert(erasure_order).values(order))
-            await _erase_subject(connection, row.place_id, row.subject)
-            ordered.append(row.subject)
+            await _erase_subject(connection, place, subject)
+            ordered.append(subject)
         else:
-            strangers.append(row.subject)
-    for table in OF_PERSON:
-        await connection.execute(text(f"DELETE FROM {table} WHERE person_id = :person"), {"person": person_id})  # noqa: S608
-    await connection.execute(delete(employee).where(employee.c.person_id == person_id))
-    await connection.execute(_UNNAMED, {"person": str(person_id)})
+            strangers.append(subject)
+    for one in people:
+        for table in OF_PERSON:
+            await connection.execute(text(f"DELETE FROM {table} WHERE person_id = :person"), {"person": one})  # noqa: S608
+        await connection.execute(delete(employee).where(employee.c.person_id == one))
+        await connection.execute(_UNNAMED, {"person": str(one)})
     await directory.change(connection, removes=True)
     await subjects.unname(connection, ordered)
     await subjects.forget(connection, strangers)
-    this = update(erasure).where(erasure.c.erasure_id == key)
-    await connection.execute(this.values(person_id=None, begun_at=now))
-    await _end(connection, key, now)
+    this = update(erasure).where(erasure.c.erasure_id == told.erasure)
+    await connection.execute(this.values(person_id=None, begun_at=told.begun_at, marks=b"".join(sorted(told.marks))))
+    await _end(connection, told.erasure, now)
 
 
 async def orders(connection: AsyncConnection, place: PlaceId) -> list[PlaceErasure]:

@@ -57,9 +57,11 @@ erasure = Table(
     Column("begun_at", DateTime(timezone=True)),
     Column("done_at", DateTime(timezone=True)),
     Column("entries", BigInteger, nullable=False, server_default="0"),
+    Column("marks", LargeBinary, nullable=False, server_default=""),
     ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
 )
-"""`person_id` stands while the erasure waits for what must stay; from its beginning on nothing says who it was."""
+"""`person_id` stands while the erasure waits for what must stay; from its beginning on nothing says who it was
+but `marks`, which only the gateway's key can compare with somebody."""
 
 erasure_order = Table(
     "erasure_order",
