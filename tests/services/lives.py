@@ -2,7 +2,8 @@
 
 `python -m tests.services.lives FOLDER LIVES SEED` prints what happened as JSON. Every life is a process of its own,
 forked from one that has imported everything, so that a life costs milliseconds; what is killed is real, and so is the
-file. A life starts as a place does: it opens the file, verifies the newest entries, reads its cursors.
+file. A life starts as a place does: it opens the file, verifies the newest entries, reads its cursors. Every fiftieth
+is a new process from its interpreter on, so that what a restart takes is seen too.
 """
 
 import itertools
@@ -54,6 +55,9 @@ POINTS: Final = (
 """Where a life can end: just before a statement of this beginning, or just after something became durable."""
 
 BATCH: Final = 20
+COLD: Final = 50
+"""Every so many lives, one begins with an interpreter of its own."""
+
 AGAIN: Final = 30
 """Rows read once more at each start, as after a reconnection."""
 
@@ -130,12 +134,20 @@ class Life:
         os.write(self.pipe, line.encode() + b"\n")
 
 
-def live_once(file: Path, chance: random.Random, promised: list[int], point: str) -> tuple[list[str], float]:
+def live_once(
+    file: Path, chance: random.Random, promised: list[int], point: str, *, is_cold: bool = False
+) -> tuple[list[str], float]:
     """One life and its end; returns what the child told, and the seconds until it was ready."""
     reading, writing = os.pipe()
+    os.set_inheritable(writing, is_cold)
     seed, occurrence = chance.random(), chance.randrange(1, 4)
     started = time.monotonic()
-    child = os.fork()
+    if is_cold:
+        told = [str(file), str(writing), repr(seed), point, str(occurrence), *map(str, promised)]
+        command = [sys.executable, "-m", "tests.services.lives", "life", *told]
+        child = os.posix_spawn(command[0], command, os.environ, file_actions=[])
+    else:
+        child = os.fork()
     if child == 0:
         os.close(reading)
         try:
@@ -169,14 +181,23 @@ def points(chance: random.Random) -> Iterator[str]:
             yield ""
 
 
+def live(file: str, pipe: str, seed: str, point: str, occurrence: str, *promised: str) -> int:
+    """A life that begins with this process."""
+    Life(Path(file), int(pipe), random.Random(float(seed)), point, int(occurrence)).run(list(map(int, promised)))
+    return 1
+
+
 def main(folder: str, lives: str, seed: str) -> int:
     """Live, die, and say what became of it."""
     file, chance = Path(folder) / "place.sqlite3", random.Random(int(seed))
-    promised, slowest, wrong = [0] * len(TERMINALS), 0.0, []
+    promised, wrong = [0] * len(TERMINALS), []
+    starts: dict[bool, list[float]] = {False: [], True: []}
     ended: Counter[str] = Counter()
     for number, point in zip(range(int(lives)), points(chance), strict=False):
-        lines, ready = live_once(file, chance, promised, point)
-        slowest = max(slowest, ready if number else 0)
+        is_cold = number % COLD == COLD - 1
+        lines, ready = live_once(file, chance, promised, point, is_cold=is_cold)
+        if number:  # the first one makes the file
+            starts[is_cold].append(ready)
         ended[point if "struck" in lines else "random moment"] += 1
         for line in lines:
             word, *rest = line.split()
@@ -185,10 +206,10 @@ def main(folder: str, lives: str, seed: str) -> int:
                 promised[index] = max(promised[index], held)
             elif word not in ("ready", "struck"):
                 wrong.append(line)
-    said = {"lives": int(lives), "promised": promised, "wrong": wrong, "ended": ended, "slowest_start": slowest}
-    sys.stdout.write(json.dumps(said))
+    said = {"lives": int(lives), "promised": promised, "wrong": wrong, "ended": ended}
+    sys.stdout.write(json.dumps({**said, "starts": starts[False], "cold_starts": starts[True]}))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    sys.exit(live(*sys.argv[2:]) if sys.argv[1] == "life" else main(*sys.argv[1:]))
