@@ -21,7 +21,7 @@ def early_minutes(rule: Lateness, due: int, left: int) -> int:
 
 
 def _beyond(minutes: int, grace: int, counts_excess: bool) -> int:
-    if minutes <= grace or minutes <= 0:
+    if minutes <= grace:  # a grace is never below 0
         return 0
     return minutes - grace if counts_excess else minutes
 

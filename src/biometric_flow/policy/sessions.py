@@ -133,8 +133,8 @@ def attributed(worked: Worked, mode: str, day_start: int, zone: HomeZone) -> lis
     if worked.runs and mode == "shift_end":
         _redate(worked, zone.day(worked.runs[-1].end - 1))
     elif worked.runs and mode == "majority":
-        minutes = [(minutes_of(runs), -day) for day, runs in _split(worked.runs, 0, zone)]
-        _redate(worked, -max(minutes)[1])
+        # The days are in order, and of equals `max` takes the first.
+        _redate(worked, max(_split(worked.runs, 0, zone), key=lambda part: minutes_of(part[1]))[0])
     return [(worked.day, worked.runs)] if worked.runs else []
 
 

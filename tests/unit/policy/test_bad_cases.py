@@ -43,6 +43,18 @@ GOOD = {"id": "a", "tz": "Africa/Cairo", "range": {"from": "2024-01-08", "to": "
             {"policy": {"overtime": {"period": {"anchor": "2024-01-01", "days": 367}}}},
             "case a: policy.overtime.period.days: expected",
         ),
+        (
+            {"punches": [{"id": "p", "at": "2024-01-08T09:00:00Z", "seq": (1 << 53) + 1}]},
+            "case a: punches[0].seq: expected",
+        ),
+        (
+            {"corrections": [{"seq": (1 << 53) + 1, "id": "c", "op": "void", "punch": "p"}]},
+            "case a: corrections[0].seq: expected",
+        ),
+        (
+            {"corrections": [{"seq": 1, "id": "c", "op": "add", "at": "2024-01-08T09:00:00Z", "code": 256}]},
+            "case a: corrections[0].code: expected",
+        ),
         ({"as_of": "later"}, "case a: as_of: expected an instant"),
         ({"policy": {"day_start": "²²:²²"}}, "case a: policy.day_start: expected a wall time HH:MM"),
         (

@@ -3,8 +3,11 @@
 from dataclasses import asdict
 from datetime import date
 
+import pytest
+
 from biometric_flow.policy import cases, fields, planning
 from biometric_flow.policy.cases import read_cases
+from biometric_flow.policy.errors import PolicyInvalid
 from biometric_flow.policy.fields import EPOCH, Fields
 from biometric_flow.policy.inputs import Correction, GivenPunch, Leave, Schedule, Shift
 from biometric_flow.policy.reading import read_policy
@@ -91,3 +94,11 @@ def test_limits_are_those_of_the_documents() -> None:
     assert (fields.LIST_MAX, fields.TEXT_MAX, fields.MINUTES_MAX) == (200_000, 400, 366 * 1440)
     assert cases.DAYS_MAX == 3700
     assert planning.MARGIN == 4
+
+
+def test_a_wall_time_is_written_with_five_characters_and_midnight_may_be_24_00() -> None:
+    said = {"a": "00:00", "b": "23:59", "c": "24:00", "d": "09:05"}
+    assert [fields.Fields(said, "", []).clock(name) for name in said] == [0, 1439, 0, 545]
+    for wrong in ("24:01", "23:60", "9:00", "25:00", "0900", "09-00"):
+        with pytest.raises(PolicyInvalid, match="HH:MM"):
+            fields.Fields({"a": wrong}, "", []).clock("a")

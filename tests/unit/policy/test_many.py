@@ -116,6 +116,7 @@ def test_ordinary_people_are_judged_in_columns_whatever_the_policy_asks() -> Non
         {"compliance": {"daily_rest_min": 660, "max_span_min": 480, "max_consecutive_min": 300}},
         {"breaks": {"paid_gap": {"max_min": 20}, "auto_deduct": [{"after_min": 360, "deduct_min": 30}]}},
         {"missing": {"out": "shift_end", "in": "shift_start"}},
+        {"breaks": {"auto_deduct": [{"after_min": 60, "deduct_min": 30}, {"after_min": 60, "deduct_min": 45}]}},
         {
             "breaks": {"auto_deduct": [{"after_min": 0, "deduct_min": 30}]},
             "night": {"from": "09:00", "to": "09:31"},
