@@ -379,7 +379,7 @@ class UplinkClient:
 
     async def report(self, report: PlaceReport) -> None:
         """Say how the place and its terminals are."""
-        await self._send("PUT", "/report", report.model_dump_json())
+        await self._send("PUT", "/report", report.model_dump_json(exclude=None if report.backup else {"backup"}))
 
     async def _send(self, method: str, path: str, body: str | None = None) -> httpx2.Response:
         headers = {} if body is None else {"Content-Type": "application/json"}

@@ -234,6 +234,7 @@ class Attention(BaseModel):
         "clock_drift",
         "quarantine",
         "no_comm_key",
+        "backup",
     ]
     text: str
     place: str
@@ -338,6 +339,7 @@ class PlaceReport(BaseModel):
     log: int = Field(1, ge=1, le=10_000, description="Which of the place's logs the head is of.")
     version: str = Field(max_length=40)
     terminals: list[TerminalView] = Field(max_length=1000)
+    backup: str = Field("", max_length=1000, description="What is wrong with its backups; empty when all is well.")
 
 
 class PlaceCondition(BaseModel):
@@ -358,6 +360,7 @@ class FullHealth(BaseModel):
     status: Literal["ok", "degraded"]
     places: list[PlaceCondition]
     missing: list[str] = Field(description="Places that are silent; `last_heard` says since when.")
+    backups: list[str] = Field([], description="What is wrong with backups and drills; empty when all is well.")
 
 
 class GatewayHealth(BaseModel):

@@ -253,6 +253,9 @@ class PlaceHealth(BaseModel):
     gateway_reason: str = Field(
         "", description="Why the gateway refuses this place, or what it has forgotten of it; empty when all is well."
     )
+    backup: str = Field(
+        "", description="What is wrong with backups and rehearsals of a restore; empty when all is well."
+    )
     storage: Literal["ok", "failing"]
     read_only: str = Field("", description="Why nothing is taken into the ledger, and what to do; empty when all is.")
     examined_at: datetime | None = Field(None, description="When the whole ledger was checked last.")

@@ -19,7 +19,7 @@ from biometric_flow.gateway.answers import Answers
 from biometric_flow.gateway.archive.mover import Mover
 from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.archive.stores import open_store
-from biometric_flow.gateway.backup import Source, back_up
+from biometric_flow.gateway.backup import Source, back_up, drill
 from biometric_flow.gateway.crowd import Crowd
 from biometric_flow.gateway.erasure_register import Marks
 from biometric_flow.gateway.factors import Factors, FactorSeal
@@ -83,6 +83,7 @@ from biometric_flow.ledger.note import PublicKey
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.acting import Door
 from biometric_flow.runtime.backup import GATEWAY_ID, WAL
+from biometric_flow.runtime.backup_drill import DrillTask, Trouble
 from biometric_flow.runtime.backup_task import BackupTask
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.database import Database
@@ -130,7 +131,9 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     standings = Standings(database, clock)
     seconds = Factors(FactorSeal(settings.data), clock)
     sign_in = SignIn(database, passwords, tokens, seconds, clock, timedelta(days=settings.refresh_days))
-    overviews = Overviews(database, registry, clock, timedelta(hours=settings.witness_limit_hours))
+    backups = _backups(settings, places, server, database, clock)
+    troubles = partial(_troubles, backups, clock)
+    overviews = Overviews(database, registry, clock, timedelta(hours=settings.witness_limit_hours), troubles)
     hub = Hub(database, registry, overviews, clock)
     archive = Archive(open_store(settings), settings.data / "archive-cache")
     loader = Loader(archive)
@@ -148,7 +151,6 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     memory = Memory(settings.cache_megabytes * 2**20)
     shared = None if settings.shared_url is None else shared_store(settings.shared_url.get_secret_value(), clock)
     outside = _outside(settings, places, database, clock)
-    backups = _backups(settings, places, server, database, clock)
 
     routers = (
         health_router(database),
@@ -172,7 +174,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         regularisations_router(database, loader, clock),
         audit_router(trail),
         proxied_router(calls, clock),
-        metrics_router(database, registry, hub, links, calls, shedder, memory, clock),
+        metrics_router(database, registry, hub, links, calls, shedder, memory, troubles, clock),
         archive_router(Mover(database, archive, clock, settings.archive_lock_days)),
         privacy_router(database, retention, clock),
     )
@@ -261,7 +263,7 @@ def _outside(
 
 def _backups(
     settings: GatewaySettings, places: PlacesFile, server: EmbeddedPostgres | None, database: Database, clock: Clock
-) -> Sequence[BackupTask | WalShipper]:
+) -> Sequence[BackupTask | DrillTask | WalShipper]:
     """What makes backups by itself and ships the database's log, where a folder was named for them."""
     plan = settings.backup_plan()
     if plan is None:
@@ -274,7 +276,17 @@ def _backups(
         return database.is_ready
 
     shipper = WalShipper(replication, settings.data / "wal", plan.folder / WAL, plan.recipient, clock, is_ready)
-    return BackupTask(plan, "gateway", GATEWAY_ID, partial(back_up, source), clock, is_ready), shipper
+    turn = asyncio.Lock()
+    task = BackupTask(plan, "gateway", GATEWAY_ID, partial(back_up, source), clock, is_ready, turn)
+    if not plan.drill_every:
+        return task, shipper
+    rehearse = partial(drill, source, settings.data / "drill")
+    return task, shipper, DrillTask(rehearse, plan.drill_every, settings.data / "drill.json", clock, turn, is_ready)
+
+
+def _troubles(tasks: Sequence[BackupTask | DrillTask | WalShipper], clock: Clock) -> list[Trouble]:
+    found = (one.trouble(clock.now()) for one in tasks)
+    return [one for one in found if one is not None]
 
 
 def _configured_keys(places: PlacesFile) -> dict[tuple[TenantId, PlaceId], PublicKey]:

@@ -35,11 +35,22 @@ class WitnessWord:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class BackupWord:
+    """What is wrong with the backups of a place, or of the gateway, which is no place."""
+
+    place: str
+    name: str
+    text: str
+    since: datetime | None
+
+
 def attention(
     known: Sequence[PlaceView],
     reported: Sequence[TerminalStatus],
     refused: Sequence[RefusedNote] = (),
     witnesses: Sequence[WitnessWord] = (),
+    backups: Sequence[BackupWord] = (),
 ) -> list[Attention]:
     """Findings about places and their terminals. Of a silent place only the silence is said: the rest is old."""
     names = {place.id: place.name for place in known}
@@ -52,6 +63,7 @@ def attention(
         *(_contradiction(one, names[one.place]) for one in refused if one.place in names),
         *(_witness(one) for one in witnesses if one.is_refusal),
         *(_silent(place) for place in known if not place.is_reporting),
+        *(_backup(one) for one in backups),
         *(_blocked(one, names[one.place]) for one in speaking if one.state is TerminalState.BLOCKED),
         *(_offline(one, names[one.place]) for one in speaking if one.state is TerminalState.OFFLINE),
         *_found(speaking, names, "alarm"),
@@ -74,6 +86,10 @@ def _witness(word: WitnessWord) -> Attention:
         return Attention(kind="witness_refused", text=text, place="", since=word.since)
     text = f"The witness {word.name} was not reached for long: {word.failure or 'no attempt was made'}"
     return Attention(kind="witness_silent", text=text, place="", since=word.since)
+
+
+def _backup(word: BackupWord) -> Attention:
+    return Attention(kind="backup", text=f"Backups of {word.name}: {word.text}", place=word.place, since=word.since)
 
 
 def _silent(place: PlaceView) -> Attention:

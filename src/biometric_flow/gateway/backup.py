@@ -159,7 +159,12 @@ def restore(
 
 
 def drill(source: Source, work: Path, now: datetime) -> Verified:
-    """Back up, restore elsewhere and verify, with a key made for this; everything is removed again."""
+    """Back up, restore elsewhere and verify, with a key made for this; everything is removed again.
+
+    So is what a drill left in `work` that was killed.
+    """
+    EmbeddedPostgres(work / "gateway.restoring" / POSTGRES).stop()
+    shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, mode=0o711)
     try:
         key = work / "identity"

@@ -1,7 +1,7 @@
 """What the places add up to: tiles, arrivals, places and what needs a person. Pure but for `Overviews`."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
@@ -19,11 +19,12 @@ from biometric_flow.api.gateway import (
     PlaceView,
     TerminalStatus,
 )
-from biometric_flow.gateway.attention import RefusedNote, WitnessWord, attention
+from biometric_flow.gateway.attention import BackupWord, RefusedNote, WitnessWord, attention
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.store import checkpoints, days, outside, places, terminals
 from biometric_flow.gateway.views import place_view, terminal_view
 from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.backup_drill import Trouble
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 
@@ -68,10 +69,15 @@ class Overviews:
     """Asks the store and adds up, for one tenant at a time."""
 
     def __init__(
-        self, database: Database, registry: Registry, clock: Clock, witness_limit: timedelta = timedelta(days=1)
+        self,
+        database: Database,
+        registry: Registry,
+        clock: Clock,
+        witness_limit: timedelta = timedelta(days=1),
+        troubles: Callable[[], list[Trouble]] = list,
     ) -> None:
         self._database, self._registry, self._clock = database, registry, clock
-        self._witness_limit = witness_limit
+        self._witness_limit, self._troubles = witness_limit, troubles
 
     async def of(self, tenant: TenantId) -> Overview:
         """Everything the overview page shows, as of now."""
@@ -91,7 +97,9 @@ class Overviews:
             for row in asked
             if row.is_contradiction or now - (row.reached_at or row.since) > self._witness_limit
         ]
-        return add_up(known, read_cells(cells, first), reported, now, notes, words)
+        said = [BackupWord(row.place_id, row.name, row.backup, None) for row in rows if row.backup]
+        backups = [*said, *(BackupWord("", "the gateway", one.text, one.since) for one in self._troubles())]
+        return add_up(known, read_cells(cells, first), reported, now, notes, words, backups)
 
 
 def read_cells(cells: Sequence[Row[Any]], first: Mapping[str, date | None]) -> Days:
@@ -115,6 +123,7 @@ def add_up(
     now: datetime,
     refused: Sequence[RefusedNote] = (),
     witnesses: Sequence[WitnessWord] = (),
+    backups: Sequence[BackupWord] = (),
 ) -> Overview:
     """The overview of these places at this moment. Places that are silent are named, and left out of every total."""
     counted = [place for place in known if place.is_reporting]
@@ -138,7 +147,7 @@ def add_up(
     )
     return Overview(
         kpis=kpis,
-        attention=attention(known, reported, refused, witnesses),
+        attention=attention(known, reported, refused, witnesses, backups),
         arrivals=_arrivals(counted, weeks, found),
         places=[_today(place, found, now) for place in known],
     )

@@ -11,7 +11,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Final
 
@@ -19,6 +19,7 @@ import psutil  # type: ignore[import-untyped]
 import structlog
 
 from biometric_flow.runtime.backup import BackupRefused
+from biometric_flow.runtime.backup_drill import Trouble
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.postgres import EmbeddedPostgres
 from biometric_flow.runtime.sealed_file import CHUNK, write_sealed
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 
 SLOT: Final = "biometric_flow_backup"
 SHIP_SECONDS: Final = 5.0
+LATE: Final = timedelta(minutes=10)
+"""A log that is not shipped for so long needs a person."""
 _READY_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 5.0
 _SHIPPED: Final = re.compile(r"[0-9A-F]{24}(\.partial)?|[0-9A-F]{8}\.history")
@@ -47,6 +50,7 @@ class WalShipper:
         self._dsn, self._staging, self._target, self._recipient, self._clock = dsn, staging, target, recipient, clock
         self._is_ready = is_ready
         self._seen: dict[str, tuple[int, int]] = {}
+        self._since = clock.now()
         self.shipped_at: datetime | None = None
         """When everything that had been received was last in the backup folder."""
 
@@ -71,6 +75,13 @@ class WalShipper:
                     receiver.terminate()
                     await receiver.wait()
             await self._clock.sleep(_RETRY_SECONDS)
+
+    def trouble(self, now: datetime) -> Trouble | None:
+        """What a person has to know of it; None when all is well."""
+        since = self.shipped_at or self._since
+        if now - since <= LATE:
+            return None
+        return Trouble(f"the database's log was not shipped since {since.isoformat(timespec='minutes')}", since)
 
     def ship(self) -> None:
         """Encrypt what is new; a finished segment leaves the staging folder once its copy is durable."""

@@ -24,7 +24,7 @@ from biometric_flow.ledger.note import Signer
 from biometric_flow.model.ids import PlaceId, TenantId, TerminalSerial
 from biometric_flow.model.place import Place
 from biometric_flow.place.alarms import Alarms
-from biometric_flow.place.backup import Source, back_up
+from biometric_flow.place.backup import Source, back_up, drill
 from biometric_flow.place.biometrics.caretaker import Caretaker
 from biometric_flow.place.biometrics.courier import Courier
 from biometric_flow.place.biometrics.destruction import Destructions
@@ -80,7 +80,8 @@ from biometric_flow.place.wording import Wording
 from biometric_flow.place.workplace import Workplace
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.acting import Door
-from biometric_flow.runtime.backup_task import BackupTask
+from biometric_flow.runtime.backup_drill import DrillTask
+from biometric_flow.runtime.backup_task import BackupPlan, BackupTask
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.logging import configure_logging
@@ -166,6 +167,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
             log=store.log.number,
             version=__version__,
             terminals=state.terminal_views(),
+            backup=state.backup_trouble,
         )
 
     writer = Writer(store, recorded)
@@ -269,6 +271,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         timedelta(seconds=settings.retention_look_seconds),
     )
     examiner = Examiner(file, place.id, signer.public, store, writer, clock, settings.examine_seconds)
+    kept = Source(place.id, folder, keys_folder, partial(root_keys, home=settings.root_home()))
+    backups = _backups(plan, place, kept, clock)
     state = PlaceState(
         place,
         settings,
@@ -297,6 +301,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         retention,
         texts,
         rotation,
+        backups,
     )
 
     @asynccontextmanager
@@ -317,9 +322,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         tasks.append(asyncio.create_task(archive.forget_old(clock), name="archive"))
         tasks.append(asyncio.create_task(caretaker.run(), name="biometrics"))
         tasks.append(asyncio.create_task(retention.run(), name="retention"))
-        if plan:
-            backup = BackupTask(plan, "place", place.id, partial(back_up, Source(place.id, folder, keys_folder)), clock)
-            tasks.append(asyncio.create_task(backup.run(), name="backup"))
+        tasks += [asyncio.create_task(one.run(), name="backup") for one in backups]
         tasks.append(asyncio.create_task(rotation.run(), name="rotation"))
         for entry in roster:
             await collectors.apply(entry)
@@ -370,6 +373,18 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     guarded = Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))
     served_app: ASGIApp = Door(guarded, [routes.router for routes in served], PlaceTrail(store, writer), clock)
     return served_app
+
+
+def _backups(plan: BackupPlan | None, place: Place, source: Source, clock: Clock) -> Sequence[BackupTask | DrillTask]:
+    """What makes backups by itself and rehearses a restore, where a folder was named for them."""
+    if plan is None:
+        return ()
+    turn = asyncio.Lock()
+    task = BackupTask(plan, "place", place.id, partial(back_up, source), clock, turn=turn)
+    if not plan.drill_every:
+        return (task,)
+    rehearse = partial(drill, source, place, source.folder / "drill")
+    return task, DrillTask(rehearse, plan.drill_every, source.folder / "drill.json", clock, turn)
 
 
 def run(config: Path, environment: Mapping[str, str], place_id: str, host: str | None, port: int | None) -> int:

@@ -18,6 +18,7 @@ from biometric_flow.ledger.logs import log_origin
 from biometric_flow.ledger.note import Signer
 from biometric_flow.ledger.tree import SqliteTree
 from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.model.place import Place
 from biometric_flow.place.audit import Audited, Keys, audit, newest_log
 from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.erasure import Erasures
@@ -84,7 +85,7 @@ def restore(
     keys: Path,
     identity: Path,
     target: Source,
-    place: PlaceConfig,
+    place: PlaceConfig | Place,
     now: datetime,
     register: Path | None = None,
 ) -> tuple[Manifest, Audited, int]:
@@ -126,7 +127,11 @@ def restore(
 
 
 def verify(
-    folder: Path, place: PlaceConfig, manifest: Manifest, root: Callable[[Path], RootKeys] = root_keys, added: int = 0
+    folder: Path,
+    place: PlaceConfig | Place,
+    manifest: Manifest,
+    root: Callable[[Path], RootKeys] = root_keys,
+    added: int = 0,
 ) -> Audited:
     """Check a restored folder as `ledger verify` does: it holds what the manifest promises, and `added` entries."""
     found = audit_of(folder, place, root)
@@ -136,7 +141,7 @@ def verify(
     return found
 
 
-def audit_of(folder: Path, place: PlaceConfig, root: Callable[[Path], RootKeys] = root_keys) -> Audited:
+def audit_of(folder: Path, place: PlaceConfig | Place, root: Callable[[Path], RootKeys] = root_keys) -> Audited:
     """Read all of a restored folder's ledger and check it. Raises LedgerAltered."""
     keys = open_keys(folder / KEYS_FOLDER, place.tenant, root(folder / KEYS_FOLDER))
     open_database(folder / DATABASE, keys).close()
@@ -146,7 +151,7 @@ def audit_of(folder: Path, place: PlaceConfig, root: Callable[[Path], RootKeys] 
 
 
 def _erase_again(
-    folder: Path, place: PlaceConfig, register: Register, root: Callable[[Path], RootKeys], now: datetime
+    folder: Path, place: PlaceConfig | Place, register: Register, root: Callable[[Path], RootKeys], now: datetime
 ) -> int:
     with (
         closing(open_keys(folder / KEYS_FOLDER, place.tenant, root(folder / KEYS_FOLDER))) as keys,
@@ -162,8 +167,12 @@ def _erase_again(
         return again
 
 
-def drill(source: Source, place: PlaceConfig, work: Path, now: datetime) -> Audited:
-    """Back up, restore elsewhere and verify, with a key made for this; everything is removed again."""
+def drill(source: Source, place: PlaceConfig | Place, work: Path, now: datetime) -> Audited:
+    """Back up, restore elsewhere and verify, with a key made for this; everything is removed again.
+
+    So is what a drill left in `work` that was killed.
+    """
+    shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, mode=0o700)
     try:
         key = work / "identity"

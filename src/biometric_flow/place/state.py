@@ -1,5 +1,6 @@
 """What the operations of one place use, handed to them per request."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, cast
@@ -32,6 +33,8 @@ from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.uplink import LinkState, Uplink
 from biometric_flow.place.writer import Writer
+from biometric_flow.runtime.backup_drill import DrillTask
+from biometric_flow.runtime.backup_task import BackupTask
 from biometric_flow.runtime.clock import Clock
 
 
@@ -66,6 +69,7 @@ class PlaceState:
     retention: RetentionKeeper
     texts: ConsentTexts
     rotation: KeyRotation
+    backups: Sequence[BackupTask | DrillTask]
 
     @property
     def halted(self) -> str:
@@ -107,6 +111,12 @@ class PlaceState:
         if self.uplink is None:
             return "not_configured", self.started_at, 0
         return self.uplink.state, self.uplink.since, self.uplink.acknowledged
+
+    @property
+    def backup_trouble(self) -> str:
+        """What is wrong with backups and rehearsals of a restore; empty when all is well."""
+        found = (one.trouble(self.clock.now()) for one in self.backups)
+        return "; ".join(one.text for one in found if one is not None)
 
     @property
     def gateway_reason(self) -> str:

@@ -20,6 +20,8 @@ class BackupSettings(Settings):
     """What they are encrypted to, as `biometric-flow backup key` prints it."""
     backup_hours: float = Field(24, gt=0, le=24 * 31)
     backup_keep_days: int = Field(35, ge=1, le=3650)
+    backup_drill_days: int = Field(7, ge=0, le=365)
+    """How often a restore is rehearsed; 0 for never. It needs room for one restored copy in the data folder."""
 
     @field_validator("backup_recipient")
     @classmethod
@@ -40,4 +42,5 @@ class BackupSettings(Settings):
         if self.backup_folder is None or self.backup_recipient is None:
             return None
         every, keep = timedelta(hours=self.backup_hours), timedelta(days=self.backup_keep_days)
-        return BackupPlan(self.backup_folder.expanduser().absolute(), self.backup_recipient, every, keep)
+        drill = timedelta(days=self.backup_drill_days)
+        return BackupPlan(self.backup_folder.expanduser().absolute(), self.backup_recipient, every, keep, drill)

@@ -11,6 +11,7 @@ import structlog
 
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.runtime.backup import WAL, BackupName, expired, found_in
+from biometric_flow.runtime.backup_drill import Trouble
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.process import usable_folder
 from biometric_flow.runtime.sealed_file import Written
@@ -32,6 +33,8 @@ class BackupPlan:
     recipient: str
     every: timedelta
     keep: timedelta
+    drill_every: timedelta
+    """How often a restore is rehearsed; never when it is nothing."""
 
 
 class BackupTask:
@@ -45,9 +48,11 @@ class BackupTask:
         make: Make,
         clock: Clock,
         is_ready: Callable[[], bool] = lambda: True,
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self._plan, self._kind, self._of, self._make, self._clock = plan, kind, of, make, clock
-        self._is_ready = is_ready
+        self._is_ready, self._turn = is_ready, turn or asyncio.Lock()
+        self._since = clock.now()
         self.made_at: datetime | None = None
         """When the newest backup was made."""
         self.failure: str | None = None
@@ -72,11 +77,24 @@ class BackupTask:
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether the newest backup is older than twice the time between two."""
-        return self.made_at is not None and now - self.made_at > 2 * self._plan.every
+        return now - (self.made_at or self._since) > 2 * self._plan.every
+
+    def trouble(self, now: datetime) -> Trouble | None:
+        """What a person has to know of it; None when all is well."""
+        newest = (
+            f"the newest is of {self.made_at.isoformat(timespec='minutes')}" if self.made_at else "there is none yet"
+        )
+        if self.failure is not None:
+            return Trouble(f"the last backup failed, {newest}: {self.failure[:300]}", self.made_at)
+        if self.is_overdue(now):
+            hours = self._plan.every / timedelta(hours=1)
+            return Trouble(f"no backup was made in time, {newest}; one is due every {hours:g} h", self.made_at)
+        return None
 
     async def _once(self) -> None:
-        now = self._clock.now()
-        written = await asyncio.to_thread(self._make, self._plan.folder, self._plan.recipient, now)
+        async with self._turn:
+            now = self._clock.now()
+            written = await asyncio.to_thread(self._make, self._plan.folder, self._plan.recipient, now)
         self.made_at, self.failure = now, None
         log.info("backup_made", files=[str(name) for name in written], bytes=sum(one.bytes for one in written.values()))
         for name in await asyncio.to_thread(prune, self._plan.folder, now, self._plan.keep):

@@ -1,6 +1,7 @@
 """`/metrics` and `/health/full`: how this gateway is, for Prometheus and for whoever keeps it running."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -19,6 +20,7 @@ from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.gateway.traffic.shedding import Shedder
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.model.ids import PlaceId
+from biometric_flow.runtime.backup_drill import Trouble
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 
@@ -31,6 +33,7 @@ def metrics_router(
     calls: PlaceCalls,
     shedder: Shedder,
     memory: Memory,
+    troubles: Callable[[], list[Trouble]],
     clock: Clock,
 ) -> APIRouter:
     """Operations about the process itself; `app.state.meter` has counted."""
@@ -84,6 +87,9 @@ def metrics_router(
 
         known = [condition(row) for row in rows]
         silent = [one.place for one in known if not one.is_reporting]
-        return FullHealth(status="degraded" if silent else "ok", places=known, missing=silent)
+        backups = [f"{row.name}: {row.backup}" for row in rows if row.backup]
+        backups += [f"the gateway: {one.text}" for one in troubles()]
+        status: Literal["ok", "degraded"] = "degraded" if silent or backups else "ok"
+        return FullHealth(status=status, places=known, missing=silent, backups=backups)
 
     return router

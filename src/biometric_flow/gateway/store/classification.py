@@ -55,7 +55,7 @@ COLUMNS: Final[Tags] = tags("""
     place_key: technical tenant_id place_id vkey source pinned_at
     place_key_change: technical tenant_id place_id sequence note
     place_log: technical tenant_id place_id number begins note vkey begun_at
-    place_report: technical tenant_id place_id head version sent_at received_at
+    place_report: technical tenant_id place_id head version sent_at received_at backup
     plan_document: technical tenant_id kind document_id body version
     policy_pack: technical tenant_id pack_id version body saved_at, account saved_by
     punch: technical tenant_id place_id terminal verify work_code drift_ms received_at channel position sequence

@@ -46,6 +46,7 @@ async def listed(connection: AsyncConnection) -> Sequence[Row[Any]]:
         select(
             place,
             place_report.c.head,
+            place_report.c.backup,
             people.label("people"),
             func.coalesce(terminals.c.total, 0).label("terminals_total"),
             func.coalesce(terminals.c.online, 0).label("terminals_online"),
@@ -72,6 +73,7 @@ async def report(
 ) -> None:
     """Keep the place's last report of itself."""
     values = {"head": said.head, "version": said.version, "sent_at": said.sent_at, "received_at": now}
+    values["backup"] = said.backup
     row = insert(place_report).values(tenant_id=owner, place_id=place_id, **values)
     await connection.execute(row.on_conflict_do_update(index_elements=["tenant_id", "place_id"], set_=values))
     await connection.execute(update(place).where(place.c.place_id == place_id).values(last_heard=now))

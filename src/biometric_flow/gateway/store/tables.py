@@ -62,6 +62,7 @@ place_report = Table(
     Column("version", Text, nullable=False),
     Column("sent_at", _instant, nullable=False),
     Column("received_at", _instant, nullable=False),
+    Column("backup", Text, nullable=False, server_default=""),
     _of_place(),
 )
 

@@ -25,6 +25,7 @@ async def health(state: State) -> PlaceHealth:
         and online == len(views)
         and link in ("connected", "not_configured")
         and not state.gateway_reason
+        and not state.backup_trouble
     )
     return PlaceHealth(
         status="ok" if is_well else "degraded",
@@ -37,6 +38,7 @@ async def health(state: State) -> PlaceHealth:
         gateway=link,
         gateway_since=since,
         gateway_reason=state.gateway_reason,
+        backup=state.backup_trouble,
         read_only=halted,
         examined_at=examined.at if examined else None,
         altered=altered,
