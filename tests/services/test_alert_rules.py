@@ -12,6 +12,7 @@ from biometric_flow.gateway.metrics import Meter, ProcessMeasured
 from biometric_flow.gateway.metrics import exposition as of_gateway
 from biometric_flow.gateway.place_calls import PlaceCalls
 from biometric_flow.gateway.registry import Registry
+from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.place.metrics import PushMeasured
 from biometric_flow.place.metrics import exposition as of_place
 from biometric_flow.runtime.clock import SystemClock
@@ -44,7 +45,7 @@ async def test_each_series_of_a_rule_is_measured() -> None:
         raise AssertionError("nobody asks")
 
     calls = PlaceCalls(Registry(places_file(), timedelta(seconds=15)), Links(), clock)
-    process = ProcessMeasured(0, 1, 0, 0, 0)
+    process = ProcessMeasured(0, 1, 0, 0, 0, Memory(0))
     text = of_gateway(Meter(nothing, clock), process, [], calls, MOMENT, 0.0).decode()
     text += of_place([], 0, 0, MOMENT, PushMeasured({}, {}, {})).decode()
     measured = set(re.findall(r"# TYPE (\w+) ", text))

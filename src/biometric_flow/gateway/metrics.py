@@ -86,6 +86,8 @@ class ProcessMeasured:
     """Events that wait for the slowest of them."""
     memory: Memory
     """Remembered answers of the process."""
+    backups_wrong: int = 0
+    """Things that are wrong with backups and drills."""
 
 
 def exposition(
@@ -118,6 +120,7 @@ def _of_process(process: ProcessMeasured) -> Iterator[Metric]:
     yield CounterMetricFamily(f"{_PREFIX}requests_shed", "Requests that were let go unanswered.", value=process.shed)
     yield _plain("stream_listeners", "Open live streams of this tenant.", process.listeners)
     yield from _of_memory(process.memory)
+    yield _plain("backups_wrong", "Things that are wrong with backups; /health/full names them.", process.backups_wrong)
     yield _plain("stream_queue_depth", "Events that wait for the slowest listener.", process.listeners_waiting)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -271,7 +271,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         timedelta(seconds=settings.retention_look_seconds),
     )
     examiner = Examiner(file, place.id, signer.public, store, writer, clock, settings.examine_seconds)
-    kept = Source(place.id, folder, keys_folder, partial(root_keys, home=settings.root_home()))
+    kept = Source(place.id, folder, keys_folder, partial(root_keys, where=settings.root_home()))
     backups = _backups(plan, place, kept, clock)
     state = PlaceState(
         place,

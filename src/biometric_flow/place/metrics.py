@@ -41,11 +41,16 @@ class PushMeasured:
 
 
 def exposition(
-    terminals: Iterable[Measured], head: int, backlog: int, now: datetime, push: PushMeasured | None = None
+    terminals: Iterable[Measured],
+    head: int,
+    backlog: int,
+    now: datetime,
+    push: PushMeasured | None = None,
+    backups_wrong: bool = False,
 ) -> bytes:
     """The text exposition format of Prometheus."""
     registry = CollectorRegistry()
-    families = [*_of_terminals(list(terminals), now), *_of_place(head, backlog)]
+    families = [*_of_terminals(list(terminals), now), *_of_place(head, backlog, backups_wrong)]
     registry.register(_Once([*families, *(_of_push(push) if push else ())]))
     return generate_latest(registry)
 
@@ -58,7 +63,10 @@ class _Once(Collector):
         return self._families
 
 
-def _of_place(head: int, backlog: int) -> Iterator[Metric]:
+def _of_place(head: int, backlog: int, backups_wrong: bool) -> Iterator[Metric]:
+    wrong = GaugeMetricFamily(f"{_PREFIX}backups_wrong", "1 while something is wrong with backups; /health says what.")
+    wrong.add_metric([], float(backups_wrong))
+    yield wrong
     yield GaugeMetricFamily(f"{_PREFIX}ledger_head", "Last ledger sequence.", value=head)
     yield GaugeMetricFamily(f"{_PREFIX}ledger_backlog", "Entries that the gateway has not acknowledged.", value=backlog)
 

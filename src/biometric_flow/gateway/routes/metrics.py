@@ -61,7 +61,9 @@ def metrics_router(
             for row in rows
         ]
         listeners, waiting = hub.listeners(tenant)
-        process = ProcessMeasured(shedder.under_way, shedder.capacity, shedder.shed, listeners, waiting, memory)
+        process = ProcessMeasured(
+            shedder.under_way, shedder.capacity, shedder.shed, listeners, waiting, memory, len(troubles())
+        )
         meter: Meter = request.app.state.meter
         text = exposition(meter, process, measured, calls, clock.now(), clock.monotonic())
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")

@@ -17,7 +17,9 @@ async def metrics(state: State, push: Push) -> Response:
     measured = [_measured(state, push, view) for view in state.terminal_views()]
     commands = await state.writer.call(push.desk.queue.counts)
     pushed = PushMeasured(push.desk.uploads, commands, push.refused, push.desk.archive.failures)
-    text = exposition(measured, state.reader.head(), state.reader.backlog(), state.clock.now(), pushed)
+    text = exposition(
+        measured, state.reader.head(), state.reader.backlog(), state.clock.now(), pushed, bool(state.backup_trouble)
+    )
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
