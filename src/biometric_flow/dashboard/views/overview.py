@@ -35,7 +35,7 @@ _ATTENTION: Final = {
     "clock_drift": ("warn", "◐", noted("Clock")),
     "quarantine": ("warn", "◐", noted("Unreadable rows")),
     "no_comm_key": ("warn", "◐", noted("No key")),
-    "backup": ("bad", "■", "Backup"),
+    "backup": ("bad", "■", noted("Backup")),
     "terminal_alarm": ("bad", "■", noted("Alarm")),
     "terminal_finding": ("warn", "◐", noted("Finding")),
 }
