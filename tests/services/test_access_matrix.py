@@ -46,6 +46,9 @@ HOLDERS = {
     "punch:read": f"{READERS} place_manager integration",
     "ledger:read": f"{READERS} platform_operator security_officer",
     "ledger:decide": "tenant_admin",
+    "alert:read": f"{READERS} place_manager device_technician platform_operator security_officer",
+    "alert:acknowledge": "tenant_admin place_manager device_technician platform_operator security_officer",
+    "alert:configure": "tenant_admin platform_operator",
     "metrics:read": "tenant_admin platform_operator",
     "terminal:operate": "tenant_admin place_manager device_technician platform_operator",
     "audit:read": "tenant_admin auditor security_officer",
@@ -62,6 +65,8 @@ IN_A_PLACE = {
     "place:read",
     "terminal:read",
     "terminal:operate",
+    "alert:read",
+    "alert:acknowledge",
     "person:read",
     "workday:read",
     "correction:request",
@@ -74,6 +79,7 @@ SELF = {"self:read", "self:write"}
 NOBODY = str(UUID(int=7))
 PARAMETERS = {
     "account": NOBODY,
+    "alert": NOBODY,
     "case": "1",
     "code": "nothing",
     "day": "2026-11-02",

@@ -135,6 +135,10 @@ STATUS: Final[dict[str, int]] = {
     "start.folder_unusable": 500,
     "database.unavailable": 503,
     "shared.away": 503,
+    "alert.unknown": 404,
+    "alert.channel_unknown": 404,
+    "alert.channel_invalid": 422,
+    "alert.not_delivered": 502,
     "internal": 500,
 }
 """Code -> HTTP status. A test walks every error class of the house and fails for a code that is missing here."""

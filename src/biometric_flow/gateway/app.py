@@ -15,6 +15,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from biometric_flow import __version__
 from biometric_flow.gateway.access import Operations
+from biometric_flow.gateway.alerts.channels import Couriers
+from biometric_flow.gateway.alerts.keeper import AlertKeeper
+from biometric_flow.gateway.alerts.signals import Process
 from biometric_flow.gateway.answers import Answers
 from biometric_flow.gateway.archive.mover import Mover
 from biometric_flow.gateway.archive.reader import Archive
@@ -38,6 +41,7 @@ from biometric_flow.gateway.place_calls import Patience, PlaceCalls
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.retention import RetentionTask
 from biometric_flow.gateway.routes.accounts import accounts_router
+from biometric_flow.gateway.routes.alerts import alerts_router
 from biometric_flow.gateway.routes.archive import archive_router
 from biometric_flow.gateway.routes.audit import audit_router
 from biometric_flow.gateway.routes.credentials import credentials_router
@@ -67,6 +71,7 @@ from biometric_flow.gateway.sockets import EventDoor
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.succession import Succession
+from biometric_flow.gateway.traffic.attacks import THRESHOLD
 from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.gateway.traffic.shedding import Shedder
 from biometric_flow.gateway.trail import AuditTrail
@@ -152,6 +157,10 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     shared = None if settings.shared_url is None else shared_store(settings.shared_url.get_secret_value(), clock)
     outside = _outside(settings, places, database, clock)
 
+    couriers = Couriers(may_call_private=settings.alert_private)
+
+    inside = partial(_inside, sign_in, calls, backups, settings.admin_tenant or places.tenants[0].id, clock)
+    alerting = AlertKeeper(database, registry, inside, couriers, clock, settings.alert_seconds)
     routers = (
         health_router(database),
         accounts_router(database, sign_in, tokens, standings, clock),
@@ -163,6 +172,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         directory_router(database, registry, clock),
         punches_router(database, archive),
         overview_router(overviews),
+        alerts_router(database, couriers, clock),
         stream_router(hub, standings, clock),
         people_router(database, loader, clock),
         imports_router(database, loader, clock),
@@ -187,6 +197,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
             asyncio.create_task(hours.run(), name="workdays"),
             asyncio.create_task(_keep_rotating(tokens, settings.data, clock), name="token-keys"),
             asyncio.create_task(retention.run(), name="retention"),
+            asyncio.create_task(alerting.run(), name="alerts"),
         ]
         tasks += [asyncio.create_task(task.run(), name="witnesses") for task in outside]
         tasks += [asyncio.create_task(task.run(), name=f"backup-{number}") for number, task in enumerate(backups)]
@@ -259,6 +270,27 @@ def _outside(
     tenants = [TenantId(tenant.id) for tenant in places.tenants]
     every = timedelta(seconds=settings.witness_seconds)
     return (OutsideWitnesses(database, tenants, read_witnesses(settings.witnesses), clock, every),)
+
+
+def _inside(
+    sign_in: SignIn,
+    calls: PlaceCalls,
+    backups: Sequence[object],
+    first: str,
+    clock: Clock,
+    tenant: TenantId,
+) -> Process:
+    """What this process knows to be wrong of a tenant; its backup is the first tenant's business."""
+    second, now = clock.monotonic(), clock.now()
+    failed = sign_in.attacks.count(tenant, second)
+    own = [task for task in backups if isinstance(task, BackupTask) and tenant == first]
+    return Process(
+        frozenset(place for (place, _), line in calls.lines.items() if line.breaker.state(second) == "open"),
+        failed,
+        failed >= THRESHOLD,
+        any(task.is_overdue(now) for task in own),
+        next((task.failure for task in own if task.failure), ""),
+    )
 
 
 def _backups(

@@ -39,8 +39,16 @@ HEARTBEAT_SECONDS: Final = 10.0
 HEARTBEAT: Final = b": still here\n\n"
 
 
-TOPICS: Final = {"punch": "punches", "terminal": "terminals", "kpi": "tiles", "workdays": "workdays", "alert": "alerts"}
+TOPICS: Final = {
+    "punch": "punches",
+    "terminal": "terminals",
+    "kpi": "tiles",
+    "workdays": "workdays",
+    "alerts": "alerts",
+}
 """Event -> the topic that a listener chooses. What is of no topic goes to everybody."""
+VERSIONED: Final = {"workdays": "workday", "alerts": "alert"}
+"""Topics of which is told that they changed -> the topic of data. Who shows some asks again."""
 USUAL: Final = frozenset({"punches", "terminals", "tiles"})
 """What a listener hears who chose nothing."""
 
@@ -93,7 +101,7 @@ class Topic:
     kpi_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     silent: frozenset[str] = frozenset()
     states: dict[tuple[str, str], tuple[str, bool]] | None = None
-    workdays: int | None = None
+    versions: dict[str, int] = field(default_factory=dict)
     task: asyncio.Task[None] | None = None
 
     def is_heard(self, topic: str) -> bool:
@@ -144,8 +152,7 @@ class Hub:
             async with self._database.tenant(tenant) as connection:
                 end = await punches.feed_end(connection, tenant)
             opening = [await self._kpi(topic)] if "tiles" in topics else []
-            if "workdays" in topics:
-                opening.append(_workdays(await self._workdays(tenant)))
+            opening += [_changed(*one) for one in (await self._versions(tenant, topics)).items()]
         except BaseException:
             self._leave(topic, listener)
             raise
@@ -220,7 +227,7 @@ class Hub:
             try:
                 await self._publish_punches(topic)
                 await self._publish_terminals(topic)
-                await self._publish_workdays(topic)
+                await self._publish_versions(topic)
                 await self._publish_kpi(topic)
             except DatabaseUnavailable:
                 await self._clock.sleep(0.5)
@@ -257,16 +264,22 @@ class Hub:
             if before.get((view.place, view.key)) != topic.states[view.place, view.key]:
                 topic.publish(encode("terminal", view))
 
-    async def _publish_workdays(self, topic: Topic) -> None:
-        """That workdays changed, not which: who shows some asks again, and is told 304 where theirs did not."""
-        if topic.is_heard("workdays"):
-            before, topic.workdays = topic.workdays, await self._workdays(topic.tenant)
-            if before != topic.workdays:
-                topic.publish(_workdays(topic.workdays))
+    async def _publish_versions(self, topic: Topic) -> None:
+        """That workdays or alerts changed, not which: who shows some asks again, each within their own reach."""
+        heard = frozenset(name for name in VERSIONED if topic.is_heard(name))
+        now = await self._versions(topic.tenant, heard)
+        for name, version in now.items():
+            if topic.versions.get(name) != version:
+                topic.publish(_changed(name, version))
+        topic.versions = now
 
-    async def _workdays(self, tenant: TenantId) -> int:
+    async def _versions(self, tenant: TenantId, topics: frozenset[str]) -> dict[str, int]:
+        wanted = {name: data for name, data in VERSIONED.items() if name in topics}
+        if not wanted:
+            return {}
         async with self._database.tenant(tenant) as connection:
-            return (await data_versions.current(connection)).get("workday", 0)
+            known = await data_versions.current(connection)
+        return {name: known.get(data, 0) for name, data in wanted.items()}
 
     async def _publish_kpi(self, topic: Topic) -> None:
         age = self._clock.monotonic() - topic.kpi_at
@@ -313,5 +326,5 @@ def encode(event: str, data: BaseModel | str, position: int | None = None) -> En
     return Encoded(f"{name}event: {event}\ndata: {text}\n\n".encode(), position, TOPICS.get(event))
 
 
-def _workdays(version: int) -> Encoded:
-    return encode("workdays", json.dumps({"version": version}))
+def _changed(topic: str, version: int) -> Encoded:
+    return encode(topic, json.dumps({"version": version}))

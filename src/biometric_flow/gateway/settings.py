@@ -62,6 +62,8 @@ class GatewaySettings(BackupSettings, KeySettings):
     shared_url: SecretStr | None = Field(
         None, description="redis://... or rediss://...: what several instances share, answers first."
     )
+    alert_seconds: float = Field(5, gt=0, le=3600, description="How often is looked at what is wrong.")
+    alert_private: bool = Field(False, description="Alerts may be sent to addresses inside the own network.")
     trusted_proxies: str = Field(
         "", max_length=2000, description="Addresses and networks whose X-Forwarded-For is believed, comma-separated."
     )

@@ -11,6 +11,7 @@ from biometric_flow.api.gateway import CodeGrant, PasswordGrant, RefreshGrant, T
 from biometric_flow.gateway.errors import CodeNeeded, TooManyFailures
 from biometric_flow.gateway.factors import NOT_OPENED, Factors
 from biometric_flow.gateway.store import accounts, factors
+from biometric_flow.gateway.traffic.attacks import Attacks
 from biometric_flow.gateway.traffic.limits import FailureLimiter
 from biometric_flow.identity.errors import BadCredentials, TokenRefused
 from biometric_flow.identity.passwords import Passwords
@@ -36,6 +37,7 @@ class SignIn:
         self._database, self._passwords, self._tokens, self._factors = database, passwords, tokens, seconds
         self._clock, self._refresh = clock, refresh
         self._failures = FailureLimiter()
+        self.attacks = Attacks()
 
     async def with_password(self, grant: PasswordGrant, address: str) -> Token:
         """Tokens for e-mail and password; raises BadCredentials alike for unknown, disabled and mistyped.
@@ -47,10 +49,12 @@ class SignIn:
         key = f"{grant.email.lower()}|{address}"
         wait = self._failures.wait(key, self._clock.monotonic())
         if wait > 0:
+            self.attacks.failed("", self._clock.monotonic())
             raise TooManyFailures(wait)
         account = await self._match(grant.email, grant.password.get_secret_value())
         if account is None:
             self._failures.failed(key, self._clock.monotonic())
+            self.attacks.failed("" if action is None else action.tenant, self._clock.monotonic())
             raise BadCredentials(NOT_OPENED)
         self._failures.succeeded(key)
         tenant = TenantId(account.tenant_id)

@@ -33,6 +33,11 @@ class Permission(StrEnum):
     PERIOD_CLOSE = "period:close"
     PERIOD_APPROVE = "period:approve"
     PERIOD_EXPORT = "period:export"
+    ALERT_READ = "alert:read"
+    ALERT_ACKNOWLEDGE = "alert:acknowledge"
+    """Say that somebody takes care of what is wrong."""
+    ALERT_CONFIGURE = "alert:configure"
+    """Where alerts are told."""
     METRICS_READ = "metrics:read"
     """Counts of the gateway's process and of the tenant's places; they name nobody."""
     TERMINAL_OPERATE = "terminal:operate"
@@ -79,6 +84,9 @@ NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.OVERVIEW_READ: Narrowest.PLACE,
     Permission.PLACE_READ: Narrowest.PLACE,
     Permission.TERMINAL_READ: Narrowest.PLACE,
+    Permission.ALERT_READ: Narrowest.PLACE,
+    Permission.ALERT_ACKNOWLEDGE: Narrowest.PLACE,
+    Permission.ALERT_CONFIGURE: Narrowest.TENANT,
     Permission.METRICS_READ: Narrowest.TENANT,
     Permission.TERMINAL_OPERATE: Narrowest.PLACE,
     Permission.PERSON_READ: Narrowest.DEPARTMENT,

@@ -34,6 +34,7 @@ _TOPICS: Final = {
     "terminals": Permission.TERMINAL_READ,
     "tiles": Permission.PUNCH_READ,
     "workdays": Permission.WORKDAY_READ,
+    "alerts": Permission.ALERT_READ,
 }
 """What a listener has to hold for each topic, besides reading punches."""
 
@@ -102,8 +103,8 @@ def stream_router(hub: Hub, standings: Standings, clock: Clock) -> APIRouter:
         **problems(401, 403),
         200: {
             "description": "Events `punch` (GatewayPunch; its id is the position to resume after), `terminal` "
-            "(TerminalStatus), `kpi` (Kpis), `workdays` (their version) and `reset` when more was missed than is sent "
-            "again. A WebSocket at the same path carries the same events, each as a JSON text.",
+            "(TerminalStatus), `kpi` (Kpis), `workdays` and `alerts` (their version), and `reset` "
+            "when more was missed than is sent again. A WebSocket at the same path carries the same events as JSON.",
             "content": {"text/event-stream": {"example": _EXAMPLE}},
         },
     }

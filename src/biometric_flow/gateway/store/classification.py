@@ -8,6 +8,10 @@ PROTECTED: Final = "row-level security by tenant, encryption of the disk"
 """How the gateway protects what it keeps about people."""
 
 COLUMNS: Final[Tags] = tags("""
+    alert: technical tenant_id alert_id kind place_id subject text is_urgent raised_at seen_at told_at acknowledged_at
+    alert: technical resolved_at, account acknowledged_by
+    alert_channel: technical tenant_id name quiet is_enabled, secret url
+    alert_message: technical tenant_id message_id channel title body created_at due_at attempts failure
     api_key: technical tenant_id key_id account_id name permissions created_at expires_at last_used
     api_key: account created_by, secret digest
     invitation: technical tenant_id account_id expires_at, secret digest
