@@ -32,6 +32,8 @@ from biometric_flow.model.terminal import TerminalState
 
 EMAIL, PASSWORD = "amina@example.com", "a long sentence for tests"
 TENANT = TenantId("nile")
+RIVAL_EMAIL, RIVAL = "boss@rival.example.com", TenantId("rival")
+"""Another customer in the same processes."""
 KEY = bytes(range(32))
 
 
@@ -92,7 +94,7 @@ class Process:
     async def stop(self) -> None:
         if self.running is not None:
             self.running.send_signal(signal.SIGTERM)
-            await asyncio.to_thread(self.running.wait, 15)
+            await asyncio.to_thread(self.running.wait, 60)
             self.running = None
 
 
@@ -106,6 +108,7 @@ class UploadingPlace:
     credential: str
     gateway: Process
     terminals: list[TerminalView]
+    tenant: TenantId = TENANT
     head: Head = EMPTY
     is_silent: bool = False
     sent: list[PunchRecorded] = field(default_factory=list)
@@ -141,7 +144,7 @@ class UploadingPlace:
         local = instant.astimezone(self.zone).replace(tzinfo=None)
         serial = TerminalSerial(self.terminals[int(pin) % len(self.terminals)].serial)
         return Punch(
-            id=punch_id(TENANT, serial, Pin(pin), clock_text(local), state),
+            id=punch_id(self.tenant, serial, Pin(pin), clock_text(local), state),
             terminal=serial,
             pin=Pin(pin),
             local_time=local,
@@ -193,6 +196,8 @@ class Stack:
     gateway: Process
     dashboard: Process
     places: dict[str, UploadingPlace]
+    rival: UploadingPlace
+    """The one place of another tenant."""
 
     @property
     def url(self) -> str:
@@ -204,6 +209,7 @@ def people(place: str) -> list[str]:
         "cairo": ["Amina Hassan", "محمد علي", "Youssef Adel", "Mona Farid", "Karim Nabil", "Salma Tarek"],
         "dhaka": ["Nadia Islam", "Rahim Uddin", "Farhana Akter", "Tanvir Ahmed"],
         "lisbon": ["Rui Tavares", "Sofia Marques", "João Pinto"],
+        "oslo": ["Zebulon Quark", "Ingrid Solheim"],
     }[place]
 
 
@@ -258,6 +264,7 @@ async def running_stack(folder: Path) -> AsyncIterator[Stack]:
         "cairo": ("Cairo head office", "Africa/Cairo", ["Main gate", "Back gate"]),
         "dhaka": ("Dhaka plant 2", "Asia/Dhaka", ["Factory door", "Canteen"]),
         "lisbon": ("Lisbon store", "Europe/Lisbon", ["Shop door"]),
+        "oslo": ("Oslo vault", "Europe/Oslo", ["Vault door"]),
     }
     gateway = Process(
         "gateway",
@@ -280,13 +287,14 @@ async def running_stack(folder: Path) -> AsyncIterator[Stack]:
             secrets.token_urlsafe(32),
             gateway,
             [terminal(key, number, each) for number, each in enumerate(terminals, 1)],
+            RIVAL if key == "oslo" else TENANT,
         )
         for key, (name, zone, terminals) in where.items()
     }
     listed: list[dict[str, Any]] = [
         {
             "id": place.id,
-            "tenant": TENANT,
+            "tenant": place.tenant,
             "name": place.name,
             "zone": str(place.zone),
             "port": 20000 + index,
@@ -294,22 +302,35 @@ async def running_stack(folder: Path) -> AsyncIterator[Stack]:
         }
         for index, place in enumerate(places.values())
     ]
-    text = json.dumps({"tenants": [{"id": TENANT, "name": "Nile Textiles"}], "places": listed})
+    text = json.dumps(
+        {"tenants": [{"id": TENANT, "name": "Nile Textiles"}, {"id": RIVAL, "name": "Rival Bank"}], "places": listed}
+    )
     (folder / "places.json").write_text(text, "utf-8")
+    rival = places.pop("oslo")
     reporters: list[asyncio.Task[None]] = []
     try:
-        await asyncio.gather(gateway.start(), dashboard.start())
+        await asyncio.gather(_with_rival(gateway), dashboard.start())
         now = datetime.now(UTC)
-        for place in places.values():
+        for place in (*places.values(), rival):
             await place.append(history(place, now))
             reporters.append(asyncio.create_task(place.keep_reporting()))
-        yield Stack(gateway, dashboard, places)
+        yield Stack(gateway, dashboard, places, rival)
     finally:
         for task in reporters:
             task.cancel()
         await asyncio.gather(*reporters, return_exceptions=True)
         await dashboard.stop()
         await gateway.stop()
+
+
+async def _with_rival(gateway: Process) -> None:
+    """Start it once for the first account of the other tenant, and then for good."""
+    own = gateway.environment
+    gateway.environment = {**own, "ADMIN_EMAIL": RIVAL_EMAIL, "ADMIN_TENANT": RIVAL}
+    await gateway.start()
+    await gateway.stop()
+    gateway.environment = own
+    await gateway.start()
 
 
 def named(place: UploadingPlace, pin: str, name: str) -> PersonEnrolled:

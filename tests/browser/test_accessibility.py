@@ -14,6 +14,7 @@ PAGES = {
     "/": ".bf-places-row",
     "/live": ".bf-punch",
     "/devices": ".bf-device",
+    "/devices?id=cairo/cairo-1": ".bf-r-terminal",
     "/exceptions": ".bf-r-inbox",
     "/people": ".bf-r-people",
     "/punches": ".bf-r-listing tbody",
