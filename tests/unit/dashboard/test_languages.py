@@ -12,6 +12,8 @@ from catalogue_keys import keys
 
 from biometric_flow.dashboard import account_menu, words
 from biometric_flow.dashboard.look import ARABIC, ENGLISH, PSEUDO, Look, chosen, look, made_for, read_look
+from biometric_flow.dashboard.views import devices, statuses, terminal
+from biometric_flow.dashboard.views.overview import _ATTENTION
 from biometric_flow.identity.roles import BUILT_IN
 
 PLACE = re.compile(r"\{[a-z]*\}")
@@ -55,6 +57,14 @@ def test_a_translation_is_there_is_final_and_has_the_places_of_its_text() -> Non
             assert all(message.string), message.id
             for form in message.string[3:]:  # zero, one and two say their number as a word
                 assert set(PLACE.findall(form)) == set(PLACE.findall(message.id[1])), message.id
+
+
+def test_words_of_tables_are_marked_for_the_catalogue() -> None:
+    rows = (*_ATTENTION.values(), *devices.STATES.values(), *terminal.STATES.values(), *statuses.STATUSES.values())
+    words_of_tables = {word for row in rows for word in row if re.match("[A-Z][a-z]", word)}
+
+    assert len(words_of_tables) > 25
+    assert words_of_tables - set(keys()) == set()
 
 
 def test_no_region_writes_words_of_its_own() -> None:

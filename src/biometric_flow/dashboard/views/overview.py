@@ -22,7 +22,7 @@ WEEKDAYS: Final = (
     noted("Thursdays"),
     noted("Fridays"),
     noted("Saturdays"),
-    noted(noted("Sundays")),
+    noted("Sundays"),
 )
 
 _ATTENTION: Final = {
