@@ -22,6 +22,7 @@ from biometric_flow.place.corrections import Corrections
 from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.store import Batch
 from tests.builders import GATE, MOMENT, person, punch
+from tests.services.histories import log_begun, past
 from tests.services.stores import keys_of, opened_store
 
 CAIRO = PlaceId("cairo")
@@ -333,21 +334,31 @@ def test_a_flipped_bit_in_every_257th_byte_of_a_thousand_punches_is_found_or_cha
     assert flip_bits_of_the_file(file, tmp_path / "altered.sqlite3", places, random.Random()) > 100
 
 
+def test_a_log_of_many_entries_is_recorded_again_once_in_the_next_one(tmp_path: Path) -> None:
+    """More than are carried over in one step: none of the new log's own entries are taken for the old one's."""
+    file = ledger(tmp_path, 700)
+    keys = Keys(log_begun(file, SIGNER).public, WITNESS.public)
+    found = audit(file, CAIRO, keys, keys_of(file))
+    assert (found.entries, found.punches) == (703 + 1 + 703 + 1, 701)
+
+
 def clean_runs(folder: Path, count: int, chance: random.Random) -> None:
+    entries = 0
     for number in range(count):
         run = folder / str(number)
         run.mkdir()
-        file = ledger(run, chance.randrange(20, 90))
-        found = audit(file, CAIRO, KEYS, keys_of(file))
-        assert found.cosigned == 1
+        file = run / "place.sqlite3"
+        keys = past(file, chance)
+        entries += audit(file, CAIRO, keys, keys_of(file)).entries
         shutil.rmtree(run)
+    assert entries > 10 * count
 
 
-def test_clean_ledgers_raise_no_alarm(tmp_path: Path) -> None:
+def test_clean_ledgers_with_a_past_raise_no_alarm(tmp_path: Path) -> None:
     clean_runs(tmp_path, 25, random.Random(5))
 
 
 @pytest.mark.drill
 @pytest.mark.timeout(3600)
-def test_a_thousand_clean_ledgers_raise_no_alarm(tmp_path: Path) -> None:
+def test_a_thousand_clean_ledgers_with_a_past_raise_no_alarm(tmp_path: Path) -> None:
     clean_runs(tmp_path, 1000, random.Random())

@@ -41,12 +41,13 @@ def begin_log(connection: sqlite3.Connection, store: PlaceStore, own: PublicKey,
     witness = store.witnesses.believed()
     vouched = 0 if witness is None else vouched_for(SqliteTree(connection), own, witness)
     vouched = min(vouched, Decision.parse(note.text).old.size)
-    subjects, entries = store.subjects, SqliteLedgerStore(connection, store.subjects, old)
+    subjects = store.subjects
     with store.transaction():
         begins = old.begins + size
         root = _root(connection, old.begins)
         connection.execute("INSERT INTO ledger_log VALUES (?, ?, ?)", (old.number + 1, begins, old.begins + vouched))
         connection.execute("DELETE FROM outbox")
+        entries = SqliteLedgerStore(connection, subjects, old)  # only now, so that it ends where the old log does
         following = PlaceStore(store.place, connection, subjects)
         started = LogStarted(str(note), size, root, vouched, now)
         following.ledger.append([started], now.date().isoformat())
