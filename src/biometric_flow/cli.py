@@ -171,6 +171,12 @@ def _policy_parser(parser: argparse.ArgumentParser) -> None:
     add_policy(parser)
 
 
+def _join_parser(parser: argparse.ArgumentParser) -> None:
+    from biometric_flow.commands.joining import add_join
+
+    add_join(parser)
+
+
 def _order_parser(parser: argparse.ArgumentParser) -> None:
     from biometric_flow.commands.order import add_order
 
@@ -250,6 +256,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, Fill]]] = {
     "dashboard": ("the web pages (:8501)", partial(_common, command=_dashboard)),
     "terminal": ("ask or change one ZK terminal", _terminal_parser),
     "discover": ("find the ZK terminals of a network", _discover_parser),
+    "join": ("let a place join its gateway, with a token", _join_parser),
     "order": ("tell a running place what to do with its terminals", _order_parser),
     "import": ("punches of a terminal's USB stick (attlog.dat) into a running place", _import_parser),
     "uploads": ("what pushing terminals sent to a running place, as it came", _uploads_parser),

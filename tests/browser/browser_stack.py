@@ -276,6 +276,7 @@ async def running_stack(folder: Path) -> AsyncIterator[Stack]:
             "ADMIN_PASSWORD": PASSWORD,
             "REPORT_LIMIT_SECONDS": "3",
             "ACCESS_SECONDS": "45",
+            "DEMO": "true",
         },
     )
     dashboard = Process("dashboard", free_port(), folder, {"GATEWAY_URL": gateway.url})

@@ -165,7 +165,8 @@ async def running_gateway(
     ledger_keys: Mapping[str, str] = MappingProxyType({}),
     **settings: object,
 ) -> AsyncIterator[RunningGateway]:
-    values: dict[str, object] = {"data": folder, "admin_email": ADMIN, "admin_password": PASSWORD, **settings}
+    values: dict[str, object] = {"data": folder, "admin_email": ADMIN, "admin_password": PASSWORD, "demo": True}
+    values |= settings
     if database is not None:
         values |= {"dsn": database.dsn, "owner_dsn": database.owner_dsn}
     folder.mkdir(exist_ok=True)

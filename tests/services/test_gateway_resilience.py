@@ -82,6 +82,7 @@ async def gateway_process(config: Path, data: Path, port: int) -> AsyncIterator[
         "BIOMETRIC_FLOW_GATEWAY_ADMIN_EMAIL": ADMIN,
         "BIOMETRIC_FLOW_GATEWAY_ADMIN_PASSWORD": PASSWORD,
         "BIOMETRIC_FLOW_GATEWAY_PORT": str(port),
+        "BIOMETRIC_FLOW_GATEWAY_DEMO": "true",
     }
     program = (
         "import os, pathlib, sys; from biometric_flow.gateway.app import run;"

@@ -30,6 +30,7 @@ from biometric_flow.api.gateway import (
     TerminalStatus,
     Token,
 )
+from biometric_flow.api.joining import Joined, KeyChange
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.api.problems import Problem
 from biometric_flow.api.retention import PrivacyOrders
@@ -322,13 +323,16 @@ class BlockingGatewayClient:
 
 
 class UplinkClient:
-    """The gateway for one place: upload its ledger, say how it is. Raises GatewayProblem or GatewayUnreachable."""
+    """The gateway for one place: upload its ledger, say how it is. Raises GatewayProblem or GatewayUnreachable.
+
+    `credential` is what signs its requests, or the shared secret of a demo.
+    """
 
     def __init__(
         self,
         base_url: str,
         place: str,
-        credential: str,
+        credential: str | httpx2.Auth,
         log: int = 1,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
@@ -337,7 +341,8 @@ class UplinkClient:
             base_url=base_url,
             timeout=UPLOAD_TIMEOUT,
             trust_env=False,
-            headers=place_headers(credential),
+            headers=place_headers(credential) if isinstance(credential, str) else {},
+            auth=None if isinstance(credential, str) else credential,
             transport=transport,
         )
         self._path = f"/v1/places/{place}"
@@ -376,6 +381,10 @@ class UplinkClient:
         """Say that this place knows nobody with a PIN that it was to erase."""
         said = NobodyThere(erasure=erasure, pin=pin).model_dump_json()
         await self._send("POST", "/privacy/nobody", said)
+
+    async def change_key(self, key: str, proof: str) -> Joined:
+        """Go on with another key; the one that signs this request counts for one more day."""
+        return _read(Joined, await self._send("POST", "/keys", KeyChange(key=key, proof=proof).model_dump_json()))
 
     async def report(self, report: PlaceReport) -> None:
         """Say how the place and its terminals are."""

@@ -34,6 +34,8 @@ STATUS: Final[dict[str, int]] = {
     "access.too_many": 429,
     "access.password_weak": 422,
     "access.code_needed": 401,
+    "access.repeated": 401,
+    "place.key_refused": 422,
     "access.factor_needed": 403,
     "factor.unknown": 404,
     "factor.exists": 409,

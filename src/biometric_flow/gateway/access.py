@@ -39,6 +39,8 @@ class PlacePrincipal:
 
     tenant: TenantId
     place: PlaceId
+    key_id: str = ""
+    """Which of its keys signed; empty for the shared secret of a demo."""
 
 
 class OperationUndeclared(StartRefused):

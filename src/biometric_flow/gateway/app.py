@@ -38,6 +38,7 @@ from biometric_flow.gateway.metrics import Meter
 from biometric_flow.gateway.outside import OutsideWitnesses, read_witnesses
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.place_calls import Patience, PlaceCalls
+from biometric_flow.gateway.place_proofs import PlaceProofs, SignedBodies
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.retention import RetentionTask
 from biometric_flow.gateway.routes.accounts import accounts_router
@@ -50,6 +51,7 @@ from biometric_flow.gateway.routes.factors import factors_router
 from biometric_flow.gateway.routes.health import health_router
 from biometric_flow.gateway.routes.imports import imports_router
 from biometric_flow.gateway.routes.intake import intake_router
+from biometric_flow.gateway.routes.joining import joining_router
 from biometric_flow.gateway.routes.ledger import ledger_router
 from biometric_flow.gateway.routes.metrics import metrics_router
 from biometric_flow.gateway.routes.overview import overview_router
@@ -134,6 +136,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock, marks)
     tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
+    proofs = PlaceProofs(database, clock)
     seconds = Factors(FactorSeal(settings.data), clock)
     sign_in = SignIn(database, passwords, tokens, seconds, clock, timedelta(days=settings.refresh_days))
     backups = _backups(settings, places, server, database, clock)
@@ -166,6 +169,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         accounts_router(database, sign_in, tokens, standings, clock),
         rights_router(database, standings, clock),
         credentials_router(database, passwords, standings, clock),
+        joining_router(database, proofs, clock),
         factors_router(database, passwords, seconds, standings, clock),
         intake_router(Intake(database, succession), database, clock),
         ledger_router(database, witness, succession, clock),
@@ -227,16 +231,16 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     for router in routers:
         app.include_router(router)
     install_problems(app)
-    credentials = PlaceCredentials(places.places)
+    credentials = PlaceCredentials(places.places, is_demo=settings.demo)
     operations = Operations(routers)
     limits = Limits(
         settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
     )
-    guard = AccessGuard(operations, credentials, tokens, standings, ApiKeys(database, clock), limits, clock)
+    guard = AccessGuard(operations, credentials, proofs, tokens, standings, ApiKeys(database, clock), limits, clock)
     answers = Answers(app, routers, DataVersions(database), memory, None if shared is None else SharedAnswers(shared))
-    crowd = Crowd(Door(Baseline(answers, guard), routers, trail, clock), shedder)
+    crowd = Crowd(Door(Baseline(SignedBodies(answers), guard), routers, trail, clock), shedder)
     app.state.meter = meter = Meter(crowd, clock)
-    return Gateway(EventDoor(LinkDoor(meter, guard, links, clock), meter), operations)
+    return Gateway(EventDoor(LinkDoor(meter, guard, proofs, links, clock), meter), operations)
 
 
 def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:

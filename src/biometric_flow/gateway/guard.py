@@ -13,6 +13,7 @@ from starlette.types import Scope
 from biometric_flow.gateway.access import AccountPrincipal, Operations, PlacePrincipal
 from biometric_flow.gateway.errors import FactorNeeded
 from biometric_flow.gateway.keys import KEY_PREFIX, ApiKeys
+from biometric_flow.gateway.place_proofs import PlaceProofs, is_signed
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.traffic.addresses import Network, client_address
 from biometric_flow.gateway.traffic.rates import RateLimiter
@@ -47,16 +48,20 @@ class TooManyRequests(BiometricFlowError):
 
 
 class PlaceCredentials:
-    """Finds the place of a credential, in the same time whether it exists or not."""
+    """Finds the place of a shared secret, in the same time whether it exists or not; in a demo only."""
 
-    def __init__(self, places: Iterable[PlaceConfig]) -> None:
+    def __init__(self, places: Iterable[PlaceConfig], *, is_demo: bool) -> None:
+        self._is_demo = is_demo
         self._known = [
             (bytes.fromhex(place.credential_sha256), PlacePrincipal(TenantId(place.tenant), PlaceId(place.id)))
             for place in places
+            if place.credential_sha256
         ]
 
     def find(self, token: str) -> PlacePrincipal:
         """The place that holds this credential. Raises Unauthenticated."""
+        if not self._is_demo:
+            raise Unauthenticated("a place signs its requests here: let it join with `biometric-flow join`")
         given = hashlib.sha256(token.removeprefix(PLACE_PREFIX).encode()).digest()
         found = None
         for known, principal in self._known:
@@ -106,13 +111,15 @@ class AccessGuard:
         self,
         operations: Operations,
         credentials: PlaceCredentials,
+        proofs: PlaceProofs,
         tokens: AccessTokens,
         standings: Standings,
         keys: ApiKeys,
         limits: Limits,
         clock: Clock,
     ) -> None:
-        self._operations, self._credentials, self._tokens = operations, credentials, tokens
+        self._operations, self._tokens = operations, tokens
+        self._credentials, self._proofs = credentials, proofs
         self._standings, self._keys, self._limits, self._clock = standings, keys, limits, clock
         self._verified: OrderedDict[str, Claims] = OrderedDict()
 
@@ -123,16 +130,18 @@ class AccessGuard:
         self._limits.of_address(scope)
         if permission is None or permission is Permission.PUBLIC:
             return
+        if is_signed(scope):
+            self._let_place_in(scope, await self._proofs.find(scope), permission)
+            return
         token = bearer(scope)
         if token.startswith(PLACE_PREFIX):
-            self._let_place_in(scope, token, permission)
+            self._let_place_in(scope, self._credentials.find(token), permission)
         elif token.startswith(KEY_PREFIX):
             await self._let_key_in(scope, token, permission)
         else:
             await self._let_account_in(scope, token, permission)
 
-    def _let_place_in(self, scope: Scope, token: str, permission: Permission) -> None:
-        place = self._credentials.find(token)
+    def _let_place_in(self, scope: Scope, place: PlacePrincipal, permission: Permission) -> None:
         scope["state"] |= {"actor": f"place:{place.place}", "tenant": place.tenant}
         self._limits.of_identity(place.tenant, f"place:{place.place}")
         if permission is not Permission.LEDGER_WRITE:

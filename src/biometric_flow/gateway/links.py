@@ -11,9 +11,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from biometric_flow.api.link import RequestFrame
 from biometric_flow.gateway.access import PlacePrincipal
+from biometric_flow.gateway.place_proofs import PlaceProofs
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.database import DatabaseUnavailable
 from biometric_flow.runtime.link import Link, LinkClosed
 from biometric_flow.runtime.web import Guard, NotFound
 
@@ -23,6 +25,8 @@ LINKS_OF_A_PLACE: Final = 4
 """More than one while a place comes back before its last link was given up; the oldest goes."""
 UNPROVED_SECONDS: Final = 60.0
 """A link on which no request of the place was let in for this long is cut (security-design D2); reports are oftener."""
+LOOK_SECONDS: Final = 5.0
+"""How often is looked at whether the key of a link still counts."""
 _PATH: Final = re.compile(r"^/v1/places/[^/]+/link$")
 _REFUSED: Final = 4403
 _CLOSED: Final = 1001
@@ -69,8 +73,8 @@ class Links:
 class LinkDoor:
     """ASGI middleware: takes the WebSockets of places; each request on one passes the same doors as any other."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, links: Links, clock: Clock) -> None:
-        self.app, self._guard, self._links, self._clock = app, guard, links, clock
+    def __init__(self, app: ASGIApp, guard: Guard, proofs: PlaceProofs, links: Links, clock: Clock) -> None:
+        self.app, self._guard, self._proofs, self._links, self._clock = app, guard, proofs, links, clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or one link."""
@@ -110,7 +114,7 @@ class LinkDoor:
         link.on_answered = answered
         await self._links.add(opened)
         log.info("link_opened", tenant=place.tenant, place=place.place)
-        watch = asyncio.create_task(self._watch(opened), name=f"link {place.place}")
+        watch = asyncio.create_task(self._watch(opened, place), name=f"link {place.place}")
         try:
             await link.run()
         except asyncio.CancelledError:
@@ -120,12 +124,22 @@ class LinkDoor:
             watch.cancel()
             self._links.remove(opened)
 
-    async def _watch(self, opened: OpenLink) -> None:
+    async def _watch(self, opened: OpenLink, place: PlacePrincipal) -> None:
         while opened.link.is_open:
-            await self._clock.sleep(UNPROVED_SECONDS / 4)
-            if self._clock.monotonic() - opened.proved_at > UNPROVED_SECONDS:
+            await self._clock.sleep(LOOK_SECONDS)
+            if not await self._is_believed(place):
+                log.warning("link_revoked", place=opened.place)
+                await opened.link.close()
+            elif self._clock.monotonic() - opened.proved_at > UNPROVED_SECONDS:
                 log.warning("link_unproved", place=opened.place)
                 await opened.link.close()
+
+    async def _is_believed(self, place: PlacePrincipal) -> bool:
+        """While nobody can say, the link stays: what is asked on it proves itself anyway."""
+        try:
+            return await self._proofs.is_believed(place)
+        except DatabaseUnavailable:
+            return True
 
 
 def _nothing(_request: RequestFrame) -> dict[str, Any]:

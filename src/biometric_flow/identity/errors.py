@@ -91,3 +91,19 @@ class RootKeyUnavailable(IdentityError):
 
     code = "keys.root_unavailable"
     retryable = True
+
+
+class SignatureRefused(IdentityError):
+    """A request of a place whose signature is of another form, key, request or time."""
+
+
+class SignatureRepeated(IdentityError):
+    """A signed request that came before: each counts once."""
+
+    code = "access.repeated"
+
+
+class KeyProofRefused(IdentityError):
+    """A public key whose holder did not show that it holds the private half."""
+
+    code = "place.key_refused"

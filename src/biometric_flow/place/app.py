@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Scope
 
 from biometric_flow import __version__
-from biometric_flow.api.clients import UplinkClient, place_headers
+from biometric_flow.api.clients import UplinkClient
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.jobs import JobChannel, JobOrder
 from biometric_flow.api.offered import is_offered
@@ -45,6 +45,7 @@ from biometric_flow.place.handover import KEY_FILE, finish_change
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.joined import LinkKeyTask, proof_of
 from biometric_flow.place.key_rotation import KeyRotation
 from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.link import LINKED, LinkKeeper, LinkTransport
@@ -252,10 +253,11 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         push_server = push_listener(pushes, settings.push_tls_certificate, settings.push_tls_key)
     uplink, client, link = None, None, None
     texts = ConsentTexts(connection)
-    if settings.gateway_url is not None and settings.gateway_credential is not None:
-        url, credential = str(settings.gateway_url), settings.gateway_credential.get_secret_value()
-        link = LinkKeeper(url, place.id, lambda _path: place_headers(credential), clock)
-        client = UplinkClient(url, place.id, credential, store.log.number, LinkTransport(link))
+    if settings.gateway_url is not None:
+        url, proof = str(settings.gateway_url), proof_of(settings, place, folder, clock)
+        link = LinkKeeper(url, place.id, proof.headers, clock)
+        client = UplinkClient(url, place.id, proof.credential, store.log.number, LinkTransport(link))
+        link_keys = LinkKeyTask(proof, client, timedelta(days=settings.link_key_days), clock)
         uplink = Uplink(client, settings, reader, store, writer, clock, report, signer.public)
         corrected = Corrections(connection, store)
         corrections = CorrectionsTask(client, corrected, writer, clock, settings.corrections_seconds)
@@ -316,6 +318,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         if link is not None:
             tasks.append(asyncio.create_task(link.run(served_app), name="link"))
             tasks.append(asyncio.create_task(corrections.run(), name="corrections"))
+            tasks.append(asyncio.create_task(link_keys.run(), name="link-key"))
         if push_port is not None:
             tasks.append(asyncio.create_task(serve_push(push_server, push_port), name="push"))
             tasks.append(asyncio.create_task(pushes.watch(), name="push-watch"))

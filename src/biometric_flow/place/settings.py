@@ -37,6 +37,9 @@ class PlaceSettings(BackupSettings, KeySettings):
     """Bearer token of this place's own HTTP interface."""
     gateway_url: HttpUrl | None = None
     gateway_credential: StrongSecret | None = None
+    """The shared secret of a demo; elsewhere the place joins and signs (`biometric-flow join`)."""
+    link_key_days: float = Field(30, gt=0, le=365)
+    """How long it signs with one key before it changes to the next by itself."""
     gateway_key: VerifierKey | None = None
     """What verifies the gateway's cosignatures (`GET /v1/ledger/keys`, first line); else the first that it shows."""
 
@@ -89,10 +92,4 @@ class PlaceSettings(BackupSettings, KeySettings):
     def _a_certificate_needs_a_key(self) -> Self:
         if (self.push_tls_certificate is None) != (self.push_tls_key is None):
             raise ValueError("push_tls_certificate and push_tls_key, both or neither")
-        return self
-
-    @model_validator(mode="after")
-    def _a_gateway_needs_a_credential(self) -> Self:
-        if self.gateway_url is not None and self.gateway_credential is None:
-            raise ValueError("gateway_credential beside gateway_url")
         return self

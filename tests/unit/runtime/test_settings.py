@@ -71,11 +71,11 @@ def test_a_default_or_short_secret_is_refused_and_not_repeated(tmp_path: Path, w
 def test_a_rule_over_several_keys_shows_none_of_their_values(tmp_path: Path) -> None:
     environment = {
         "BIOMETRIC_FLOW_PLACE_API_KEY": STRONG,
-        "BIOMETRIC_FLOW_PLACE_GATEWAY_URL": "http://gateway.example",
+        "BIOMETRIC_FLOW_PLACE_PKCS11_TOKEN": "a label",
     }
     with pytest.raises(SettingsInvalid) as refused:
         load_settings(PlaceSettings, "place", tmp_path, environment, id="cairo")
-    assert "expected gateway_credential beside gateway_url" in str(refused.value)
+    assert "expected pkcs11_module, pkcs11_token and pkcs11_pin, all or none" in str(refused.value)
     assert STRONG not in str(refused.value)
 
 

@@ -65,6 +65,8 @@ COLUMNS: Final[Tags] = tags("""
     punch: technical tenant_id place_id terminal verify work_code drift_ms received_at channel position sequence
     punch: identity punch_id, pseudonym subject, attendance local_time instant state
     refresh_token: technical tenant_id account_id family expires_at used_at revoked_at, secret digest
+    link_key: technical tenant_id place_id key_id public_key made_at ends_at revoked_at
+    join_token: technical tenant_id place_id expires_at, secret digest
     second_factor: technical tenant_id account_id made_at confirmed_at last_step, secret sealed
     recovery_code: technical tenant_id account_id, secret digest
     sign_in_rule: technical tenant_id is_factor_for_all factor_roles

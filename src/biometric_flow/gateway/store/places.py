@@ -28,6 +28,12 @@ async def configure(connection: AsyncConnection, owner: TenantConfig, places: Se
     await connection.execute(update(place).where(place.c.place_id.not_in(listed)).values(is_active=False))
 
 
+async def is_listed(connection: AsyncConnection, place_id: str) -> bool:
+    """Is there such a place in the configuration now?"""
+    query = select(place.c.place_id).where(place.c.place_id == place_id, place.c.is_active)
+    return (await connection.execute(query)).one_or_none() is not None
+
+
 async def listed(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """The tenant's places with the state of their replica, their last report and how many terminals and people."""
     people = (
