@@ -203,10 +203,12 @@ async def test_a_place_changes_its_key_by_itself_and_finishes_what_was_cut_short
     assert all(one["ends_at"] is not None for one in before)
 
 
-async def test_a_place_that_never_joined_says_how_to(tmp_path: Path) -> None:
-    with pytest.raises(Exception, match="biometric-flow join --place cairo"):
-        async with running_place(tmp_path, gateway_url="http://127.0.0.1:9"):
-            raise AssertionError("it started")
+async def test_a_place_that_never_joined_works_alone_and_says_how_to_join(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_place(tmp_path, gateway_url="http://127.0.0.1:9") as place:
+        assert (await place.get("/health"))["gateway"] == "not_configured"
+    assert "biometric-flow join --place cairo" in capsys.readouterr().out
 
 
 def _keep(folder: Path, key: Ed25519PrivateKey) -> None:

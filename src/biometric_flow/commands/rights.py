@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from biometric_flow.api.access import AccountView, Why
 from biometric_flow.api.clients import BlockingGatewayClient, GatewayError
+from biometric_flow.api.joining import JoinToken
 from biometric_flow.commands.screen import Screen
 from biometric_flow.gateway.access import Operation
 from biometric_flow.identity.rbac import Permission
@@ -27,6 +28,10 @@ def add_access(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--department", metavar="ID", help="in a department with all below it")
     why.add_argument("--gateway", default="http://127.0.0.1:9000", metavar="URL", help="default: %(default)s")
     why.set_defaults(command=_why)
+    token = commands.add_parser("join-token", help="a token with which a place may join, once, within an hour")
+    token.add_argument("--place", required=True, metavar="ID")
+    token.add_argument("--gateway", default="http://127.0.0.1:9000", metavar="URL", help="default: %(default)s")
+    token.set_defaults(command=_join_token)
 
 
 def served() -> list[Operation]:
@@ -43,14 +48,30 @@ def served() -> list[Operation]:
         return create_app(settings, places, SystemClock()).operations.listed
 
 
-def _why(given: argparse.Namespace) -> int:
-    """0 when the account may, 1 when it may not."""
-    email, password = (os.environ.get(name, "") for name in ("BIOMETRIC_FLOW_EMAIL", "BIOMETRIC_FLOW_PASSWORD"))
+def _sign_in(gateway: BlockingGatewayClient) -> None:
+    names = ("BIOMETRIC_FLOW_EMAIL", "BIOMETRIC_FLOW_PASSWORD", "BIOMETRIC_FLOW_CODE")
+    email, password, code = (os.environ.get(name, "") for name in names)
     if not email or not password:
         raise StartRefused("expected the account to ask with in BIOMETRIC_FLOW_EMAIL and BIOMETRIC_FLOW_PASSWORD")
+    gateway.sign_in(email, password, code)
+
+
+def _join_token(given: argparse.Namespace) -> int:
     try:
         with BlockingGatewayClient(given.gateway) as gateway:
-            gateway.sign_in(email, password)
+            _sign_in(gateway)
+            made = gateway.ask(JoinToken, "POST", f"/v1/places/{given.place}/join-token")
+    except GatewayError as error:
+        raise StartRefused(str(error)) from None
+    Screen().say(made.token)
+    return 0
+
+
+def _why(given: argparse.Namespace) -> int:
+    """0 when the account may, 1 when it may not."""
+    try:
+        with BlockingGatewayClient(given.gateway) as gateway:
+            _sign_in(gateway)
             known = gateway.ask(list[AccountView], "GET", "/v1/accounts")
             named = [one for one in known if one.email == given.account.lower()]
             if not named:

@@ -253,8 +253,9 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         push_server = push_listener(pushes, settings.push_tls_certificate, settings.push_tls_key)
     uplink, client, link = None, None, None
     texts = ConsentTexts(connection)
-    if settings.gateway_url is not None:
-        url, proof = str(settings.gateway_url), proof_of(settings, place, folder, clock)
+    proof = proof_of(settings, place, folder, clock)
+    if proof is not None:
+        url = str(settings.gateway_url)
         link = LinkKeeper(url, place.id, proof.headers, clock)
         client = UplinkClient(url, place.id, proof.credential, store.log.number, LinkTransport(link))
         link_keys = LinkKeyTask(proof, client, timedelta(days=settings.link_key_days), clock)

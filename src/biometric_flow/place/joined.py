@@ -29,12 +29,6 @@ NEXT_KEY: Final = f"next-{LINK_KEY}"
 LOOK_SECONDS: Final = 3600.0
 
 
-class JoinNeeded(StartRefused):
-    """The place has a gateway and nothing to prove itself with."""
-
-    code = "start.join_needed"
-
-
 class Signing(httpx2.Auth):
     """Signs every request with the place's key."""
 
@@ -73,16 +67,19 @@ class Proof:
         return {"Authorization": self.credential.head("GET", target_of(path))}
 
 
-def proof_of(settings: PlaceSettings, place: Place, folder: Path, clock: Clock) -> Proof:
-    """The key of a place that joined, else the secret of its settings. Raises JoinNeeded when there is neither."""
+def proof_of(settings: PlaceSettings, place: Place, folder: Path, clock: Clock) -> Proof | None:
+    """The key of a place that joined, else the secret of its settings; None for a place that works alone.
+
+    One that has a gateway and did not join yet collects all the same: punches do not wait for an administrator.
+    """
+    if settings.gateway_url is None:
+        return None
     if (folder / LINK_KEY).exists():
         return Proof(place, folder, Signing(place, signing_key(folder / LINK_KEY), clock))
     if settings.gateway_credential is not None:
         return Proof(place, folder, settings.gateway_credential.get_secret_value())
-    raise JoinNeeded(
-        f"expected a place that has joined its gateway, {place.id} has not: ask an administrator for a token and run"
-        f" `biometric-flow join --place {place.id}`"
-    )
+    log.error("place_not_joined", what_to_do=f"run `biometric-flow join --place {place.id}`, then start it again")
+    return None
 
 
 class LinkKeyTask:
