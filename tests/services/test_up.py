@@ -1,8 +1,8 @@
 """`biometric-flow up` with a real configuration."""
 
 import asyncio
-import hashlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,7 +14,7 @@ import pytest
 from tests.services.demos import free_ports
 from tests.services.places import until
 
-SECRET, API_KEY = "s" * 43, "k" * 43
+API_KEY = "k" * 43
 
 
 def configuration(folder: Path, **gateway: str) -> tuple[Path, list[str]]:
@@ -28,7 +28,6 @@ def configuration(folder: Path, **gateway: str) -> tuple[Path, list[str]]:
         "name": "Cairo plant",
         "zone": "Africa/Cairo",
         "port": ports.place,
-        "credential_sha256": hashlib.sha256(SECRET.encode()).hexdigest(),
     }
     (config / "places.json").write_text(json.dumps({"tenants": [{"id": "acme", "name": "Acme"}], "places": [place]}))
     environment(
@@ -37,7 +36,6 @@ def configuration(folder: Path, **gateway: str) -> tuple[Path, list[str]]:
         "PLACE",
         data=str(folder / "data"),
         gateway_url=f"http://127.0.0.1:{ports.gateway}",
-        gateway_credential=SECRET,
         api_key=API_KEY,
     )
     defaults = {"admin_email": "you@example.com", "admin_password": "a long enough sentence"}
@@ -66,12 +64,28 @@ async def is_ok(address: str) -> bool:
         return False
 
 
-async def test_a_real_configuration_runs_and_stops(passable: Path) -> None:
+def told(*words: str, **variables: str) -> str:
+    """What a command says, with these variables."""
+    given = {**os.environ, **{f"BIOMETRIC_FLOW_{name}": value for name, value in variables.items()}}
+    run = subprocess.run(
+        [sys.executable, "-m", "biometric_flow.cli", *words], env=given, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    return run.stdout.strip()
+
+
+async def test_a_real_configuration_runs_lets_its_place_join_and_stops(passable: Path) -> None:
     config, addresses = configuration(passable)
     process = await asyncio.create_subprocess_exec(*command(config), stdout=asyncio.subprocess.DEVNULL)
     try:
         for address in addresses:
             await until(lambda address=address: is_ok(address), seconds=60)
+        account = {"EMAIL": "you@example.com", "PASSWORD": "a long enough sentence"}
+        asking = ("access", "join-token", "--place", "cairo", "--gateway", addresses[1].removesuffix("/health"))
+        token = await asyncio.to_thread(told, *asking, **account)
+        joining = ("join", "--place", "cairo", "--config", str(config))
+        assert "cairo has joined" in await asyncio.to_thread(told, *joining, JOIN_TOKEN=token)
+        assert (passable / "data" / "places" / "cairo" / "link-key.pem").exists()
     finally:
         process.send_signal(signal.SIGINT)
         assert await asyncio.wait_for(process.wait(), 15) == 0
