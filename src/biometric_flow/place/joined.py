@@ -27,6 +27,8 @@ LINK_KEY: Final = "link-key.pem"
 NEXT_KEY: Final = f"next-{LINK_KEY}"
 """A key that the gateway may believe already: it takes the place of the first once that was heard."""
 LOOK_SECONDS: Final = 3600.0
+RETRY_SECONDS: Final = 5.0
+"""A change whose answer was lost is finished soon; the gateway may have taken the next key already."""
 
 
 class Signing(httpx2.Auth):
@@ -92,11 +94,13 @@ class LinkKeyTask:
         """Until cancelled."""
         signing = self._proof.signing
         while signing is not None:
+            pause = min(LOOK_SECONDS, self._lasts.total_seconds() / 2)
             try:
                 await self._look(signing)
             except (GatewayProblem, GatewayUnreachable, OSError, StartRefused) as error:
                 log.warning("link_key_not_changed", reason=str(error))
-            await self._clock.sleep(min(LOOK_SECONDS, self._lasts.total_seconds() / 2))
+                pause = min(pause, RETRY_SECONDS)
+            await self._clock.sleep(pause)
 
     async def _look(self, signing: Signing) -> None:
         current, following = (self._proof.folder / name for name in (LINK_KEY, NEXT_KEY))
