@@ -50,7 +50,8 @@ async def test_every_operation_but_the_public_ones_asks_for_a_credential(gateway
             assert (answer.status_code, answer.json()["code"]) == (401, "access.unauthenticated"), path
             assert answer.headers["www-authenticate"] == "Bearer"
     healths = {"/health", "/health/live", "/health/ready"}
-    assert public == healths | {"/v1/auth/token", "/v1/auth/invitation", "/.well-known/jwks.json"}
+    tokens = {"/v1/auth/token", "/v1/auth/invitation", "/v1/auth/place"}
+    assert public == healths | tokens | {"/.well-known/jwks.json"}
     assert len(document["paths"]) > 70
 
 
