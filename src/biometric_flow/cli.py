@@ -267,7 +267,7 @@ _COMMANDS: Final[Mapping[str, tuple[str, Fill]]] = {
     "backup": ("encrypted backups: make, restore, rehearse", _backup_parser),
     "privacy": ("erase or export a person; register of processing", _privacy_parser),
     "archive": ("cold punches of a running gateway: make, list, check, bring back", _archive_parser),
-    "keys": ("state and rotation of a place's keys", _keys_parser),
+    "keys": ("state and rotation of the keys of a place or gateway", _keys_parser),
     "witness": ("be the witness of somebody's log, as an auditor or another operator (:9100)", _witness_parser),
     "simulate": ("a ZK terminal made of software (:4370)", _simulate_parser),
     "secret": ("print a new secret and its SHA-256, for places.json", lambda it: it.set_defaults(command=_secret)),

@@ -16,8 +16,10 @@ from starlette.types import ASGIApp
 from biometric_flow.api.clients import GatewayClient, UplinkClient
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.app import create_app
+from biometric_flow.gateway.key_store import KEYS_FOLDER, open_tenant_keys
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.store import accounts, schema
+from biometric_flow.gateway.store.sealing import KEYS
 from biometric_flow.identity.passwords import Passwords
 from biometric_flow.ledger.chain import EMPTY, Head, seal
 from biometric_flow.ledger.events import Event, PunchRecorded
@@ -34,6 +36,12 @@ PASSWORD = "correct horse battery staple"
 SECRETS = {place: f"{place}-secret-".ljust(43, "x") for place in ("cairo", "leeds", "tokyo")}
 TEMPLATE = "gateway_template"
 KEY = bytes(range(32))
+
+
+def with_keys(database: Database, folder: Path) -> Database:
+    """The same, beside a gateway that runs in this folder: it opens what that one seals."""
+    database.memory[KEYS] = open_tenant_keys(folder / KEYS_FOLDER, [TenantId("demo"), TenantId("other")])
+    return database
 
 
 def places_file(secrets: dict[str, str] = SECRETS, ledger_keys: Mapping[str, str] = MappingProxyType({})) -> PlacesFile:

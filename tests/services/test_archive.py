@@ -333,12 +333,15 @@ from pathlib import Path
 from biometric_flow.gateway.archive.mover import Mover
 from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.archive.stores import FolderStore
+from biometric_flow.gateway.key_store import open_tenant_keys
+from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.database import Database
 
 async def run(dsn, folder):
     database = Database(dsn, "biometric_flow_app")
     database.is_ready = True
+    database.memory["keys"] = open_tenant_keys(folder.parent / "gateway" / "keys", [TenantId("demo")])
     print("ready", flush=True)
     await Mover(database, Archive(FolderStore(folder), folder / "cache"), SystemClock(), 0).create("demo", 1, 100)
 

@@ -96,8 +96,7 @@ async def test_whoever_reaches_one_place_leaves_no_gaps_in_what_others_see(gatew
         assert await name_of(other, "41") == ""
 
 
-async def test_pins_are_in_one_table_and_in_no_other_but_the_ledgers(gateway: RunningGateway) -> None:
-    """Records of the ledger are told apart: they say what a terminal said."""
+async def test_pins_are_in_one_table_and_in_no_other(gateway: RunningGateway) -> None:
     await hire(Desk(gateway))
     chain = Chain()
     chain.add(replace(person("73190044", "Zenobia Quist"), uid=1), *touches(3, pin="73190044"))
@@ -111,4 +110,4 @@ async def test_pins_are_in_one_table_and_in_no_other_but_the_ledgers(gateway: Ru
             for (row,) in connection.execute(f"SELECT t::text FROM {table} t").fetchall():
                 if any(word in row or word.encode().hex() in row for word in ("73190044", "Zenobia")):
                     found.add(table)
-    assert found == {"subject", "ledger_entry"}
+    assert found == {"subject"}

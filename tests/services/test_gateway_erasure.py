@@ -11,7 +11,7 @@ from biometric_flow.gateway import erasures, replicas
 from biometric_flow.gateway.store import schema
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.database import Database
-from tests.services.gateways import SECRETS, RunningGateway
+from tests.services.gateways import SECRETS, RunningGateway, with_keys
 from tests.services.hours import Desk
 from tests.services.places import until
 from tests.services.pushes import PushPlace, push_place, pushing
@@ -49,7 +49,7 @@ async def is_done(desk: Desk) -> bool:
 
 async def verified(gateway: RunningGateway) -> replicas.Verified:
     assert gateway.database is not None
-    database = Database(gateway.database.dsn, schema.APPLICATION)
+    database = with_keys(Database(gateway.database.dsn, schema.APPLICATION), gateway.folder)
     database.is_ready = True
     try:
         return await replicas.verify(database, await replicas.states(database, [TenantId("demo")]))
@@ -78,7 +78,9 @@ async def test_a_person_goes_from_the_gateway_and_their_places_and_all_logs_stil
     await hire(desk)
     async with push_place(tmp_path, [pushing()], **link(gateway)) as place:
         await touched(place, gateway)
-        assert {"employee", "ledger_entry", "subject"} <= set(rows_that_say(gateway, PIN, NAME))
+        said = set(rows_that_say(gateway, PIN, NAME))
+        assert {"employee", "subject"} <= said
+        assert "ledger_entry" not in said, "what entries say is sealed"
         asked = await desk.ask("POST", "/v1/privacy/erasures", json=ASKED)
         assert (asked["places"], asked["stays"], asked["done_at"]) == (["cairo"], [], None)
         assert await gateway.count(pin=PIN) == 0

@@ -158,7 +158,7 @@ async def test_a_change_at_one_gateway_counts_at_another_within_five_seconds(
         source = gateway.folder / name
         (folder / name).write_bytes(source.read_bytes())
         (folder / name).chmod(0o600)
-    async with running_gateway(folder, gateway.database) as second:
+    async with running_gateway(folder, gateway.database, keys=gateway.folder / "keys") as second:
         elsewhere = replace(clerk, gateway=second)
         await elsewhere.ask("GET", "/v1/punches/count")
         [grant] = await admin.ask("GET", f"/v1/accounts/{account}/grants")

@@ -8,11 +8,13 @@ import psycopg
 import pytest
 
 from biometric_flow.api.clients import GatewayProblem
+from biometric_flow.gateway.store import ledger, schema
 from biometric_flow.ledger.chain import EMPTY
 from biometric_flow.ledger.events import GenerationStarted, PunchRecorded
-from biometric_flow.model.ids import PunchId, TerminalSerial
+from biometric_flow.model.ids import PlaceId, PunchId, TenantId, TerminalSerial
+from biometric_flow.runtime.database import Database
 from tests.builders import GATE, MOMENT, person, punch
-from tests.services.gateways import Chain, RunningGateway, touches
+from tests.services.gateways import Chain, RunningGateway, touches, with_keys
 
 
 async def refusal(attempt: object) -> GatewayProblem:
@@ -134,8 +136,14 @@ async def test_the_replica_is_the_ledger_byte_for_byte(gateway: RunningGateway) 
     assert gateway.database is not None
     with psycopg.connect(gateway.database.dsn) as connection:
         connection.execute("SELECT set_config('app.tenant', 'demo', true)")
-        rows = connection.execute("SELECT leaf, record, opening FROM ledger_entry ORDER BY sequence").fetchall()
+        leaves = connection.execute("SELECT leaf FROM ledger_entry ORDER BY sequence").fetchall()
         head = connection.execute("SELECT position, head_hash FROM place WHERE place_id = 'cairo'").fetchone()
-    assert rows == [(entry.leaf, entry.record, entry.opening) for entry in chain.entries]
+    assert leaves == [(entry.leaf,) for entry in chain.entries]
+    database = with_keys(Database(gateway.database.dsn, schema.APPLICATION), gateway.folder)
+    database.is_ready = True
+    async with database.tenant(TenantId("demo")) as connection_of_tenant:
+        held = await ledger.entries(connection_of_tenant, PlaceId("cairo"), 0, 100)
+    await database.close()
+    assert [(one.record, one.opening) for one in held] == [(one.record, one.opening) for one in chain.entries]
     assert head == (chain.head.sequence, chain.head.hash)
     assert chain.head != EMPTY

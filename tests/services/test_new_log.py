@@ -27,7 +27,7 @@ from biometric_flow.runtime.signing import signing_key
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
 from tests.builders import MOMENT
-from tests.services.gateways import SECRETS, Chain, RunningGateway, places_file, touches
+from tests.services.gateways import SECRETS, Chain, RunningGateway, places_file, touches, with_keys
 from tests.services.ledgers import PLACE_KEY, SignedChain
 from tests.services.places import RunningPlace, configured, running_place, until
 from tests.services.stores import keys_of
@@ -70,7 +70,7 @@ async def get(gateway: RunningGateway, path: str) -> Any:
 
 async def gateway_is_whole(gateway: RunningGateway) -> replicas.Verified:
     assert gateway.database is not None
-    database = Database(gateway.database.dsn, schema.APPLICATION)
+    database = with_keys(Database(gateway.database.dsn, schema.APPLICATION), gateway.folder)
     database.is_ready = True
     try:
         return await replicas.verify(database, await replicas.states(database, [TenantId("demo")]))

@@ -35,6 +35,7 @@ from tests.services.gateways import (
     fresh_database,
     places_file,
     running_gateway,
+    with_keys,
 )
 from tests.services.hours import MONDAY, Desk, worked_week
 from tests.services.places import until
@@ -124,7 +125,7 @@ async def test_a_fresh_punch_is_in_its_day_while_everybody_waits_for_a_full_reco
             people = [UUID(await desk.hire(f"E{pin}", str(pin))) for pin in range(1, 7)]
             await desk.punches(*(event for pin in range(1, 7) for event in worked_week(str(pin))))
             await desk.settled()
-        database, clock = Database(own.dsn, schema.APPLICATION), SystemClock()
+        database, clock = with_keys(Database(own.dsn, schema.APPLICATION), tmp_path / "gateway"), SystemClock()
         database.is_ready = True
         keeper = WorkdayKeeper(database, Registry(places_file(), timedelta(seconds=30)), Loader(), clock)
         long_ago = clock.now() - timedelta(hours=1)

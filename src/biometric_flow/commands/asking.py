@@ -31,6 +31,14 @@ def add_place_or_gateway(parser: argparse.ArgumentParser) -> None:
     _config(parser)
 
 
+def add_place_or_own_gateway(parser: argparse.ArgumentParser) -> None:
+    """The flags of a command for a running place, or for the gateway of this machine."""
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--place", metavar="ID", help="which place of places.json; it has to run")
+    which.add_argument("--gateway", action="store_true", help="the gateway of this configuration, running or not")
+    _config(parser)
+
+
 def add_gateway(parser: argparse.ArgumentParser) -> None:
     """The flags of a command for a running gateway."""
     parser.add_argument(

@@ -142,6 +142,8 @@ def _restore(given: argparse.Namespace) -> int:
                 wal if wal.is_dir() else None,
                 given.until,
                 given.erasures,
+                source.key_stores,
+                source.root,
             )
             screen.facts(
                 {
@@ -227,6 +229,8 @@ def gateway_source(config: Path, environment: Mapping[str, str]) -> "Source":
         read_places(config),
         settings.dsn.get_secret_value() if settings.dsn else None,
         settings.backup_dsn.get_secret_value() if settings.backup_dsn else None,
+        settings.keys,
+        settings.root_home(),
     )
 
 

@@ -4,7 +4,8 @@ import argparse
 import time
 from typing import Any, Final
 
-from biometric_flow.commands.asking import add_place, add_place_or_gateway, ask
+from biometric_flow.commands import gateway_keys
+from biometric_flow.commands.asking import add_place, add_place_or_gateway, add_place_or_own_gateway, ask
 from biometric_flow.commands.register import register
 from biometric_flow.commands.retention import add_retention
 from biometric_flow.commands.screen import Screen
@@ -39,12 +40,12 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     """The commands below `keys`."""
     commands = parser.add_subparsers(required=True, metavar="WHAT")
     status = commands.add_parser("status", help="how many keys, in which states, and what is left of rotations")
-    add_place(status)
+    add_place_or_own_gateway(status)
     status.set_defaults(command=_status)
     rotate = commands.add_parser(
-        "rotate", help="replace the root key, the tenant key or all terminals' keys of a running place"
+        "rotate", help="replace the root key, the tenant key or all terminals' keys of a running place, or of a gateway"
     )
-    add_place(rotate)
+    add_place_or_own_gateway(rotate)
     rotate.add_argument("--level", required=True, choices=("root", "tenant", "terminals"))
     rotate.add_argument("--wait", type=float, default=600, metavar="S", help="seconds to wait for its end (600)")
     rotate.set_defaults(command=_rotate)
@@ -86,11 +87,15 @@ _REGISTER: Final = ("data", "about", "purpose", "kept", "protection", "columns")
 
 
 def _status(given: argparse.Namespace) -> int:
+    if given.gateway:
+        return gateway_keys.status(given)
     _show(ask(given, "GET", "/v1/keys"))
     return 0
 
 
 def _rotate(given: argparse.Namespace) -> int:
+    if given.gateway:
+        return gateway_keys.rotate(given)
     ask(given, "POST", "/v1/keys/rotations", {"level": given.level})
     until = time.monotonic() + given.wait
     while True:

@@ -26,11 +26,13 @@ from biometric_flow.gateway.backup import Source, back_up, drill
 from biometric_flow.gateway.crowd import Crowd
 from biometric_flow.gateway.erasure_register import Marks
 from biometric_flow.gateway.factors import Factors, FactorSeal
+from biometric_flow.gateway.first_sealing import refuse_without_keys
 from biometric_flow.gateway.freshness import DataVersions
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper
+from biometric_flow.gateway.key_endings import KeyEndings
 from biometric_flow.gateway.key_store import KEYS_FOLDER, open_tenant_keys
 from biometric_flow.gateway.keys import ApiKeys
 from biometric_flow.gateway.links import LinkDoor, Links
@@ -72,6 +74,7 @@ from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.sockets import EventDoor
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.store import schema
+from biometric_flow.gateway.store.sealing import KEYS
 from biometric_flow.gateway.succession import Succession
 from biometric_flow.gateway.traffic.attacks import THRESHOLD
 from biometric_flow.gateway.traffic.remembered import Memory
@@ -132,8 +135,9 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     witness_key = signing_key(settings.data / "witness-key.pem")
     marks = Marks(witness_key)
     tenants = [TenantId(tenant.id) for tenant in places.tenants]
-    keys = open_tenant_keys(settings.keys or settings.data / KEYS_FOLDER, tenants, settings.root_home())
-    keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock, marks)
+    keys = open_tenant_keys(_keys_folder(settings), tenants, settings.root_home())
+    database.memory[KEYS] = keys
+    keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock, marks, keys)
     tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
     proofs = PlaceProofs(database, clock)
@@ -153,6 +157,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
 
     retention = RetentionTask(database, registry, clock, settings.retention_look_seconds, marks, settings.backup_folder)
 
+    endings = KeyEndings(database, keys, clock)
     links, shedder = Links(), Shedder(settings.capacity)
     patience = Patience(settings.place_failures, settings.place_wait_seconds, settings.place_outstanding)
     calls = PlaceCalls(registry, links, clock, patience)
@@ -202,6 +207,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
             asyncio.create_task(_keep_rotating(tokens, settings.data, clock), name="token-keys"),
             asyncio.create_task(retention.run(), name="retention"),
             asyncio.create_task(alerting.run(), name="alerts"),
+            asyncio.create_task(endings.run(), name="key-endings"),
         ]
         tasks += [asyncio.create_task(task.run(), name="witnesses") for task in outside]
         tasks += [asyncio.create_task(task.run(), name=f"backup-{number}") for number, task in enumerate(backups)]
@@ -252,8 +258,14 @@ def run(config: Path, environment: Mapping[str, str], host: str | None = None, p
     usable_folder(settings.data)
     if settings.dsn is None:
         EmbeddedPostgres(settings.data / "postgres").start()
+    tenants = [TenantId(tenant.id) for tenant in places.tenants]
+    refuse_without_keys(_database_addresses(settings)[1], _keys_folder(settings), tenants)
     serve(create_app(settings, places, SystemClock()), listener, proxy_headers=False)
     return 0
+
+
+def _keys_folder(settings: GatewaySettings) -> Path:
+    return settings.keys or settings.data / KEYS_FOLDER
 
 
 def _database_addresses(settings: GatewaySettings) -> tuple[EmbeddedPostgres | None, str, str]:
@@ -305,7 +317,7 @@ def _backups(
     if plan is None:
         return ()
     dsn, backup_dsn = (one.get_secret_value() if one else None for one in (settings.dsn, settings.backup_dsn))
-    source = Source(settings.data, places, dsn, backup_dsn)
+    source = Source(settings.data, places, dsn, backup_dsn, _keys_folder(settings), settings.root_home())
     replication = server.dsn(SUPERUSER, SUPERUSER) if server is not None else backup_dsn or dsn or ""
 
     def is_ready() -> bool:

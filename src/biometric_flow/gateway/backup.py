@@ -12,7 +12,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,12 +24,16 @@ from biometric_flow import __version__
 from biometric_flow.gateway import replicas
 from biometric_flow.gateway.erasure_register import FILE, ErasureTold, Marks, read_register, write_register
 from biometric_flow.gateway.erasures import replay
+from biometric_flow.gateway.first_sealing import seal_all
+from biometric_flow.gateway.key_store import INSTALLATION, KEYS_FOLDER, TenantKeys, open_tenant_keys
 from biometric_flow.gateway.replicas import Verified
 from biometric_flow.gateway.store import erasures, schema
+from biometric_flow.gateway.store.sealing import KEYS
 from biometric_flow.gateway.trail import AuditTrail
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.backup import GATEWAY_ID, WAL, BackupName, BackupRefused, LogState, Manifest, unpack
 from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.key_store import FILE_NAME, Service, Token, copy_store
 from biometric_flow.runtime.places import PlacesFile
 from biometric_flow.runtime.postgres import SUPERUSER, DatabaseRefused, EmbeddedPostgres
 from biometric_flow.runtime.sealed_file import (
@@ -46,7 +50,6 @@ from biometric_flow.runtime.sealed_file import (
 from biometric_flow.runtime.signing import signing_key
 
 POSTGRES: Final = "postgres"
-KEYS: Final = "keys"
 WITNESS_KEY: Final = "witness-key.pem"
 _CLUSTER: Final = f"{POSTGRES}/cluster"
 _REPLAY_SECONDS: Final = 900.0
@@ -63,6 +66,15 @@ class Source:
     """For the application, of a database that somebody else runs."""
     backup_dsn: str | None = None
     """For replication, of a database that somebody else runs."""
+    keys: Path | None = None
+    """The key stores' folder, where it is not the one in the data folder."""
+    root: Token | Service | None = None
+    """What holds the root keys, where files do not."""
+
+    @property
+    def key_stores(self) -> Path:
+        """The key stores' folder."""
+        return self.keys or self.folder / KEYS_FOLDER
 
     @property
     def tenants(self) -> list[TenantId]:
@@ -84,7 +96,7 @@ class Restored:
 def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict[BackupName, Written]:
     """Write data and keys as two encrypted files, with the gateway running or not. Raises BackupRefused."""
     with _reachable(source) as (application, replication):
-        logs = asyncio.run(_states(application, source.tenants))
+        logs = asyncio.run(_states(application, source))
         written = {}
         for part in ("data", "keys"):
             name = BackupName("gateway", GATEWAY_ID, now, part)
@@ -96,7 +108,7 @@ def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict
                     if manifest.part == "data":
                         _add_cluster(tar, replication)
                     else:
-                        _add_keys(tar, source.folder)
+                        _add_keys(tar, source, target)
 
             written[name] = write_sealed(target / str(name), recipient, fill)
         write_register(target / FILE, asyncio.run(_begun(application, source.tenants)))
@@ -112,10 +124,13 @@ def restore(
     wal: Path | None = None,
     until: datetime | None = None,
     register: Path | None = None,
+    key_stores: Path | None = None,
+    root: Token | Service | None = None,
 ) -> Restored:
     """Bring a gateway back into a folder that is not there yet: as it was at the backup or, with its log, later.
 
     Whoever was erased since, by the register beside the backup, is erased again before the folder gets its name.
+    The key stores come to `key_stores`, beside the database without it; `root` opens them where no file does.
 
     Raises BackupRefused, BackupDamaged, DatabaseRefused when the log does not reach `until`, or ReplicaAltered when
     what came back is not what was signed; then nothing is left behind.
@@ -143,14 +158,20 @@ def restore(
         schema.prepare_embedded(server)
         schema.migrate(server.dsn(schema.OWNER, schema.DATABASE))
         told = read_register(register or data.parent / FILE)
-        again = asyncio.run(_erase_again(server, fresh, told.values(), now))
-        verified = asyncio.run(_verify(server.dsn(schema.APPLICATION, schema.DATABASE), manifest.logs))
+        dsn = server.dsn(schema.APPLICATION, schema.DATABASE)
+        with closing(_keys(fresh / KEYS_FOLDER, manifest.logs, root)) as stores:
+            seal_all(server.dsn(schema.OWNER, schema.DATABASE), stores)
+            again = asyncio.run(_erase_again(dsn, stores, fresh, told.values(), now))
+            verified = asyncio.run(_verify(dsn, stores, manifest.logs))
         server.stop(30)
         server = None
         _forget_recovery(fresh / POSTGRES)
         if folder.exists():
             folder.rmdir()
         fresh.rename(folder)
+        if key_stores is not None and key_stores != folder / KEYS_FOLDER:
+            key_stores.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(folder / KEYS_FOLDER, key_stores)
         return Restored(manifest, verified, last_commit, again)
     finally:
         if server is not None:
@@ -169,15 +190,15 @@ def drill(source: Source, work: Path, now: datetime) -> Verified:
     try:
         key = work / "identity"
         made = {name.part: work / str(name) for name in back_up(source, work, new_identity(key), now)}
-        return restore(made["data"], made["keys"], key, work / "gateway", now).verified
+        return restore(made["data"], made["keys"], key, work / "gateway", now, root=source.root).verified
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
 def verify(source: Source, promised: dict[str, LogState] | None = None) -> Verified:
     """Check the replicas of a database as it is, also one that another tool restored. Raises ReplicaAltered."""
-    with _reachable(source) as (application, _):
-        return asyncio.run(_verify_now(application, source.tenants, promised or {}))
+    with _reachable(source) as (dsn, _), closing(_keys(source.key_stores, source.tenants, source.root)) as stores:
+        return asyncio.run(_verify_now(dsn, stores, source.tenants, promised or {}))
 
 
 @contextmanager
@@ -198,9 +219,9 @@ def _reachable(source: Source) -> Iterator[tuple[str, str]]:
             server.stop()
 
 
-async def _erase_again(server: EmbeddedPostgres, folder: Path, told: Iterable[ErasureTold], now: datetime) -> int:
+async def _erase_again(dsn: str, keys: TenantKeys, folder: Path, told: Iterable[ErasureTold], now: datetime) -> int:
     key = signing_key(folder / WITNESS_KEY)
-    async with _opened(server.dsn(schema.APPLICATION, schema.DATABASE)) as database:
+    async with _opened(dsn, keys) as database:
         database.recorder = AuditTrail(database, key)
         return await replay(database, Marks(key), told, now)
 
@@ -214,24 +235,31 @@ async def _begun(dsn: str, tenants: list[TenantId]) -> list[ErasureTold]:
     return found
 
 
-async def _states(dsn: str, tenants: list[TenantId]) -> dict[str, LogState]:
-    async with _opened(dsn) as database:
-        return await replicas.states(database, tenants)
+def _keys(folder: Path, logs: Iterable[str], root: Token | Service | None) -> TenantKeys:
+    tenants = {TenantId(name.partition("/")[0]) for name in logs} - {INSTALLATION}
+    return open_tenant_keys(folder, sorted(tenants), root)
 
 
-async def _verify(dsn: str, promised: dict[str, LogState]) -> Verified:
+async def _states(dsn: str, source: Source) -> dict[str, LogState]:
     async with _opened(dsn) as database:
+        return await replicas.states(database, source.tenants)
+
+
+async def _verify(dsn: str, keys: TenantKeys, promised: dict[str, LogState]) -> Verified:
+    async with _opened(dsn, keys) as database:
         return await replicas.verify(database, promised)
 
 
-async def _verify_now(dsn: str, tenants: list[TenantId], promised: dict[str, LogState]) -> Verified:
-    async with _opened(dsn) as database:
+async def _verify_now(dsn: str, keys: TenantKeys, tenants: list[TenantId], promised: dict[str, LogState]) -> Verified:
+    async with _opened(dsn, keys) as database:
         return await replicas.verify(database, {**await replicas.states(database, tenants), **promised})
 
 
 class _opened:  # noqa: N801 - used as a word, `async with _opened(dsn)`
-    def __init__(self, dsn: str) -> None:
+    def __init__(self, dsn: str, keys: TenantKeys | None = None) -> None:
         self._database = Database(dsn, schema.APPLICATION)
+        if keys is not None:
+            self._database.memory[KEYS] = keys
 
     async def __aenter__(self) -> Database:
         self._database.is_ready = True
@@ -262,10 +290,21 @@ def _add_cluster(tar: tarfile.TarFile, dsn: str) -> None:
         raise BackupRefused(f"cannot back up the database: {said}")
 
 
-def _add_keys(tar: tarfile.TarFile, folder: Path) -> None:
-    for path in sorted([*folder.glob("*.pem"), *(folder / KEYS).glob("*")]):
-        if path.is_file():
-            add_bytes(tar, path.relative_to(folder).as_posix(), path.read_bytes())
+def _add_keys(tar: tarfile.TarFile, source: Source, work: Path) -> None:
+    """What signs, and the key stores as they are after the data: a key is durable before the row that it seals."""
+    for path in sorted(source.folder.glob("*.pem")):
+        add_bytes(tar, path.name, path.read_bytes())
+    for tenant in (*source.tenants, INSTALLATION):
+        own = source.key_stores / tenant
+        for path in sorted(own.glob("*.json")):
+            add_bytes(tar, f"{KEYS_FOLDER}/{tenant}/{path.name}", path.read_bytes())
+        if (own / FILE_NAME).exists():
+            copy = work / f".{GATEWAY_ID}-{tenant}-{FILE_NAME}"
+            try:
+                copy_store(own / FILE_NAME, copy)
+                add_bytes(tar, f"{KEYS_FOLDER}/{tenant}/{FILE_NAME}", copy.read_bytes())
+            finally:
+                copy.unlink(missing_ok=True)
 
 
 def _prepare_recovery(folder: Path, wal: Path | None, identity: Path, until: datetime | None) -> None:

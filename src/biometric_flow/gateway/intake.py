@@ -40,6 +40,8 @@ CHANNEL: Final = "biometric_flow"
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :payload)")
 PERSONAL: Final = frozenset(one.kind for one in (PunchRecorded, PersonEnrolled, CorrectionMade, RowPutAside))
 """Kinds of entries whose contents go with the person they are about."""
+MAKES_SUBJECTS: Final = frozenset(one.kind for one in (PunchRecorded, PersonEnrolled))
+"""Kinds whose person is in the tables from then on."""
 _INT32: Final = range(-(2**31), 2**31)
 _INT64: Final = range(-(2**63), 2**63)
 
@@ -119,7 +121,8 @@ class Intake:
                 return head.sequence
             verified = await asyncio.to_thread(verify, tenant, log_name(place, log.number), head, new)
             placed = verified.behind(log.begins)
-            await ledger.append(connection, tenant, place, placed.entries, now)
+            owners = await ledger.owners(connection, place, placed.entries, MAKES_SUBJECTS)
+            await ledger.append(connection, tenant, place, placed.entries, now, owners)
             await _derive(connection, tenant, place, placed, now)
             await notify(connection, {"tenant": tenant, "kind": "punch"})
             return verified.entries[-1].sequence
@@ -146,12 +149,15 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
             head = check(place, head, entry.leaf, entry.record, entry.opening)
         if entry.sequence != head.sequence:
             raise ChainBroken(head.sequence, f"it was sent as entry {entry.sequence}")
-        found.entries.append(SealedEntry(head.sequence, entry.leaf, head.hash, entry.record, entry.opening))
         if is_erased:
+            found.entries.append(SealedEntry(head.sequence, entry.leaf, head.hash, b"", b""))
             if kind_of(entry.leaf) not in PERSONAL:
                 raise ChainBroken(head.sequence, "its record is missing, and it is about nobody who could be erased")
             continue
         event = decode(entry.record)
+        found.entries.append(
+            SealedEntry(head.sequence, entry.leaf, head.hash, entry.record, entry.opening, event.subject)
+        )
         if kind_of(entry.leaf) != event.kind:
             raise ChainBroken(head.sequence, f"the leaf names another kind than its record, {event.kind}")
         match event:

@@ -9,6 +9,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from biometric_flow.gateway.erasure_register import FILE, Marks, read_register
 from biometric_flow.gateway.erasures import replay
+from biometric_flow.gateway.first_sealing import seal_all
+from biometric_flow.gateway.key_store import TenantKeys
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.store import accounts, places, schema
@@ -41,8 +43,9 @@ class DatabaseKeeper:
         passwords: Passwords,
         clock: Clock,
         marks: Marks,
+        keys: TenantKeys,
     ) -> None:
-        self._database, self._server, self._owner_dsn = database, server, owner_dsn
+        self._database, self._server, self._owner_dsn, self._keys = database, server, owner_dsn, keys
         self._registry, self._settings, self._passwords, self._clock = registry, settings, passwords, clock
         self._marks = marks
 
@@ -71,6 +74,7 @@ class DatabaseKeeper:
             await asyncio.to_thread(self._server.start)
             await asyncio.to_thread(schema.prepare_embedded, self._server)
         await asyncio.to_thread(schema.migrate, self._owner_dsn)
+        await asyncio.to_thread(seal_all, self._owner_dsn, self._keys)
         await self._configure()
         await self._database.reset()
         self._database.is_ready = True
@@ -86,6 +90,7 @@ class DatabaseKeeper:
         """With a connection of its own: nobody is served from tables that are not filled yet."""
         database = Database(self._database.dsn, self._database.role, pool_size=1)
         database.is_ready, database.recorder = True, self._database.recorder
+        database.memory = self._database.memory
         try:
             for tenant, listed in self._registry.tenants():
                 with acting_as(Action("configure places.json", self._clock.now(), actor="process:gateway")):

@@ -10,11 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from biometric_flow.identity.keyring import PLACE
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.key_store import KeyStore, Service, Token, open_keys, root_keys
 
 KEYS_FOLDER: Final = "keys"
 """Default name of the key stores' folder, within the gateway's."""
+INSTALLATION: Final = TenantId("-")
+"""Whose audit log holds what nobody's credential or account assigns to a tenant; no tenant can be called so."""
 HELD: Final = 20_000
 """Owners of a tenant whose keys are in memory, about a kilobyte each."""
 
@@ -29,6 +32,10 @@ class TenantKeys:
         """The keys of one tenant. Its methods may wait for the disk: call those that make keys in a thread."""
         return self._stores[tenant]
 
+    def tenants(self) -> list[TenantId]:
+        """Whose key stores these are; the installation's own is one of them."""
+        return list(self._stores)
+
     def close(self) -> None:
         """Close them."""
         for store in self._stores.values():
@@ -38,10 +45,14 @@ class TenantKeys:
 def open_tenant_keys(
     folder: Path, tenants: Iterable[TenantId], where: Token | Service | None = None, held: int = HELD
 ) -> TenantKeys:
-    """The key stores of these tenants, `<folder>/<tenant>` each, made where there are none. Raises FolderUnusable."""
+    """The key stores of these tenants and the installation's own, `<folder>/<tenant>` each, made where there are none.
+
+    Raises FolderUnusable.
+    """
     stores = {}
-    for tenant in tenants:
+    for tenant in (*tenants, INSTALLATION):
         home = replace(where, prefix=f"{where.prefix}-{tenant}") if isinstance(where, Service) else where
         own = folder / tenant
         stores[tenant] = open_keys(own, tenant, root_keys(own, home), held)
+        stores[tenant].prepare([PLACE])
     return TenantKeys(stores)

@@ -142,12 +142,18 @@ async def _read_replica(database: Database, tenant: TenantId, span: _Span, log: 
     while True:
         async with database.tenant(tenant) as connection:
             end = (await _span(connection, name)).end
-            entries = await ledger.entries(connection, span.place, begins + head.sequence, STEP)
+            # What is under a destroyed key accounts for itself.
+            span_of = {"place": span.place, "after": begins + head.sequence, "until": end, "step": STEP}
+            log.blank += (await connection.execute(_BLANK, span_of)).scalar_one()
+            try:
+                entries = await ledger.entries(connection, span.place, begins + head.sequence, STEP)
+            except LedgerError as error:
+                raise ReplicaAltered(f"{log.name}: {error}") from None
             entries = [entry for entry in entries if entry.sequence <= end]
         for entry in entries:
             try:
                 if entry.is_erased:
-                    head, log.blank = link(name, head, entry.leaf)[0], log.blank + 1
+                    head = link(name, head, entry.leaf)[0]
                 else:
                     head = check(name, head, entry.leaf, entry.record, entry.opening)
                     log.accounted += _erased(entry)
@@ -214,6 +220,10 @@ async def _read_own(database: Database, tenant: TenantId, log: _Log) -> None:
             return
 
 
+_BLANK: Final = text(
+    "SELECT count(*) FROM (SELECT record FROM ledger_entry WHERE place_id = :place AND sequence > :after"
+    " AND sequence <= :until ORDER BY sequence LIMIT :step) read WHERE record = ''"
+)
 _PLACES: Final = text("SELECT place_id, position FROM place")
 _CHECKPOINTS: Final = text(
     "SELECT size - :begins AS size, note FROM checkpoint WHERE place_id = :place AND size > :begins AND size <= :end"

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.gateway.key_store import INSTALLATION
 from biometric_flow.gateway.store import audit
 from biometric_flow.ledger.chain import Head, SealedEntry, seal
 from biometric_flow.ledger.merkle import TILE_WIDTH, Tile, bundle, is_within
@@ -22,8 +23,6 @@ from biometric_flow.runtime.web import NotFound
 
 LOG: Final = PlaceId("#audit")
 """What leaves of an audit log name as their place; no place can be called so."""
-INSTALLATION: Final = TenantId("-")
-"""Whose log holds what nobody's credential or account assigns to a tenant; no tenant can be called so."""
 
 _HAS_WRITTEN: Final = text("SELECT pg_current_xact_id_if_assigned() IS NOT NULL")
 

@@ -269,6 +269,10 @@ class Keyring:
         held = self._hold(key)
         return held.cipher.unseal(binding.associated(self.tenant), envelope), held.secret
 
+    def knows(self, key: KeyId) -> bool:
+        """Was this key loaded?"""
+        return key in self._records
+
     def owner_of(self, key: KeyId) -> Owner:
         """Whose key this is. Raises KeyUnknown."""
         return self._record(key).owner

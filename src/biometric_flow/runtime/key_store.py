@@ -12,7 +12,7 @@ import sqlite3
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -125,6 +125,34 @@ class KeyStore:
         with self._lock:
             self._found(key_id_of(envelope))
             return self._ring.opened(binding, envelope)
+
+    def unseal(self, binding: Binding, envelope: bytes) -> bytes:
+        """What was sealed, whoever's key it is under, where the row does not say whose. Raises what `open` does."""
+        return self.opened(binding, envelope)[0]
+
+    def is_destroyed(self, envelope: bytes) -> bool:
+        """Was the key destroyed that this envelope is under? Raises EnvelopeInvalid or KeyUnknown."""
+        with self._lock:
+            key = self._found(key_id_of(envelope))
+            owner = self._ring.owner_of(key)
+            return any(one.id == key and one.state is KeyState.DESTROYED for one in self._ring.versions(owner))
+
+    def load_for(self, envelopes: Iterable[bytes]) -> None:
+        """Have the keys that open these envelopes in memory."""
+        with self._lock:
+            self.load(self.owners(map(key_id_of, envelopes)).values())
+
+    def owners(self, keys: Iterable[KeyId]) -> dict[KeyId, Owner]:
+        """Whose keys these are; those that are not in this store are left out."""
+        wanted = list(dict.fromkeys(keys))
+        found: dict[KeyId, Owner] = {}
+        with self._lock:
+            for first in range(0, len(wanted), _ASKED_AT_ONCE):
+                some = wanted[first : first + _ASKED_AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                rows = self._connection.execute(f"SELECT id, kind, owner FROM key WHERE id IN ({marks})", some)  # noqa: S608
+                found |= {KeyId(key): Owner(KeyKind(kind), owner) for key, kind, owner in rows}
+        return found
 
     def owner_of(self, envelope: bytes) -> Owner:
         """For whom an envelope was sealed. Raises EnvelopeInvalid or KeyUnknown."""
@@ -360,7 +388,7 @@ class KeyStore:
 
     def _found(self, key: KeyId) -> KeyId:
         """The key, with its owner's others in memory."""
-        if self._held is not None:
+        if self._held is not None and not self._ring.knows(key):
             row = self._connection.execute("SELECT kind, owner FROM key WHERE id = ?", (key,)).fetchone()
             self.load([] if row is None else [Owner(KeyKind(row[0]), row[1])])
         return key
@@ -483,6 +511,23 @@ def read_keys(folder: Path, tenant: str | None, root: RootKeys) -> KeyStore:
         ) from None
     except IdentityError as error:
         raise FolderUnusable(str(error)) from None
+
+
+def copy_store(file: Path, target: Path) -> None:
+    """A key store as it is at one moment, into a file of mode 0600; whoever writes beside is not held up for long.
+
+    Raises FolderUnusable.
+    """
+    target.unlink(missing_ok=True)
+    target.touch(mode=0o600)
+    try:
+        with (
+            closing(_connected(f"{file.resolve().as_uri()}?mode=ro")) as source,
+            closing(_connected(str(target))) as copy,
+        ):
+            source.backup(copy)
+    except sqlite3.Error as error:
+        raise FolderUnusable(f"cannot copy the key store {file}: {error}; check the disk") from None
 
 
 def _row(record: KeyRecord) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """Queries of the archive: what is cold, which files there are, keys of people in them, moving and bringing back."""
 
-import secrets
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -12,13 +12,17 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
+from biometric_flow.gateway import key_endings
+from biometric_flow.gateway.archive.errors import ArchiveRefused
 from biometric_flow.gateway.archive.rows import Cold
-from biometric_flow.gateway.store import directory, subjects
+from biometric_flow.gateway.store import directory, ledger, sealing, subjects
 from biometric_flow.gateway.store.archive_tables import archive_file, archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import pin_holding
 from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.gateway.store.tables import punch
-from biometric_flow.identity.envelope import KEY_BYTES, KeyId, SealingKey
+from biometric_flow.identity.envelope import KeyId, SealingKey
+from biometric_flow.identity.keyring import KeyKind, archived_at
+from biometric_flow.ledger.chain import SealedEntry
 from biometric_flow.ledger.events import PunchRecorded, decode
 from biometric_flow.model.ids import PlaceId, TenantId
 
@@ -72,16 +76,21 @@ async def months(connection: AsyncConnection, before: date) -> list[tuple[PlaceI
 async def cold(connection: AsyncConnection, place: PlaceId, month: date) -> list[Cold]:
     """The first punches of a place's month that fit into a file, by position."""
     rows = await subjects.told(connection, _COLD, {"place": place, "month": month, "limit": FILE_ROWS})
-    return [Cold(**{name: _plain(getattr(row, name)) for name in _FIELDS}) for row in rows]
+    given = [{name: _plain(getattr(row, name)) for name in _FIELDS} for row in rows]
+    held = [SealedEntry(row["sequence"], row["leaf"], row["hash"], row["record"], b"") for row in given]
+    at = [ledger.binding(place, row.sequence) for row in held]
+    for row, entry in zip(given, await sealing.opened_entries(connection, held, at), strict=True):
+        row |= {"record": entry.record, "opening": entry.opening}
+    return [Cold(**row) for row in given]
 
 
 async def ensure_keys(connection: AsyncConnection, tenant: TenantId, place: PlaceId, pins: Iterable[str]) -> None:
-    """A key for each of these people of a place; its id is the subject's."""
+    """A key for each of these people of a place, in the key store; its id is the subject's. Raises ArchiveRefused."""
+    if await key_endings.are_under_way(connection, KeyKind.ARCHIVE):
+        raise ArchiveRefused("keys of files that retention let go are being destroyed; try again in a few seconds")
     known = await subjects.ensure(connection, [(place, pin) for pin in pins])
-    fresh = [
-        {"tenant_id": tenant, "place_id": place, "subject": one, "secret": secrets.token_bytes(KEY_BYTES)}
-        for one in sorted(known.values())
-    ]
+    await sealing.prepare(connection, [archived_at(place, one.hex()) for one in known.values()])
+    fresh = [{"tenant_id": tenant, "place_id": place, "subject": one} for one in sorted(known.values())]
     await connection.execute(insert(archive_key).values(fresh).on_conflict_do_nothing())
 
 
@@ -90,8 +99,17 @@ async def keys(connection: AsyncConnection, place: str, pin: str | None = None) 
     query = select(archive_key).where(archive_key.c.place_id == place)
     if pin is not None:
         query = query.where(archive_key.c.subject.in_((await directory.look(connection)).with_pin(pin, place)))
-    rows = await subjects.told(connection, query)
-    return {row.pin: SealingKey(KeyId(bytes(row.subject)), bytes(row.secret)) for row in rows}
+    owners = {
+        row.pin: (KeyId(bytes(row.subject)), archived_at(place, row.subject.hex()))
+        for row in await subjects.told(connection, query)
+    }
+    store = sealing.keys_of(connection)
+
+    def found() -> dict[str, SealingKey]:
+        store.load(owner for _, owner in owners.values())
+        return {of: SealingKey(key, store.secret(owner)) for of, (key, owner) in owners.items()}
+
+    return await asyncio.to_thread(found)
 
 
 async def files(connection: AsyncConnection, place: str | None = None) -> Sequence[Row[Any]]:
@@ -139,12 +157,15 @@ async def holdings(connection: AsyncConnection, person: UUID) -> list[Told]:
 async def cold_punch_of(connection: AsyncConnection, person: UUID, punch_id: bytes) -> ColdPunch | None:
     """An archived punch of this person, out of its entry in the ledger; None for one that is not theirs."""
     query = text(
-        "SELECT e.place_id, e.record FROM archived_punch a JOIN ledger_entry e USING (tenant_id, place_id, sequence)"
-        " WHERE a.punch_id = :punch"
+        "SELECT e.place_id, e.sequence, e.record FROM archived_punch a"
+        " JOIN ledger_entry e USING (tenant_id, place_id, sequence) WHERE a.punch_id = :punch"
     )
     row = (await connection.execute(query, {"punch": punch_id})).one_or_none()
-    event = decode(bytes(row.record)) if row else None
-    if row is None or not isinstance(event, PunchRecorded):
+    if row is None or not row.record:
+        return None
+    keys = sealing.keys_of(connection)
+    event = decode(ledger.opened_record(keys, row.place_id, row.sequence, bytes(row.record)))
+    if not isinstance(event, PunchRecorded):
         return None
     one = event.punch
     for held in await holdings(connection, person):

@@ -46,7 +46,7 @@ archive_key = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("subject", LargeBinary, primary_key=True),
     Column("place_id", Text, nullable=False),
-    Column("secret", LargeBinary, nullable=False),
+    Column("secret", LargeBinary),
     _of_place(),
 )
 

@@ -6,7 +6,10 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.gateway.store import sealing
 from biometric_flow.gateway.store.checkpoints import Tree
+from biometric_flow.identity.envelope import Binding
+from biometric_flow.identity.keyring import PLACE
 from biometric_flow.ledger.chain import EMPTY, Head, SealedEntry
 from biometric_flow.ledger.merkle import TILE_WIDTH, Tile, fold, full_tiles
 from biometric_flow.model.ids import TenantId
@@ -64,7 +67,14 @@ async def state(connection: AsyncConnection, *, lock_for: TenantId | None = None
 async def append(connection: AsyncConnection, tenant: TenantId, entry: SealedEntry) -> None:
     """Store an entry that continues the head."""
     values = {"sequence": entry.sequence, "leaf": entry.leaf, "hash": entry.hash}
-    await connection.execute(_APPEND, {"tenant": tenant, **values, "record": entry.record, "opening": entry.opening})
+    keys, at = sealing.keys_of(connection), binding(entry.sequence)
+    record = sealing.sealed_contents(keys, PLACE, at, entry.record, entry.opening)
+    await connection.execute(_APPEND, {"tenant": tenant, **values, "record": record, "opening": b""})
+
+
+def binding(sequence: int) -> Binding:
+    """Where the contents of an entry belong."""
+    return sealing.of_entry("audit_entry", sequence)
 
 
 async def move(connection: AsyncConnection, head: Head, note: str) -> None:
@@ -75,7 +85,8 @@ async def move(connection: AsyncConnection, head: Head, note: str) -> None:
 async def entries(connection: AsyncConnection, after: int, limit: int) -> list[SealedEntry]:
     """Entries after a position, in order."""
     found = await connection.execute(_ENTRIES, {"after": after, "limit": limit})
-    return [
+    held = [
         SealedEntry(row.sequence, bytes(row.leaf), bytes(row.hash), bytes(row.record), bytes(row.opening))
         for row in found
     ]
+    return await sealing.opened_entries(connection, held, [binding(one.sequence) for one in held])

@@ -43,6 +43,7 @@ COLUMNS: Final[Tags] = tags("""
     erasure: technical tenant_id erasure_id asked_at begun_at done_at entries, pseudonym person_id marks
     erasure: account decided_by reason
     erasure_order: technical tenant_id erasure_id place_id, pseudonym subject
+    key_ending: technical tenant_id kind, pseudonym owner
     ledger_entry: technical tenant_id place_id sequence, evidence leaf hash record opening
     ledger_node: technical tenant_id log level position hash
     leave_request: technical tenant_id leave_id, pseudonym person_id, attendance first_day last_day kind minutes status
@@ -75,6 +76,7 @@ COLUMNS: Final[Tags] = tags("""
     regularisation: account decided_at decision_reason
     retention_policy: technical tenant_id number, account body
     subject: technical tenant_id place_id changed, pseudonym subject, identity pin name
+    sealing: technical tenant_id probe is_rewritten
     tenant: technical tenant_id name feed_position directory_version directory_base
     terminal_status: technical tenant_id place_id key serial name state body as_of
     workday: technical tenant_id digest, pseudonym person_id, attendance day status irregularities body

@@ -1,23 +1,27 @@
 """Queries of erasures: who is to go, what goes, and what the places still have to do."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-import cbor2
 from sqlalchemy import Row, bindparam, delete, func, insert, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger
 
 from biometric_flow.api.retention import PlaceErasure
+from biometric_flow.gateway import key_endings
 from biometric_flow.gateway.erasure_register import MARK_BYTES, ErasureTold, Marks
-from biometric_flow.gateway.store import directory, subjects
+from biometric_flow.gateway.store import directory, ledger, sealing, subjects
 from biometric_flow.gateway.store.archive_tables import archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import employee, pin_holding
 from biometric_flow.gateway.store.privacy_tables import consent, erasure, erasure_order
 from biometric_flow.gateway.store.tables import enrolment, person
+from biometric_flow.identity.envelope import KeyId
+from biometric_flow.identity.keyring import KeyKind, Owner, archived_at, subject_at
+from biometric_flow.identity.keyring import person as owner_of_person
 from biometric_flow.ledger.events import decode
 from biometric_flow.model.ids import PlaceId, TenantId
 
@@ -42,9 +46,13 @@ _SHARED: Final = text(
     " WHERE mine.person_id = :person AND other.person_id <> :person LIMIT 1"
 )
 _PUNCHES: Final = text("SELECT erase_punches(:place, :subject)")
-_ABOUT: Final = text(
-    "SELECT sequence, record FROM ledger_entry WHERE place_id = :place AND position(CAST(:said AS bytea) in record) > 0"
+_SEALED_BY: Final = text(
+    "SELECT DISTINCT substring(record FROM 3 FOR 16) AS key FROM ledger_entry WHERE place_id = :place AND record <> ''"
 )
+_ABOUT: Final = text(
+    "SELECT sequence, record FROM ledger_entry WHERE place_id = :place"
+    " AND substring(record FROM 3 FOR 16) = ANY (:keys)"
+).bindparams(bindparam("keys", type_=ARRAY(BYTEA)))
 _FORGET: Final = text("SELECT forget_records(:place, :entries)").bindparams(
     bindparam("entries", type_=ARRAY(BigInteger))
 )
@@ -182,10 +190,12 @@ async def _go(
             ordered.append(subject)
         else:
             strangers.append(subject)
+            await key_endings.end(connection, _owners(place, subject))
     for one in people:
         for table in OF_PERSON:
             await connection.execute(text(f"DELETE FROM {table} WHERE person_id = :person"), {"person": one})  # noqa: S608
         await connection.execute(delete(employee).where(employee.c.person_id == one))
+        await key_endings.end(connection, [owner_of_person(str(one))])
         await connection.execute(_UNNAMED, {"person": str(one)})
     await directory.change(connection, removes=True)
     await subjects.unname(connection, ordered)
@@ -224,7 +234,7 @@ async def carried_out(
     entries = 0
     for one in rows:
         await _erase_subject(connection, place, one.subject)
-        entries += await _forget(connection, place, one.pin)
+        entries += await _forget(connection, place, one.subject, one.pin)
     if rows:
         await connection.execute(delete(erasure_order).where(*mine))
         await subjects.forget(connection, [one.subject for one in rows])
@@ -244,12 +254,40 @@ async def _erase_subject(connection: AsyncConnection, place: str, subject: bytes
         await connection.execute(delete(table).where(table.c.place_id == place, table.c.subject == subject))
 
 
-async def _forget(connection: AsyncConnection, place: str, pin: str) -> int:
-    # As it stands in the record: a short PIN alone is in nearly every record, and reading them all would take seconds.
-    said = cbor2.dumps("pin") + cbor2.dumps(pin)
-    rows = await connection.execute(_ABOUT, {"place": place, "said": said})
-    about = [row.sequence for row in rows if decode(bytes(row.record)).subject == pin]
+async def _forget(connection: AsyncConnection, place: str, subject: bytes, pin: str) -> int:
+    about = await _entries_about(connection, place, subject, pin)
     cold = (archived_punch.c.place_id == place, archived_punch.c.sequence.in_(about))
     await connection.execute(delete(archived_punch).where(*cold))
     forgotten: int = (await connection.execute(_FORGET, {"place": place, "entries": about})).scalar_one()
+    await key_endings.end(connection, _owners(place, subject))
     return forgotten
+
+
+async def _entries_about(connection: AsyncConnection, place: str, subject: bytes, pin: str) -> list[int]:
+    """Entries with this PIN. Those under the keys of somebody else who is known here are not looked into."""
+    keys, known = sealing.keys_of(connection), await directory.look(connection)
+    used = [KeyId(bytes(row.key)) for row in await connection.execute(_SEALED_BY, {"place": place})]
+    mine = subject_at(place, subject.hex())
+    looked = [
+        key
+        for key, owner in (await asyncio.to_thread(keys.owners, used)).items()
+        if owner == mine or owner.kind is not KeyKind.SUBJECT or known.subject(_subject_of(owner)) is None
+    ]
+    rows = (await connection.execute(_ABOUT, {"place": place, "keys": looked})).all()
+
+    def about() -> list[int]:
+        return [
+            row.sequence
+            for row in rows
+            if decode(ledger.opened_record(keys, place, row.sequence, bytes(row.record))).subject == pin
+        ]
+
+    return await asyncio.to_thread(about)
+
+
+def _owners(place: str, subject: bytes) -> list[Owner]:
+    return [subject_at(place, subject.hex()), archived_at(place, subject.hex())]
+
+
+def _subject_of(owner: Owner) -> bytes:
+    return bytes.fromhex(owner.name.rpartition("/")[2])

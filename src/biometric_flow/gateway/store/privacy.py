@@ -12,10 +12,13 @@ from sqlalchemy.dialects.postgresql import UUID as PG_UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.retention import Hold, PlaceHold, PrivacyOrders, RetentionPolicy, in_force, too_old
+from biometric_flow.gateway import key_endings
 from biometric_flow.gateway.store import directory, erasures, register, subjects
 from biometric_flow.gateway.store.hours_tables import employee
 from biometric_flow.gateway.store.privacy_tables import legal_hold, retention_policy
 from biometric_flow.gateway.store.tables import enrolment, person
+from biometric_flow.identity.keyring import archived_at
+from biometric_flow.identity.keyring import person as owner_of_person
 from biometric_flow.model.ids import PlaceId, TenantId
 
 GONE: Final = "erased"
@@ -44,7 +47,10 @@ _ARCHIVE: Final = (
     ),
     text(f"DELETE FROM archived_punch USING archive_file f WHERE f.file_id = archived_punch.file_id AND {_OLD_FILE}"),  # noqa: S608
     text(f"DELETE FROM archive_file WHERE {_OLD_FILE}"),  # noqa: S608
-    text("DELETE FROM archive_key k WHERE NOT EXISTS (SELECT FROM archive_file f WHERE f.place_id = k.place_id)"),
+)
+_ARCHIVE_KEYS: Final = text(
+    "DELETE FROM archive_key k WHERE NOT EXISTS (SELECT FROM archive_file f WHERE f.place_id = k.place_id)"
+    " RETURNING k.place_id, k.subject"
 )
 """Archived files go whole, and while nobody is held; keys go with the last file of their place."""
 _NO_HOURS: Final = " AND ".join(
@@ -53,6 +59,7 @@ _NO_HOURS: Final = " AND ".join(
 )
 _LEAVERS: Final = text(
     f"DELETE FROM employee e WHERE employed_to < :day AND person_id <> ALL (:held) AND {_NO_HOURS}"  # noqa: S608
+    " RETURNING e.person_id"
 ).bindparams(_IDS)
 _UNSEEN: Final = text(
     "SELECT p.subject FROM person p WHERE p.last_punch < :limit"
@@ -139,6 +146,8 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
         if not people:
             for statement in _ARCHIVE:
                 await connection.execute(statement, {"limit": limit} if ":limit" in str(statement) else {})
+            rows = (await connection.execute(_ARCHIVE_KEYS)).all()
+            await key_endings.end(connection, [archived_at(row.place_id, row.subject.hex()) for row in rows])
     if (limit := too_old(policy, "identity", now)) is not None:
         gone += await _forget_people(connection, limit, people)
     if (limit := too_old(policy, "account", now)) is not None:
@@ -148,12 +157,13 @@ async def purge(connection: AsyncConnection, now: datetime) -> int:
 
 async def _forget_people(connection: AsyncConnection, limit: datetime, held_ones: list[UUID]) -> int:
     """Whoever left, and whoever no terminal has seen since: their names, and their PINs once nothing is about them."""
-    leavers = await connection.execute(_LEAVERS, {"day": limit.date(), "held": held_ones})
+    leavers = (await connection.execute(_LEAVERS, {"day": limit.date(), "held": held_ones})).scalars().all()
+    await key_endings.end(connection, [owner_of_person(str(one)) for one in leavers])
     unseen = [bytes(one) for one in (await connection.execute(_UNSEEN, {"limit": limit})).scalars()]
-    gone = leavers.rowcount
+    gone = len(leavers)
     for table in (enrolment, person):
         gone += (await connection.execute(delete(table).where(table.c.subject.in_(unseen)))).rowcount
-    if leavers.rowcount:
+    if leavers:
         await directory.change(connection, removes=True)
     await subjects.unname(connection, unseen)
     await subjects.forget(connection, await subjects.unused(connection))

@@ -309,6 +309,24 @@ audit_node = Table(
     Column("hash", LargeBinary, nullable=False),
 )
 
+sealing = Table(
+    "sealing",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("probe", LargeBinary, nullable=False),
+    Column("is_rewritten", Boolean, nullable=False),
+)
+"""What only the right key store opens; that rows of before were sealed, and the tables written anew."""
+
+key_ending = Table(
+    "key_ending",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("owner", Text, primary_key=True),
+)
+"""Whose keys are destroyed once the transaction that says so is durable."""
+
 checkpoint_log = Table(
     "checkpoint_log",
     metadata,

@@ -1,0 +1,162 @@
+"""Seals what an older version wrote in the clear, at the first start, and refuses a key store that belongs elsewhere.
+
+One transaction for each tenant; then the tables are written anew, so that no page keeps what stood in them. A kill in
+between is made good at the next start.
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+import structlog
+
+from biometric_flow.gateway.key_store import TenantKeys
+from biometric_flow.gateway.store import audit, ledger, sealing
+from biometric_flow.identity.envelope import Binding
+from biometric_flow.identity.errors import IdentityError
+from biometric_flow.identity.keyring import PLACE, Owner, archived_at, subject_at
+from biometric_flow.ledger.events import decode
+from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.model.ids import TenantId
+from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.key_store import FILE_NAME, KeyStore
+
+log = structlog.get_logger()
+
+STEP: Final = 2000
+_PROBE: Final = Binding("sealing", "probe", b"")
+_TENANT: Final = "SELECT set_config('app.tenant', %s, true)"
+_CLEAR: Final = "record <> '' AND substring(record FROM 1 FOR 2) <> '\\x0101'::bytea"
+
+
+class KeysMissing(BiometricFlowError):
+    """The key store is not the one that sealed this database."""
+
+    code = "start.keys_missing"
+
+
+def seal_all(owner_dsn: str, keys: TenantKeys) -> None:
+    """Seal what is in the clear; afterwards nothing. Raises KeysMissing, StorageUnavailable, psycopg.Error."""
+    for tenant in keys.tenants():
+        store = keys.of(tenant)
+        with psycopg.connect(owner_dsn) as connection:
+            connection.execute(_TENANT, (tenant,))
+            row = connection.execute("SELECT probe, is_rewritten FROM sealing FOR UPDATE").fetchone()
+            if row is None:
+                count = _seal_entries(connection, store) + _seal_audit(connection, store)
+                count += _adopt_archive(connection, store)
+                probe = store.seal(PLACE, _PROBE, tenant.encode())
+                values = (tenant, probe, count == 0)
+                connection.execute("INSERT INTO sealing VALUES (%s, %s, %s)", values)
+                log.info("rows_sealed", tenant=tenant, rows=count)
+            else:
+                _check(tenant, store, bytes(row[0]))
+            is_rewritten = bool(row[1]) if row else count == 0
+        if not is_rewritten:
+            _rewrite(owner_dsn, tenant)
+
+
+def refuse_without_keys(dsn: str, folder: Path, tenants: Iterable[TenantId]) -> None:
+    """Stop a start before key stores are made that would be new, where rows are sealed. Raises FolderUnusable.
+
+    A database that is not there yet, or away, says nothing.
+    """
+    try:
+        with psycopg.connect(dsn, connect_timeout=3) as connection:
+            found = connection.execute("SELECT to_regclass('sealing') IS NOT NULL").fetchone()
+            if not found or not found[0]:
+                return
+            for tenant in tenants:
+                connection.execute(_TENANT, (tenant,))
+                is_sealed = connection.execute("SELECT FROM sealing").fetchone() is not None
+                if is_sealed and not (folder / tenant / FILE_NAME).exists():
+                    raise FolderUnusable(
+                        f"expected the key store of tenant {tenant} in {folder / tenant}, it is not there, and the"
+                        " database holds rows that only it can open: put it back, or restore it from the backup of the"
+                        " keys (biometric-flow backup restore); BIOMETRIC_FLOW_GATEWAY_KEYS says where it lies"
+                    )
+    except psycopg.Error:
+        return
+
+
+def _check(tenant: TenantId, store: KeyStore, probe: bytes) -> None:
+    try:
+        is_ours = store.unseal(_PROBE, probe) == tenant.encode()
+    except IdentityError as error:
+        raise KeysMissing(
+            f"the key store of tenant {tenant} is not the one that sealed this database ({error}): restore the one"
+            " that belongs to it"
+        ) from None
+    if not is_ours:
+        raise KeysMissing(f"the key store of tenant {tenant} is another tenant's")
+
+
+def _seal_entries(connection: psycopg.Connection[Any], store: KeyStore) -> int:
+    known = {
+        (place, bytes(pin).decode()): subject_at(place, bytes(one).hex())
+        for place, pin, one in connection.execute("SELECT place_id, pin, subject FROM subject")
+    }
+    query = f"SELECT place_id, sequence, record, opening FROM ledger_entry WHERE {_CLEAR}"  # noqa: S608 - our words
+    change = "UPDATE ledger_entry SET record = %s, opening = '' WHERE place_id = %s AND sequence = %s"
+    count = 0
+    for rows in _batches(connection, query):
+        owners: dict[tuple[str, int], Owner] = {}
+        for place, sequence, record, _ in rows:
+            pin = decode(bytes(record)).subject
+            owners[place, sequence] = known.get((place, pin), PLACE) if pin is not None else PLACE
+        store.prepare(owners.values())
+        values = []
+        for place, sequence, record, opening in rows:
+            at = ledger.binding(place, sequence)
+            sealed = sealing.sealed_contents(store, owners[place, sequence], at, bytes(record), bytes(opening))
+            values.append((sealed, place, sequence))
+        with connection.cursor() as cursor:
+            cursor.executemany(change, values)
+        count += len(rows)
+    return count
+
+
+def _seal_audit(connection: psycopg.Connection[Any], store: KeyStore) -> int:
+    query = f"SELECT sequence, record, opening FROM audit_entry WHERE {_CLEAR}"  # noqa: S608 - our own words
+    change = "UPDATE audit_entry SET record = %s, opening = '' WHERE sequence = %s"
+    count = 0
+    for rows in _batches(connection, query):
+        values = [
+            (sealing.sealed_contents(store, PLACE, audit.binding(at), bytes(record), bytes(opening)), at)
+            for at, record, opening in rows
+        ]
+        with connection.cursor() as cursor:
+            cursor.executemany(change, values)
+        count += len(rows)
+    return count
+
+
+def _adopt_archive(connection: psycopg.Connection[Any], store: KeyStore) -> int:
+    """Keys of archived people become theirs in the key store: files in the archive stay as they are."""
+    query = "SELECT place_id, subject, secret FROM archive_key WHERE secret IS NOT NULL"
+    rows = connection.execute(query).fetchall()
+    if not rows:
+        return 0
+    store.adopt({archived_at(place, bytes(one).hex()): bytes(secret) for place, one, secret in rows})
+    connection.execute("UPDATE archive_key SET secret = NULL")
+    return len(rows)
+
+
+def _batches(connection: psycopg.Connection[Any], query: str) -> Iterator[list[Any]]:
+    """Rows as they were when this began; they may be changed meanwhile."""
+    with connection.cursor(name="clear_rows") as cursor:
+        cursor.execute(query)
+        while rows := cursor.fetchmany(STEP):
+            yield rows
+
+
+def _rewrite(owner_dsn: str, tenant: TenantId) -> None:
+    """Pages that held clear rows go; what is left of them in the log goes as it is written on."""
+    with psycopg.connect(owner_dsn, autocommit=True) as connection:
+        for table in ("ledger_entry", "audit_entry", "archive_key"):
+            connection.execute(f"VACUUM (FULL) {table}")
+    with psycopg.connect(owner_dsn) as connection:
+        connection.execute(_TENANT, (tenant,))
+        connection.execute("UPDATE sealing SET is_rewritten = true")
+    log.info("tables_rewritten", tenant=tenant)

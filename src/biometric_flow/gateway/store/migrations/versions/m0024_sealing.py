@@ -1,0 +1,41 @@
+"""What proves that the key store belongs to this database, and keys that are to be destroyed."""
+
+from alembic import op
+
+revision = "0024"
+down_revision = "0023"
+
+TABLES = ("sealing", "key_ending")
+
+SCHEMA = """
+CREATE TABLE sealing (
+    tenant_id text PRIMARY KEY,
+    probe bytea NOT NULL,
+    is_rewritten boolean NOT NULL
+);
+CREATE TABLE key_ending (
+    tenant_id text NOT NULL,
+    kind text NOT NULL,
+    owner text NOT NULL,
+    PRIMARY KEY (tenant_id, kind, owner)
+);
+ALTER TABLE archive_key ALTER COLUMN secret DROP NOT NULL;
+GRANT SELECT ON sealing TO biometric_flow_app;
+GRANT SELECT, INSERT, DELETE ON key_ending TO biometric_flow_app;
+"""
+
+
+def upgrade() -> None:
+    """Make them, each tenant's own."""
+    for statement in SCHEMA.split(";\n"):
+        if statement.strip():
+            op.execute(statement)
+    for table in TABLES:
+        op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+        op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+        op.execute(f"CREATE POLICY tenant_isolation ON {table} USING (tenant_id = current_setting('app.tenant', true))")
+
+
+def downgrade() -> None:
+    """Remove them. Rows that were sealed stay so: an older program cannot read them."""
+    op.execute("DROP TABLE key_ending, sealing")
