@@ -298,7 +298,7 @@ def replace_the_gateways_public_key_at_the_place(world: World) -> None:
 # --- the gateway's disk ---------------------------------------------------------------------------------------------
 
 
-@found(worlds.by_verifying_the_gateway, "demo/cairo: .*entry 25.*does not match the leaf's commitment")
+@found(worlds.by_verifying_the_gateway, "demo/cairo: .*entry 25.*does not open here: it was altered, or moved")
 def edit_the_gateways_copy_only(world: World) -> None:
     world.gateway_sql(
         "UPDATE ledger_entry SET record = (SELECT record FROM ledger_entry WHERE place_id = 'cairo' AND sequence = 26)"

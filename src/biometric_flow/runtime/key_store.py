@@ -398,9 +398,14 @@ class KeyStore:
         return [_record(row) for row in rows]
 
     def _read_of(self, owners: list[Owner]) -> list[KeyRecord]:
-        marks = ", ".join("(?, ?)" for _ in owners)
-        given = tuple(part for owner in owners for part in (owner.kind.value, owner.name))
-        return self._read(f"WHERE (kind, owner) IN (VALUES {marks})", given)
+        # Kind by kind: pairs in one list would not be found by the index.
+        names: dict[KeyKind, list[str]] = {}
+        for owner in owners:
+            names.setdefault(owner.kind, []).append(owner.name)
+        found: list[KeyRecord] = []
+        for kind, some in names.items():
+            found += self._read(f"WHERE kind = ? AND owner IN ({', '.join('?' * len(some))})", (kind.value, *some))
+        return found
 
     def _keep(self, records: list[KeyRecord]) -> None:
         """Write them, within `_writing`; in use once that is durable."""
