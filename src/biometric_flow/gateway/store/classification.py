@@ -4,7 +4,7 @@ from typing import Final
 
 from biometric_flow.runtime.classification import Tags, tags
 
-PROTECTED: Final = "row-level security by tenant, encryption of the disk"
+PROTECTED: Final = "row-level security by tenant, sealing under each person's key, encryption of the disk"
 """How the gateway protects what it keeps about people."""
 
 COLUMNS: Final[Tags] = tags("""

@@ -7,12 +7,13 @@ made here, and kept true by a number that every change of the directory takes fr
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.gateway.store import identities
 from biometric_flow.model.ids import TenantId
 
 REMEMBERED: Final = 500_000
@@ -205,17 +206,27 @@ async def _loaded(connection: AsyncConnection, known: Directory, until: int) -> 
     given = {"after": known.version}
     subjects = (await connection.execute(_SUBJECTS, given)).all()
     people = (await connection.execute(_PEOPLE, given)).all()
+    subject_rows = [identities.of_subject(row.place_id, bytes(row.subject)) for row in subjects]
+    person_rows = [identities.of_person(row.person_id) for row in people]
+    pins = await _opened(connection, subject_rows, subjects, "pin")
+    numbers = await _opened(connection, person_rows, people, "number")
     if known.version < until:
+        # Whose key is destroyed names nobody any more, in a database that was put back too.
+        named = [(row, said) for row, said in zip(subjects, pins, strict=True) if said is not None]
+        called = [(row, said) for row, said in zip(people, numbers, strict=True) if said is not None]
         known.learn(
-            [(bytes(row.subject), Subject(row.place_id, _text(row.pin), _text(row.name))) for row in subjects],
-            [(row.person_id, Employee(_text(row.number), _text(row.name))) for row in people],
+            [(bytes(row.subject), Subject(row.place_id, said["pin"], said["name"])) for row, said in named],
+            [(row.person_id, Employee(said["number"], said["name"])) for row, said in called],
         )
         known.version = until
     return known
 
 
-def _text(value: bytes) -> str:
-    return bytes(value).decode()
+async def _opened(
+    connection: AsyncConnection, rows: Sequence[identities.Row], held: Sequence[Row[Any]], column: str
+) -> list[dict[str, str] | None]:
+    values = [{name: bytes(getattr(one, name)) for name in (column, "name")} for one in held]
+    return await identities.opened(connection, list(zip(rows, values, strict=True)))
 
 
 def _memory(connection: AsyncConnection) -> tuple[TenantId, Directories]:

@@ -230,14 +230,15 @@ async def carried_out(
     mine = [erasure_order.c.erasure_id == key, erasure_order.c.place_id == place]
     if pin is not None:
         mine.append(erasure_order.c.subject.in_((await directory.look(connection)).with_pin(pin, place)))
-    rows = await subjects.told(connection, select(erasure_order.c.subject).where(*mine))
-    entries = 0
-    for one in rows:
-        await _erase_subject(connection, place, one.subject)
-        entries += await _forget(connection, place, one.subject, one.pin)
-    if rows:
+    whose = [bytes(one) for one in (await connection.execute(select(erasure_order.c.subject).where(*mine))).scalars()]
+    # A database that was put back may name somebody whose key is destroyed: they go all the same.
+    known, entries = await directory.look(connection), 0
+    for one in whose:
+        await _erase_subject(connection, place, one)
+        entries += await _forget(connection, place, one, known.pin(one))
+    if whose:
         await connection.execute(delete(erasure_order).where(*mine))
-        await subjects.forget(connection, [one.subject for one in rows])
+        await subjects.forget(connection, whose)
         counted = update(erasure).where(erasure.c.erasure_id == key)
         await connection.execute(counted.values(entries=erasure.c.entries + entries))
         await _end(connection, key, now)

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.hours import PersonBody, PersonRecord
-from biometric_flow.gateway.store import directory, subjects
+from biometric_flow.gateway.store import directory, identities, subjects
 from biometric_flow.gateway.store.hours_tables import department, employee, pin_holding
 from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.model.ids import TenantId
@@ -117,9 +117,11 @@ async def save(connection: AsyncConnection, tenant: TenantId, people: Sequence[t
     held = [(one.place, one.pin) for _, body, _ in people for one in body.pins]
     known = await subjects.ensure(connection, held)
     changed = await directory.change(connection) if people else 0
+    said = [(identities.of_person(one), {"number": body.number, "name": body.name}) for one, body, _ in people]
+    sealed = await identities.sealed(connection, said)
     rows = []
-    for person_id, body, version in people:
-        values = _values(body) | {"version": version, "changed": changed}
+    for (person_id, body, version), named in zip(people, sealed, strict=True):
+        values = _values(body) | named | {"version": version, "changed": changed}
         if version == 1:
             await connection.execute(insert(employee).values(tenant_id=tenant, person_id=person_id, **values))
         else:
@@ -144,8 +146,6 @@ async def save(connection: AsyncConnection, tenant: TenantId, people: Sequence[t
 
 def _values(body: PersonBody) -> dict[str, Any]:
     return {
-        "number": body.number.encode(),
-        "name": body.name.encode(),
         "department_id": body.department,
         "place_id": body.place,
         "zone": body.zone,

@@ -8,7 +8,8 @@ from sqlalchemy import Executable, Row, delete, exists, insert, update
 from sqlalchemy import select as choose
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.gateway.store import directory
+from biometric_flow.gateway import key_endings
+from biometric_flow.gateway.store import directory, identities
 from biometric_flow.gateway.store.archive_tables import archive_key
 from biometric_flow.gateway.store.directory import Directory
 from biometric_flow.gateway.store.hours_tables import correction, pin_holding
@@ -60,20 +61,19 @@ async def ensure(
     version = await directory.change(connection)
     known = await directory.look(connection)
     tenant = connection.info["tenant"]
-    fresh: dict[tuple[str, str], bytes] = {}
+    missing = _missing(known, pairs, called)
+    keys = {key: known.id_of(*key) or secrets.token_bytes(SUBJECT_BYTES) for key in missing}
+    said = [(identities.of_subject(key[0], keys[key]), {"pin": key[1], "name": called.get(key, "")}) for key in missing]
     rows = []
-    for place, pin in _missing(known, pairs, called):
-        one, name = known.id_of(place, pin), called.get((place, pin), "").encode()
-        if one is None:
-            one = fresh[place, pin] = secrets.token_bytes(SUBJECT_BYTES)
-            row = {"tenant_id": tenant, "place_id": place, "subject": one, "changed": version}
-            rows.append({**row, "pin": pin.encode(), "name": name})
+    for (place, pin), values in zip(missing, await identities.sealed(connection, said), strict=True):
+        row = {"tenant_id": tenant, "place_id": place, "subject": keys[place, pin], "changed": version, **values}
+        if known.id_of(place, pin) is None:
+            rows.append(row)
         else:
-            this = update(subject).where(subject.c.subject == one)
-            await connection.execute(this.values(name=name, changed=version))
+            await connection.execute(update(subject).where(subject.c.subject == row["subject"]).values(row))
     if rows:
         await connection.execute(insert(subject), rows)
-    return _ids(known, pairs) | fresh
+    return _ids(known, pairs) | keys
 
 
 async def unname(connection: AsyncConnection, subjects: Sequence[bytes]) -> None:
@@ -89,15 +89,20 @@ async def forget(connection: AsyncConnection, subjects: Sequence[bytes]) -> None
     if not subjects:
         return
     version = await directory.change(connection, removes=True)
-    for row in (await connection.execute(choose(subject).where(subject.c.subject.in_(subjects)))).all():
+    these = choose(subject.c.tenant_id, subject.c.subject, subject.c.place_id).where(subject.c.subject.in_(subjects))
+    gone = await told(connection, these)
+    for row in gone:
         used = [table for table in (pin_holding, correction) if await _is_used(connection, table, row.subject)]
         if used:
-            heir = {**row._mapping, "subject": secrets.token_bytes(SUBJECT_BYTES), "name": b"", "changed": version}
-            await connection.execute(insert(subject).values(heir))
+            heir = secrets.token_bytes(SUBJECT_BYTES)
+            said = identities.of_subject(row.place_id, heir), {"pin": row.pin, "name": ""}
+            [values] = await identities.sealed(connection, [said])
+            whose = {"tenant_id": row.tenant_id, "place_id": row.place_id, "subject": heir, "changed": version}
+            await connection.execute(insert(subject).values(**whose, **values))
         for table in used:
-            theirs = update(table).where(table.c.subject == row.subject)
-            await connection.execute(theirs.values(subject=heir["subject"]))
+            await connection.execute(update(table).where(table.c.subject == row.subject).values(subject=heir))
     await connection.execute(delete(subject).where(subject.c.subject.in_(subjects)))
+    await key_endings.end(connection, [identities.of_subject(row.place_id, row.subject).owner for row in gone])
 
 
 async def unused(connection: AsyncConnection) -> list[bytes]:
