@@ -43,3 +43,9 @@ def _wait(port: int) -> None:
             except redis.ConnectionError:
                 assert time.monotonic() < deadline, "redis-server did not come up"
                 time.sleep(0.05)
+
+
+def everything(url: str) -> list[bytes]:
+    """All values that it holds."""
+    with redis.Redis.from_url(url) as client:
+        return [value for key in client.scan_iter() if isinstance(value := client.get(key), bytes)]

@@ -15,7 +15,7 @@ from biometric_flow.gateway.archive import across
 from biometric_flow.gateway.store.tables import metadata
 from tests.services.gateways import Chain, RunningGateway, TestDatabase, running_gateway, touches
 from tests.services.places import until
-from tests.services.redises import running_redis
+from tests.services.redises import everything, running_redis
 from tests.services.test_access_matrix import Cast, operations_of
 from tests.services.test_gateway_reads import report, terminal
 
@@ -212,6 +212,10 @@ async def test_instances_share_answers_and_do_without_when_redis_is_gone(
                 second = await two.http.get("/v1/punches", headers=bearer(one.token))
                 assert (second.content, second.headers["etag"]) == (first.content, first.headers["etag"])
                 assert len(seen) == 1
+            held = await asyncio.to_thread(everything, url)
+            assert held
+            assert b'"pin"' in first.content
+            assert not [value for value in held if b'"pin"' in value]
             process.kill()
             process.wait(10)
             await two.uplink().upload(2, chain.add(*touches(1, first=2)))

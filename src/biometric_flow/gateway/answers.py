@@ -33,11 +33,11 @@ Question = tuple[str, str, Reach | None, int]
 class SecondLevel(Protocol):
     """Answers that several instances share. It may forget, and it may be away; it never raises for that."""
 
-    async def find(self, tenant: str, question: Question) -> Answer | None:
+    async def find(self, tenant: TenantId, question: Question) -> Answer | None:
         """An answer at exactly this version."""
         ...
 
-    async def keep(self, tenant: str, question: Question, answer: Answer) -> None:
+    async def keep(self, tenant: TenantId, question: Question, answer: Answer) -> None:
         """Remember an answer for a while."""
         ...
 

@@ -243,7 +243,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
     )
     guard = AccessGuard(operations, credentials, proofs, tokens, standings, ApiKeys(database, clock), limits, clock)
-    answers = Answers(app, routers, DataVersions(database), memory, None if shared is None else SharedAnswers(shared))
+    second = None if shared is None else SharedAnswers(shared, keys)
+    answers = Answers(app, routers, DataVersions(database), memory, second)
     crowd = Crowd(Door(Baseline(SignedBodies(answers), guard), routers, trail, clock), shedder)
     app.state.meter = meter = Meter(crowd, clock)
     return Gateway(EventDoor(LinkDoor(meter, guard, proofs, links, clock), meter), operations)

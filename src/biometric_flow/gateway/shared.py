@@ -1,5 +1,6 @@
-"""What several instances of the gateway share in Redis or Valkey: a second level of remembered answers."""
+"""What several instances of the gateway share in Redis or Valkey: a second level of remembered answers, sealed."""
 
+import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
@@ -11,8 +12,12 @@ from redis.exceptions import RedisError
 
 from biometric_flow import __version__
 from biometric_flow.gateway.answers import Question, SecondLevel
+from biometric_flow.gateway.key_store import TenantKeys
 from biometric_flow.gateway.traffic.remembered import Answer
+from biometric_flow.identity.envelope import PLAINTEXT_MAX, Binding
+from biometric_flow.identity.keyring import PLACE
 from biometric_flow.model.errors import BiometricFlowError
+from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.clock import Clock
 
 log = structlog.get_logger()
@@ -63,33 +68,45 @@ def shared_store(url: str, clock: Clock) -> SharedStore:
 
 
 class SharedAnswers:
-    """Answers in Redis, for a minute. Keys carry tenant, version of the data and version of this program."""
+    """Answers in Redis, for a minute. Keys carry tenant, version of the data and version of this program.
 
-    def __init__(self, store: SharedStore) -> None:
-        self._store = store
+    Answers name people, and Redis may write what it holds to a disk: they lie there under the tenant's own key.
+    """
 
-    async def find(self, tenant: str, question: Question) -> Answer | None:
+    def __init__(self, store: SharedStore, keys: TenantKeys) -> None:
+        self._store, self._keys = store, keys
+
+    async def find(self, tenant: TenantId, question: Question) -> Answer | None:
         """An answer at exactly this version; None when it is not there, unreadable, or the store is away."""
+        name = _name(tenant, question)
         try:
-            found = await self._store.do(lambda: self._store.redis.get(_name(tenant, question)))
+            found = await self._store.do(lambda: self._store.redis.get(name))
         except SharedAway:
             return None
         if not isinstance(found, bytes):
             return None
         try:
-            headers, etag, body = cbor2.loads(found)
+            packed = await asyncio.to_thread(self._keys.of(tenant).open, PLACE, _binding(name), found)
+            headers, etag, body = cbor2.loads(packed)
             return Answer(question[3], tuple((bytes(name), bytes(value)) for name, value in headers), etag, body)
-        except (cbor2.CBORDecodeError, ValueError, TypeError):
+        except (BiometricFlowError, cbor2.CBORDecodeError, ValueError, TypeError):
             log.warning("shared_answer_unreadable")
             return None
 
-    async def keep(self, tenant: str, question: Question, answer: Answer) -> None:
-        """Remember an answer; nothing happens when the store is away."""
-        packed = cbor2.dumps([answer.headers, answer.etag, answer.body])
+    async def keep(self, tenant: TenantId, question: Question, answer: Answer) -> None:
+        """Remember an answer; nothing happens when the store is away, or the answer is too long to be sealed."""
+        name, packed = _name(tenant, question), cbor2.dumps([answer.headers, answer.etag, answer.body])
+        if len(packed) > PLAINTEXT_MAX:
+            return
+        sealed = await asyncio.to_thread(self._keys.of(tenant).seal, PLACE, _binding(name), packed)
         try:
-            await self._store.do(lambda: self._store.redis.set(_name(tenant, question), packed, ex=KEPT_SECONDS))
+            await self._store.do(lambda: self._store.redis.set(name, sealed, ex=KEPT_SECONDS))
         except SharedAway:
             return
+
+
+def _binding(name: str) -> Binding:
+    return Binding("shared_answer", "packed", name.encode())
 
 
 def _name(tenant: str, question: Question) -> str:
