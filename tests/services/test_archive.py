@@ -325,6 +325,8 @@ async def test_a_bucket_that_does_not_answer_moves_nothing_and_says_so(database:
         answer = await desk.raw("POST", "/v1/archive/files", json={"months": 1})
         assert (answer.status_code, answer.json()["code"]) == (503, "archive.unreachable")
         assert hot(database) == await desk.gateway.count() == 31
+        [leaf] = (await desk.ask("GET", "/v1/audit"))["items"][-1:]
+        assert (leaf["operation"], leaf["result"]) == ("POST /v1/archive/files", "503 archive.unreachable")
 
 
 KILLED = """

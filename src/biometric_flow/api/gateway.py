@@ -361,6 +361,7 @@ class FullHealth(BaseModel):
     places: list[PlaceCondition]
     missing: list[str] = Field(description="Places that are silent; `last_heard` says since when.")
     backups: list[str] = Field([], description="What is wrong with backups and drills; empty when all is well.")
+    archive: list[str] = Field([], description="Why punches that should be archived are not; empty when all is well.")
 
 
 class GatewayHealth(BaseModel):

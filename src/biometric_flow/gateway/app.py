@@ -21,6 +21,7 @@ from biometric_flow.gateway.alerts.signals import Process
 from biometric_flow.gateway.answers import Answers
 from biometric_flow.gateway.archive.mover import Mover
 from biometric_flow.gateway.archive.reader import Archive
+from biometric_flow.gateway.archive.schedule import ArchiveSchedule
 from biometric_flow.gateway.archive.stores import open_store
 from biometric_flow.gateway.backup import Source, back_up, drill
 from biometric_flow.gateway.crowd import Crowd
@@ -148,12 +149,15 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     overviews = Overviews(database, registry, clock, timedelta(hours=settings.witness_limit_hours), troubles)
     hub = Hub(database, registry, overviews, clock)
     archive = Archive(open_store(settings), settings.data / "archive-cache")
+    mover = Mover(database, archive, clock, settings.archive_lock_days)
     loader = Loader(archive)
     hours = WorkdayKeeper(database, registry, loader, clock)
 
     witness = Witness(database, witness_key, _configured_keys(places))
     succession = Succession(database, witness_key)
     trail = database.recorder = AuditTrail(database, witness_key)
+    months = settings.archive_months
+    cooling = [] if months is None else [ArchiveSchedule(database, mover, trail, tenants, months, clock)]
 
     retention = RetentionTask(database, registry, clock, settings.retention_look_seconds, marks, settings.backup_folder)
 
@@ -193,8 +197,10 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         regularisations_router(database, loader, clock),
         audit_router(trail),
         proxied_router(calls, clock),
-        metrics_router(database, registry, hub, links, calls, shedder, memory, troubles, clock),
-        archive_router(Mover(database, archive, clock, settings.archive_lock_days)),
+        metrics_router(
+            database, registry, hub, links, calls, shedder, memory, troubles, partial(_uncooled, cooling), clock
+        ),
+        archive_router(mover),
         privacy_router(database, retention, clock),
     )
 
@@ -210,6 +216,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
             asyncio.create_task(endings.run(), name="key-endings"),
         ]
         tasks += [asyncio.create_task(task.run(), name="witnesses") for task in outside]
+        tasks += [asyncio.create_task(task.run(), name="archive") for task in cooling]
         tasks += [asyncio.create_task(task.run(), name=f"backup-{number}") for number, task in enumerate(backups)]
         try:
             yield
@@ -336,6 +343,10 @@ def _backups(
 def _troubles(tasks: Sequence[BackupTask | DrillTask | WalShipper], clock: Clock) -> list[Trouble]:
     found = (one.trouble(clock.now()) for one in tasks)
     return [one for one in found if one is not None]
+
+
+def _uncooled(tasks: Sequence[ArchiveSchedule], tenant: TenantId) -> list[Trouble]:
+    return [one for task in tasks for one in task.troubles(tenant)]
 
 
 def _configured_keys(places: PlacesFile) -> dict[tuple[TenantId, PlaceId], PublicKey]:

@@ -36,6 +36,9 @@ class GatewaySettings(BackupSettings, KeySettings):
     archive: str | None = Field(
         None, min_length=1, description="Where cold punches go: a folder, or s3://bucket/prefix."
     )
+    archive_months: int | None = Field(
+        None, ge=1, le=1200, description="Whole months that stay in the database; older punches move by themselves."
+    )
     archive_lock_days: int = Field(0, ge=0, le=36_500, description="Object lock of new files; 0 for none.")
     archive_s3_endpoint: str | None = Field(None, pattern="^https?://[^/]+$")
     archive_s3_region: str | None = None
@@ -87,6 +90,13 @@ class GatewaySettings(BackupSettings, KeySettings):
         if given is not None and not given.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("redis://host:port, rediss://host:port or unix:///socket")
         return given
+
+    @field_validator("archive_months")
+    @classmethod
+    def _into_something(cls, months: int | None, info: ValidationInfo) -> int | None:
+        if months is not None and info.data.get("archive") is None:
+            raise ValueError("archive, a folder or a bucket where older punches go, or no archive_months")
+        return months
 
     @field_validator("data")
     @classmethod

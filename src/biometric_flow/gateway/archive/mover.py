@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 
 from biometric_flow.api.archive import ArchiveFile, ArchiveVerified
-from biometric_flow.gateway.archive.errors import ArchiveDamaged, ArchiveRefused
+from biometric_flow.gateway.archive.errors import ArchiveDamaged, ArchiveRefused, ArchiveUnreachable
 from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.archive.rows import (
     Cold,
@@ -29,6 +29,7 @@ from biometric_flow.identity.envelope import SealingKey
 from biometric_flow.ledger.merkle import Frontier
 from biometric_flow.ledger.note import Checkpoint, Note
 from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.runtime.acting import acting_as
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 
@@ -51,7 +52,8 @@ class Mover:
         """Archive what is older than so many whole months, a few files; whether there is more.
 
         Raises ArchiveRefused without a store, ArchiveUnreachable, ArchiveDamaged for a punch that is not as its ledger
-        says or a file that came back otherwise; nothing of that file was moved then.
+        says or a file that came back otherwise; nothing of that file was moved then. Where files before it were, they
+        are told, and the next call raises: what is done never looks refused.
         """
         if self._archive.store is None:
             raise ArchiveRefused("expected the setting ARCHIVE to name a folder or a bucket, it names none")
@@ -62,7 +64,12 @@ class Mover:
                 waiting = await store.months(connection, before)
             if not waiting or len(made) >= limit:
                 return made, bool(waiting)
-            made.append(await self._move(tenant, *waiting[0]))
+            try:
+                made.append(await self._move(tenant, *waiting[0]))
+            except (ArchiveRefused, ArchiveUnreachable, ArchiveDamaged):
+                if not made:
+                    raise
+                return made, True
 
     async def files(self, tenant: TenantId) -> list[ArchiveFile]:
         """All files, by place and month."""
@@ -99,10 +106,13 @@ class Mover:
         return len(cold)
 
     async def _move(self, tenant: TenantId, place: PlaceId, month: date) -> ArchiveFile:
-        async with self._database.tenant(tenant) as connection:
-            rows = await store.cold(connection, place, month)
-            await store.ensure_keys(connection, tenant, place, {row.pin for row in rows})
-            keys = await store.keys(connection, place)
+        with acting_as(
+            None
+        ):  # Keys that were only made ready are no move yet: its leaf belongs to the transaction below.
+            async with self._database.tenant(tenant) as connection:
+                rows = await store.cold(connection, place, month)
+                await store.ensure_keys(connection, tenant, place, {row.pin for row in rows})
+                keys = await store.keys(connection, place)
         now = self._clock.now()
         until = now + self._lock if self._lock else None
         name = f"{tenant}/{place}/{month:%Y-%m}/{rows[0].position}-{rows[-1].position}.parquet"

@@ -19,7 +19,7 @@ from biometric_flow.gateway.store import places
 from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.gateway.traffic.shedding import Shedder
 from biometric_flow.identity.rbac import Permission
-from biometric_flow.model.ids import PlaceId
+from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.backup_drill import Trouble
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
@@ -34,6 +34,7 @@ def metrics_router(
     shedder: Shedder,
     memory: Memory,
     troubles: Callable[[], list[Trouble]],
+    archive: Callable[[TenantId], list[Trouble]],
     clock: Clock,
 ) -> APIRouter:
     """Operations about the process itself; `app.state.meter` has counted."""
@@ -91,7 +92,8 @@ def metrics_router(
         silent = [one.place for one in known if not one.is_reporting]
         backups = [f"{row.name}: {row.backup}" for row in rows if row.backup]
         backups += [f"the gateway: {one.text}" for one in troubles()]
-        status: Literal["ok", "degraded"] = "degraded" if silent or backups else "ok"
-        return FullHealth(status=status, places=known, missing=silent, backups=backups)
+        hot = [one.text for one in archive(tenant)]
+        status: Literal["ok", "degraded"] = "degraded" if silent or backups or hot else "ok"
+        return FullHealth(status=status, places=known, missing=silent, backups=backups, archive=hot)
 
     return router
