@@ -58,9 +58,7 @@ class Fields:
         """A number that must be there."""
         expected = f"a number from {low:g} to {high:g}"
         value = self._given(name, None, expected)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            raise PolicyInvalid(self.at(name), expected, value)
-        if not low <= value <= high:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
             raise PolicyInvalid(self.at(name), expected, value)
         return float(value)
 

@@ -10,7 +10,7 @@ from biometric_flow.policy.reading import read_policy
 from biometric_flow.policy.rules import Policy
 from biometric_flow.policy.schedules import assigned_shifts
 from biometric_flow.policy.zones import HomeZone
-from tests.unit.policy.worlds import FIRST, ZONES
+from tests.unit.policy.worlds import FIRST, ZONES, on_grid
 
 MONDAY = FIRST.toordinal() - EPOCH
 SHIFTS = {
@@ -31,7 +31,7 @@ SCHEDULES = (
 )
 
 
-def policy(chance: random.Random) -> Policy:
+def policy(chance: random.Random, grain: int = 1) -> Policy:
     """Any policy; most are of the kind that the columns know."""
 
     def maybe(value: Any, often: float = 0.5) -> Any:
@@ -111,7 +111,7 @@ def policy(chance: random.Random) -> Policy:
         },
         "holiday": {"credit": chance.choice(["none", "scheduled"])},
     }
-    return read_policy(Fields(_given(document), "policy", []))
+    return read_policy(Fields(on_grid(_given(document), grain), "policy", []))
 
 
 def _given(value: Any) -> Any:
@@ -121,21 +121,21 @@ def _given(value: Any) -> Any:
     return [_given(inner) for inner in value] if isinstance(value, list) else value
 
 
-def crowd(chance: random.Random, size: int, days: int = 9) -> list[Inputs]:
-    """People of one policy, zone and range."""
-    rules, zone = policy(chance), HomeZone(ZoneInfo(chance.choice(ZONES)))
+def crowd(chance: random.Random, size: int, days: int = 9, grain: int = 1) -> list[Inputs]:
+    """People of one policy, zone and range; all minutes are multiples of `grain`."""
+    rules, zone = policy(chance, grain), HomeZone(ZoneInfo(chance.choice(ZONES)))
     last = MONDAY + days - 1
-    as_of = chance.choice([None, None, (last * 1440 + chance.randrange(-2880, 1440)) * 60])
-    return [_person(chance, rules, zone, last, as_of) for _ in range(size)]
+    as_of = chance.choice([None, None, (last * 1440 + chance.randrange(-2880, 1440)) // grain * grain * 60])
+    return [_person(chance, rules, zone, last, as_of, grain) for _ in range(size)]
 
 
-def _person(chance: random.Random, rules: Policy, zone: HomeZone, last: int, as_of: int | None) -> Inputs:
+def _person(chance: random.Random, rules: Policy, zone: HomeZone, last: int, as_of: int | None, grain: int) -> Inputs:
     plan = chance.choice(SCHEDULES)
     oddity = chance.choice([0, 0, 0.03, 0.2])
     punches: list[int] = []
     for day in range(MONDAY - 4, last + 3):
         if chance.random() < 0.85:
-            punches.extend(_day(chance, zone, plan, day, oddity))
+            punches.extend(_day(chance, zone, plan, day, oddity, grain))
     given = tuple(
         GivenPunch(f"p{number}", second, code=chance.choice([0, 1, 255])) for number, second in enumerate(punches)
     )
@@ -160,7 +160,7 @@ def _person(chance: random.Random, rules: Policy, zone: HomeZone, last: int, as_
     )
 
 
-def _day(chance: random.Random, zone: HomeZone, plan: Schedule, day: int, oddity: float) -> list[int]:
+def _day(chance: random.Random, zone: HomeZone, plan: Schedule, day: int, oddity: float, grain: int) -> list[int]:
     """A day's punches in seconds: in, meal, back, out around some shift; now and then none of it as it should be."""
     names = assigned_shifts(plan, day)
     start, length = chance.choice([(540, 480), (540, 480), (700, 200), (1320, 480)] if oddity else [(540, 480)])
@@ -173,4 +173,7 @@ def _day(chance: random.Random, zone: HomeZone, plan: Schedule, day: int, oddity
         marks += [start + length // 2, start + length // 2 + chance.randint(0, 70)]
     if chance.random() < oddity:
         marks = chance.choice([marks[:1], marks[1:], [*marks, marks[0] + 1], [chance.randrange(1440)], marks[::-1] * 2])
-    return [zone.minute(day, 0) * 60 + mark * 60 + chance.randrange(60) for mark in sorted(marks)]
+    opens = zone.minute(day, 0)
+    return [
+        (opens + mark // grain * grain) * 60 + (chance.randrange(60) if grain == 1 else 0) for mark in sorted(marks)
+    ]

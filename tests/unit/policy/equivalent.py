@@ -29,6 +29,25 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
         "if end - at > DAY or self._offset(end - 1) != offset:  # no zone changes and changes back within a day",
         "end - 1 -> end + 1",
     ): _SHORTCUT,
+    ("columns.arrays", "BIG: Final = 1 << 28", "28 -> 29"): "any number does that is more minutes than a timeline has",
+    ("columns.arrays", "BIG: Final = 1 << 28", "1 -> 2"): "any number does that is more minutes than a timeline has",
+    ("many", "_SECONDS: Final = 1 << 34", "34 -> 35"): "any number does that is more seconds than a timeline has",
+    ("many", "_SECONDS: Final = 1 << 34", "1 -> 2"): "any number does that is more seconds than a timeline has",
+    (
+        "columns.days",
+        "return self.first <= day < self.first + self.width",
+        "self.first <= day < self.first + self.width -> self.first < day < self.first + self.width",
+    ): "the first days of the grid are a margin: they are not asked for",
+    (
+        "engine",
+        "if first <= day <= given.last and parts[day].runs:",
+        "first <= day <= given.last and parts[day].runs -> first <= day <= given.last or parts[day].runs",
+    ): "a day without minutes moves no counter; a day outside is of another period, or later, and not asked for",
+    (
+        "columns.hours",
+        "changes = (clock.wall(runs.end - 1) - clock.wall(runs.start) != length - 1) | (length > DAY)",
+        "length > DAY -> length >= DAY",
+    ): "who works a day without a break is judged by the readable engine, which gives the same",
     ("planning", "FAR: Final = 84_000", "84000 -> 84001"): "any day beyond all plans does",
     (
         "engine",

@@ -369,7 +369,7 @@ def sample(names: Sequence[str], most: int | None, seed: int) -> list[Mutant]:
 
 
 def main() -> None:
-    """Score and survivors, module by module."""
+    """Each outcome as it comes, then the score module by module; a run that is stopped has shown a random sample."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--most", type=int)
     parser.add_argument("--seed", type=int, default=1)
@@ -380,9 +380,8 @@ def main() -> None:
     chosen = sample(given.modules or MODULES, given.most, given.seed)
 
     def told(mutant: Mutant, is_noticed: bool) -> None:
-        if not is_noticed:
-            sys.__stderr__.write(f"{mutant.module} {mutant.told}\n")  # type: ignore[union-attr]
-            sys.__stderr__.flush()  # type: ignore[union-attr]
+        sys.__stderr__.write(f"{'noticed' if is_noticed else 'ALIVE'} {mutant.module} {mutant.told}\n")  # type: ignore[union-attr]
+        sys.__stderr__.flush()  # type: ignore[union-attr]
 
     alive = survivors(chosen, told, given.workers)
     for name in MODULES:

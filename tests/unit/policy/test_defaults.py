@@ -99,6 +99,6 @@ def test_limits_are_those_of_the_documents() -> None:
 def test_a_wall_time_is_written_with_five_characters_and_midnight_may_be_24_00() -> None:
     said = {"a": "00:00", "b": "23:59", "c": "24:00", "d": "09:05"}
     assert [fields.Fields(said, "", []).clock(name) for name in said] == [0, 1439, 0, 545]
-    for wrong in ("24:01", "23:60", "9:00", "25:00", "0900", "09-00"):
+    for wrong in ("24:01", "23:60", "9:00", "25:00", "0900", "09-00", "09:a5", "09:5a", "a9:05", "9a:05", "24:00:"):
         with pytest.raises(PolicyInvalid, match="HH:MM"):
             fields.Fields({"a": wrong}, "", []).clock("a")

@@ -8,7 +8,7 @@ import pytest
 
 from biometric_flow.policy.engine import evaluate
 from biometric_flow.policy.fields import Fields
-from biometric_flow.policy.inputs import GivenPunch, Inputs, Schedule
+from biometric_flow.policy.inputs import GivenPunch, Inputs, Leave, Schedule
 from biometric_flow.policy.many import evaluate_many
 from biometric_flow.policy.reading import read_policy
 from biometric_flow.policy.zones import DAY, home_zone
@@ -33,6 +33,11 @@ def judged(people: Sequence[Inputs]) -> int:
 @pytest.mark.parametrize("seed", range(40))
 def test_a_crowd_comes_out_the_same_both_ways(seed: int) -> None:
     judged(crowd(random.Random(seed), 25))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_crowd_that_meets_every_limit_to_the_minute_comes_out_the_same_both_ways(seed: int) -> None:
+    judged(crowd(random.Random(seed), 25, grain=30))
 
 
 def test_most_people_are_evaluated_in_columns() -> None:
@@ -175,3 +180,34 @@ def test_a_lone_punch_is_filled_by_the_rule_for_the_end_that_misses() -> None:
         for lone in (540, 541, 779, 780, 781, 1019, 1020, 1021, 1100):
             judged([office(document, lone)] * 8)
             judged([office(document, 500, 560, lone + 60)] * 8)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_who_else_is_asked_for_does_not_change_who_is_judged_in_columns(seed: int) -> None:
+    people = crowd(random.Random(seed), 12, grain=30)
+    alone = [bool(evaluate_many([given] * 8).is_readable[0]) for given in people]
+    assert evaluate_many(people).is_readable.tolist() == alone
+
+
+def test_days_of_the_plan_far_from_the_range_change_nothing_and_are_no_error() -> None:
+    for since in range(MONDAY - 16, MONDAY + 24, 8):
+        days = range(since, since + 8)
+        for more in (
+            [{"holidays": {day: "x"}} for day in days],
+            [{"leaves": (Leave(day, "full"), Leave(day, "hours", 30))} for day in days],
+            [{"approved_minutes": {day: 30}} for day in days],
+        ):
+            document: dict[str, object] = {"tiers": {"ot": 1.5}}
+            document["overtime"] = {"daily": [{"after": 420, "tier": "ot"}], "approval_required": True}
+            assert judged([office(document, *ORDINARY, **one) for one in more]) == 8, more
+
+
+def test_somebody_who_forgot_to_leave_the_evening_before_begins_anew() -> None:
+    assert judged([office({}, 1300, 1440 + 780, 1440 + 1020)] * 8) == 8, "halfway is not nearer the end"
+    judged([office({}, 1300, 1440 + 781, 1440 + 1020)] * 8)
+
+
+def test_a_piece_that_begins_before_the_one_before_it_by_snapping_is_left_to_the_readable_engine() -> None:
+    document: dict[str, object] = {"snap": {"in_before": 20}, "rounding": {"out": {"mode": "up", "interval": 60}}}
+    odd = (*ORDINARY[:2], 1440 + 520, 1440 + 525, 1440 + 530, 1440 + 1020)
+    judged([office(document, *odd)] * 8)

@@ -88,6 +88,8 @@ def test_a_number_without_a_source_is_told() -> None:
         ({"in": {"mode": "nearest", "interval": 6}, "out": {"mode": "nearest", "interval": 6}}, False),
         ({"in": {"mode": "up", "interval": 5, "grace": 3}, "out": {"mode": "down", "interval": 5, "grace": 3}}, False),
         ({"in": {"mode": "down", "interval": 15}, "out": {"mode": "up", "interval": 15}}, False),
+        ({"in": {"mode": "up", "interval": 2}}, True),
+        ({"in": {"mode": "up", "interval": 7}, "total": {"mode": "up", "interval": 6}}, True),
     ],
 )
 def test_rounding_against_the_person_warns(rounding: dict[str, Any], warns: bool) -> None:
@@ -132,3 +134,22 @@ def test_a_long_day_without_a_break_by_the_law(
     (day,) = evaluate(Inputs(home_zone("Etc/UTC"), monday, monday, policy, punches)).days
     assert day.pay == pay
     assert set(day.irregularities) == irregularities | {"UNSCHEDULED"}
+
+
+def test_a_slip_of_a_letter_is_told_with_one_name_that_was_meant() -> None:
+    for path, said in (("window_mun", "'window_min'"), ("zzz", "")):
+        with pytest.raises(PolicyInvalid) as refused:
+            read_pack(pack({"duplicate": {path: 1}}))
+        assert refused.value.expected == "a field of the contract" + (f", perhaps {said}" if said else "")
+
+
+def test_the_nearest_source_speaks_for_a_field() -> None:
+    found = read_pack(
+        pack(
+            {"overtime": {"daily": [], "daily_cap_min": 9}}, sources={"overtime": "law", "overtime.daily_cap_min": "us"}
+        )
+    )
+    assert found.source_of("overtime.daily_cap_min") == "us"
+    assert found.source_of("overtime.weekly") == "law"
+    assert found.source_of("overtimes") is None
+    assert found.source_of("night") is None

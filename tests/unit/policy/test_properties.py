@@ -22,8 +22,17 @@ TRIES = settings(max_examples=80, deadline=None)
 @TRIES
 @given(st.data())
 def test_the_engine_and_the_minute_by_minute_calculator_agree(data: st.DataObject) -> None:
-    name = data.draw(st.sampled_from(ZONES))
-    document, days = data.draw(policies()), data.draw(weeks(ZoneInfo(name)))
+    agree(data, data.draw(st.sampled_from(ZONES)), 1)
+
+
+@TRIES
+@given(st.data())
+def test_they_agree_where_every_limit_is_met_to_the_minute(data: st.DataObject) -> None:
+    agree(data, data.draw(st.sampled_from(ZONES)), 30)
+
+
+def agree(data: st.DataObject, name: str, grain: int) -> None:
+    document, days = data.draw(policies(grain)), data.draw(weeks(ZoneInfo(name), grain))
     moments = [moment for pairs in days.values() for pair in pairs for moment in pair]
     first = FIRST.toordinal() - EPOCH
     result = evaluate(

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from biometric_flow.policy.columns.arrays import Offsets, column
 from biometric_flow.policy.zones import DAY, clock_text, home_zone
 
 BERLIN, KOLKATA, UTC_ZONE = home_zone("Europe/Berlin"), home_zone("Asia/Kolkata"), home_zone("Etc/UTC")
@@ -73,6 +74,14 @@ def test_a_window_is_on_the_wall_and_may_pass_midnight() -> None:
     new_york = home_zone("America/New_York")
     evening = new_york.minute(20_000, 1320)
     assert list(new_york.inside((evening, evening + 240), (0, 60))) == [(evening + 120, evening + 180)]
+
+
+def test_a_column_of_minutes_is_on_the_wall_as_each_of_them_is() -> None:
+    for zone in (BERLIN, KOLKATA):
+        span = (SPRING - 2 * DAY, SPRING + 300 * DAY)
+        minutes = [*range(span[0], SPRING + DAY, 7), *range(SPRING - 2, SPRING + 3), SPRING + 290 * DAY, span[1] - 1]
+        found = Offsets(zone, span).wall(column(minutes))
+        assert found.tolist() == [zone.wall(minute) for minute in minutes]
 
 
 def test_minutes_are_told_as_a_clock_shows_them() -> None:

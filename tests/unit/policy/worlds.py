@@ -28,8 +28,19 @@ _grids = st.fixed_dictionaries(
 _windows = st.sampled_from([("22:00", "06:00"), ("12:00", "13:00"), ("19:00", "07:00"), ("00:00", "04:00")])
 
 
+def on_grid(said: Any, grain: int, name: str = "") -> Any:
+    """A document whose minutes are multiples of `grain`: with punches on the same grid every limit is met exactly."""
+    if isinstance(said, dict):
+        return {key: on_grid(inner, grain, key) for key, inner in said.items()}
+    if isinstance(said, list):
+        return [on_grid(inner, grain) for inner in said]
+    if grain == 1 or type(said) is not int or name in ("week_start", "days"):
+        return said
+    return -(-said // grain) * grain * (1 + (name == "interval"))
+
+
 @st.composite
-def policies(draw: st.DrawFn) -> dict[str, Any]:
+def policies(draw: st.DrawFn, grain: int = 1) -> dict[str, Any]:
     """A policy document the slow calculator knows."""
     breaks: dict[str, Any] = {}
     if draw(st.booleans()):
@@ -54,7 +65,7 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
         overtime["daily_cap_min"] = draw(st.integers(0, 120))
     night = dict(zip(("from", "to"), draw(_windows), strict=True))
     rounding = draw(st.fixed_dictionaries({}, optional={"in": _grids, "out": _grids, "total": _grids}))
-    return {
+    document = {
         "tiers": {"ot1": 1.5, "ot2": 2.0, "late": 1.7, "evening": 1.1},
         "duplicate": {"window_min": 0},
         "rounding": rounding,
@@ -62,15 +73,18 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
         "overtime": overtime,
         "night": {**night, "min_minutes": draw(st.sampled_from([0, 121]))},
     }
+    found: dict[str, Any] = on_grid(document, grain)
+    return found
 
 
 @st.composite
-def weeks(draw: st.DrawFn, zone: ZoneInfo) -> dict[str, list[tuple[datetime, datetime]]]:
+def weeks(draw: st.DrawFn, zone: ZoneInfo, grain: int = 1) -> dict[str, list[tuple[datetime, datetime]]]:
     """Eight dates with some work each, around noon, so that it stays within its date and one session."""
     days: dict[str, list[tuple[datetime, datetime]]] = {}
     for number in range(8):
         noon = (FIRST + timedelta(days=number, hours=12)).replace(tzinfo=zone).astimezone(UTC)
-        marks = sorted(draw(st.lists(st.integers(-470, 470), max_size=8, unique=True)))
+        marks = sorted(draw(st.lists(st.integers(-470 // grain + 1, 470 // grain), max_size=8, unique=True)))
+        marks = [mark * grain for mark in marks]
         marks = marks[: len(marks) // 2 * 2]
         moments = [noon + timedelta(minutes=mark) for mark in marks]
         if moments:

@@ -25,8 +25,6 @@ class Offsets:
 
     def wall(self, minutes: Ints) -> Ints:
         """What the wall clock shows, as minutes on the wall's line."""
-        if len(self._shifts) == 1:
-            return minutes + int(self._shifts[0])
         return minutes + self._shifts[np.searchsorted(self._starts, minutes, "right") - 1]
 
 

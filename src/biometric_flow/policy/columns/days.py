@@ -38,6 +38,10 @@ class Grid:
         """How many places."""
         return self.people * self.width
 
+    def holds(self, day: int) -> bool:
+        """Whether a day is in it."""
+        return self.first <= day < self.first + self.width
+
     def place(self, person: Ints, day: Ints) -> Ints:
         """Where a person's day is."""
         return person * self.width + day - self.first
@@ -77,14 +81,14 @@ def calendar(people: Sequence[Inputs], plans: Sequence[Plan], shifts: Shifts, gr
     for person, given in enumerate(people):
         base = person * grid.width - grid.first
         for day in given.holidays:
-            if grid.first <= day < grid.first + grid.width:
+            if grid.holds(day):
                 holiday[base + day] = True
         for one in given.leaves:
-            if one.day not in given.holidays and grid.first <= one.day < grid.first + grid.width:
+            if one.day not in given.holidays and grid.holds(one.day):
                 leave[base + one.day] += leave_minutes(one, int(planned[base + one.day]))
                 full[base + one.day] |= one.kind == "full"
         for day, minutes in given.approved_minutes.items():
-            if grid.first <= day < grid.first + grid.width:
+            if grid.holds(day):
                 approved[base + day] = minutes
     rest = np.concatenate([plan.is_rest for plan in plans])
     return Calendar(planned, marked(place, grid.size), closes, rest, holiday, leave, full, approved)

@@ -115,8 +115,5 @@ def _look_for_open_doors(groups: Groups, shifts: Shifts, policy: Policy) -> None
     position = np.arange(len(groups.minute)) - groups.first[groups.of_punch]
     gap = np.diff(groups.minute, prepend=0)
     of = groups.of_punch
-    loose = ~groups.is_planned[of] & (position > 0)
-    is_long = (position % 2 == 1) & (gap > policy.max_session_min)
-    key = here[of] + groups.minute - policy.max_session_min
-    unclear = loose & (is_long | (open_until[of] >= key))
+    unclear = ~groups.is_planned[of] & (position % 2 == 1) & (gap > policy.max_session_min)
     groups.odd_one_out[groups.person[of[unclear]]] = True

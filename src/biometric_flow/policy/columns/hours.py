@@ -218,7 +218,7 @@ def _deducted(rules: tuple[AutoDeduct, ...], gross: Ints, gaps: Ints) -> tuple[I
             its = np.where(gaps > 0, 0, its)
         after, amount = np.where(reached, rule.after_min, after), np.where(reached, its, amount)
     amount = np.minimum(gross, amount)
-    return np.minimum(np.maximum(after, 0), gross - amount), amount
+    return np.minimum(after, gross - amount), amount
 
 
 def _night(runs: Pieces, groups: Groups, clock: Offsets, policy: Policy, after: Ints, deducted: Ints) -> Ints:

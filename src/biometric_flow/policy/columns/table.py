@@ -41,10 +41,10 @@ class WorkdayTable:
     """Bits by IRREGULARITIES."""
     minutes: dict[str, Ints]
     """By field of `Workday`."""
+    is_readable: Bools
+    """By person: whether the readable engine had to do it."""
     pay: dict[str, Ints] = field(default_factory=dict)
     """By tier."""
-    is_readable: Bools = field(default_factory=lambda: np.zeros(0, np.bool_))
-    """By person: whether the readable engine had to do it."""
 
     def row(self, index: int) -> dict[str, Any]:
         """One workday under the names of contract 15."""
