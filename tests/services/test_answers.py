@@ -155,8 +155,8 @@ async def test_writers_of_one_topic_do_not_wait_for_each_other(database: TestDat
         for connection in (one, two):
             connection.execute("SET LOCAL lock_timeout = '2s'")
             connection.execute("SELECT set_config('app.tenant', 'demo', true)")
-        one.execute("UPDATE person SET name = 'One' WHERE pin = 'nobody'")
-        two.execute("UPDATE person SET name = 'Two' WHERE pin = 'nobody'")
+        one.execute("UPDATE person SET last_punch = NULL WHERE place_id = 'nowhere'")
+        two.execute("UPDATE person SET last_punch = NULL WHERE place_id = 'nowhere'")
         total = "SELECT sum(changes) FROM data_version WHERE topic = 'punch'"
         before = two.execute(total).fetchone()
         one.commit()
