@@ -48,6 +48,19 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
         "changes = (clock.wall(runs.end - 1) - clock.wall(runs.start) != length - 1) | (length > DAY)",
         "length > DAY -> length >= DAY",
     ): "who works a day without a break is judged by the readable engine, which gives the same",
+    (
+        "many",
+        "close = np.diff(order) < max(1, one.policy.duplicates.window_min * 60)",
+        "1 -> 2",
+    ): "punches a second apart are looked at by hand too, which keeps both",
+    ("many", "_STRAY_MAX: Final = 400", "400 -> 401"): "the readable engine gives the same for somebody at the limit",
+    ("many", "_AT_ONCE: Final = 512", "512 -> 513"): "people are evaluated by themselves, in lots of any size",
+    (
+        "overtime",
+        "if at < span[1]:",
+        "at < span[1] -> at <= span[1]",
+    ): "a part without minutes books nothing",
+    ("overtime", "if at < first:", "at < first -> at <= first"): "a part without minutes books nothing",
     ("planning", "FAR: Final = 84_000", "84000 -> 84001"): "any day beyond all plans does",
     (
         "engine",

@@ -2,10 +2,10 @@
 
 import pytest
 
-from biometric_flow.policy.attribution import IN_CODES, OUT_CODES, Attribution, Group, is_nearer_end
+from biometric_flow.policy.attribution import IN_CODES, OUT_CODES, Attribution, Group, detector, is_nearer_end
 from biometric_flow.policy.duplicates import KeptPunch
 from biometric_flow.policy.fields import Fields
-from biometric_flow.policy.inputs import Shift
+from biometric_flow.policy.inputs import Schedule, Shift
 from biometric_flow.policy.reading import read_policy
 from biometric_flow.policy.rules import ClaimWindow
 from biometric_flow.policy.schedules import Instance, instance
@@ -118,3 +118,56 @@ def test_of_two_shifts_that_claim_a_punch_the_open_one_keeps_it_until_the_next_i
     running = [plan("A", 480, 720), plan("B", 700, 1200)]
     assert placed([(480, 255), (500, 255), (719, 255)], running)[2] == "A 5 R4b"
     assert placed([(480, 255), (500, 255), (720, 255)], running)[2] == "B 5 R4c"
+
+
+SHIFTS = {"D": Shift("D", 540, 1020), "N": Shift("N", 1320, 360), "E": Shift("E", 30, 400), "L": Shift("L", 600, 1100)}
+
+
+def detected(minute: int, *names: str) -> tuple[str, int] | None:
+    """The template that begins nearest, and how many days after day 10."""
+    policy = read_policy(Fields({}, "policy", []))
+    found = detector(Schedule("auto", auto=names), SHIFTS, lambda _: policy, UTC_ZONE)(TEN + minute)
+    return found and (found.shift.id, found.day - 10)
+
+
+def test_a_shift_is_detected_from_two_hours_before_its_start_to_four_hours_after() -> None:
+    assert [detected(minute, "D") for minute in (419, 420, 780, 781)] == [None, ("D", 0), ("D", 0), None]
+    assert [detected(minute, "N") for minute in (0, 120, 121, 1200)] == [("N", -1), ("N", -1), None, ("N", 0)]
+    assert [detected(minute, "E") for minute in (1349, 1350, 1439)] == [None, ("E", 1), ("E", 1)]
+
+
+def test_of_two_shifts_the_nearer_start_is_detected_and_the_first_named_of_equals() -> None:
+    assert [detected(minute, "D", "L") for minute in (569, 570, 571)] == [("D", 0), ("D", 0), ("L", 0)]
+    assert [detected(minute, "L", "D") for minute in (569, 570, 571)] == [("D", 0), ("L", 0), ("L", 0)]
+
+
+def found_by_itself(punches: list[tuple[int, int]], *names: str, **document: object) -> list[str]:
+    """Mode `auto`: shift and day of every punch, and by which rule."""
+    policy = read_policy(Fields(document, "policy", []))
+    passing = Attribution(UTC_ZONE, policy, [])
+    detect = detector(Schedule("auto", auto=names), SHIFTS, lambda _: policy, UTC_ZONE)
+    for number, (minute, code) in enumerate(punches):
+        passing.place_detecting(KeptPunch(str(number), TEN + minute, code), detect)
+    found = {}
+    for group in passing.groups:
+        for punch, rule in zip(group.punches, group.rule, strict=True):
+            found[int(punch.id)] = f"{group.plan.shift.id if group.plan else 'loose'} {rule}"
+    return [found[number] for number in range(len(punches))]
+
+
+def test_a_detected_shift_keeps_its_punches_until_it_is_over() -> None:
+    assert found_by_itself([(540, 255), (600, 255), (700, 255), (1100, 255)], "D") == [
+        "D 5 auto.detect", "D 5 auto.open", "D 5 auto.running", "D 5 auto.open",
+    ]  # fmt: skip
+    assert found_by_itself([(540, 255), (1020, 255), (1260, 255)], "D")[2] == "D 5 auto.window"
+    assert found_by_itself([(540, 255), (1020, 255), (1261, 255)], "D")[2] == "loose 5.1 unscheduled"
+    assert found_by_itself([(540, 255), (1000, 255), (1019, 255)], "D", "N")[2] == "D 5 auto.running"
+    assert found_by_itself([(540, 255), (1000, 255), (1200, 255)], "D", "N")[2] == "N 5 auto.detect"
+
+
+def test_keys_begin_and_end_detected_shifts() -> None:
+    state = {"pairing": {"mode": "state"}}
+    assert found_by_itself([(540, 0), (1200, 0)], "D", "N", **state)[1] == "N 5 auto.detect", "an IN begins"
+    assert found_by_itself([(540, 0), (1200, 1)], "D", "N", **state)[1] == "D 5 auto.open"
+    assert found_by_itself([(540, 0), (1300, 1)], "D", "N", **state)[1] == "D 5 auto.out", "an OUT ends what is open"
+    assert found_by_itself([(540, 0), (1300, 0)], "D", "N", **state)[1] == "N 5 auto.detect"

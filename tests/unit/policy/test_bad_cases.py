@@ -90,3 +90,14 @@ def test_a_field_nobody_knows_is_told() -> None:
         "case a: schedule.weekend",
         "case a: shifts.D.pause",
     ]
+
+
+def test_what_is_missing_came_as_nothing() -> None:
+    for document, said in (({"schema": 1}, "cases: expected a list of cases, came nothing"),):
+        with pytest.raises(PolicyInvalid) as refused:
+            read_cases(document)
+        assert str(refused.value) == said
+    with pytest.raises(CaseInvalid, match=r"shifts\.D: expected a shift, came nothing"):
+        read_cases({"cases": [{**GOOD, "shifts": {"D": None}}]})
+    with pytest.raises(CaseInvalid, match=r"map: expected an object of tier names, came nothing"):
+        read_cases({"cases": [{**GOOD, "policy": {"overtime": {"window_remap": [{"from": "00:00", "to": "01:00"}]}}}]})

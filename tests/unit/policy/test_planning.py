@@ -22,6 +22,8 @@ from biometric_flow.policy.planning import (
     workdays,
 )
 from biometric_flow.policy.reading import read_policy
+from biometric_flow.policy.rules import ClaimWindow
+from biometric_flow.policy.schedules import instance
 from biometric_flow.policy.workdays import Workday
 from biometric_flow.policy.zones import home_zone
 
@@ -294,3 +296,23 @@ def test_periods_of_one_day_are_units_of_one_day() -> None:
     daily = pack(overtime={"period": {"anchor": "2026-01-05", "days": 1}})
     plan = a_plan([ALWAYS], replace(KNOWN, packs=[daily]))
     assert [(one.first, one.last) for one in units(plan, WEEK, WEEK + 2)] == [(WEEK + n, WEEK + n) for n in range(3)]
+
+
+def test_what_ends_a_day_after_the_days_that_are_asked_for_makes_no_rules_of_its_own() -> None:
+    for beyond in (0, 1, 2):
+        known = replace(KNOWN, packs=[replace(pack(), valid_to=FIRST + 6 + beyond)])
+        rules = rules_of(FIRST, FIRST + 6, [replace(ALWAYS, last=FIRST + 6 + beyond)], [], known)
+        assert [(one.first - FIRST, one.last - FIRST, one.label) for one in rules] == [(0, 6, "house v1")]
+
+
+def test_a_core_time_that_ends_when_it_begins_is_a_whole_day() -> None:
+    whole = Shift("F", 540, 540, core_start=600, core_end=600, required_min=480)
+    found = instance(whole, FIRST, home_zone("UTC"), ClaimWindow())
+    assert (found.end - found.start, found.core_start - found.start, found.core_end - found.core_start) == (
+        1440,
+        60,
+        1440,
+    )
+    night = Shift("N", 1320, 360, core_start=60, core_end=300, required_min=480)
+    found = instance(night, FIRST, home_zone("UTC"), ClaimWindow())
+    assert (found.core_start - found.start, found.core_end - found.core_start) == (180, 240)

@@ -2,15 +2,18 @@
 
 from typing import Any
 
+import pytest
+
 from biometric_flow.policy.fields import Fields
 from biometric_flow.policy.inputs import Shift
 from biometric_flow.policy.pairing import Piece
 from biometric_flow.policy.reading import read_policy
-from biometric_flow.policy.rounding import Ends
-from biometric_flow.policy.rules import ClaimWindow
+from biometric_flow.policy.rounding import Ends, round_to
+from biometric_flow.policy.rules import ClaimWindow, Grid
 from biometric_flow.policy.schedules import instance
 from biometric_flow.policy.trace import Step
 from biometric_flow.policy.zones import DAY, home_zone
+from tests.unit.policy import slow
 
 UTC_ZONE = home_zone("Etc/UTC")
 TEN = 10 * DAY
@@ -60,3 +63,12 @@ def test_only_outer_ends_are_rounded_when_the_policy_says_so() -> None:
     pieces = ((547, 601), (608, 1013))
     assert moved(*pieces, rounding={"in": grid, "out": grid})[0] == [(540, 600), (615, 1020)]
     assert moved(*pieces, rounding={"in": grid, "out": grid, "scope": "outer"})[0] == [(540, 601), (608, 1020)]
+
+
+@pytest.mark.parametrize("mode", ["nearest", "up", "down"])
+def test_the_grid_is_that_of_the_slow_calculator_whatever_is_forgiven(mode: str) -> None:
+    for interval in (1, 2, 5, 6, 15, 60):
+        for grace in (0, 1, 7, 20, 75):
+            rule = {"mode": mode, "interval": interval, "grace": grace}
+            for minute in (*range(130), 1439):
+                assert round_to(Grid(mode, interval, grace), minute) == slow._grid(minute, rule)

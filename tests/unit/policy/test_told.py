@@ -1,11 +1,13 @@
 """Whole days told step by step, with the times and amounts that a person can check."""
 
+from dataclasses import replace
 from typing import Any
 
 from biometric_flow.policy.cases import read_case
 from biometric_flow.policy.engine import evaluate
 from biometric_flow.policy.explain import explain
 from biometric_flow.policy.fields import Fields
+from biometric_flow.policy.trace import Step
 
 CASE = {"id": "told", "tz": "Africa/Cairo", "range": {"from": "2024-01-08", "to": "2024-01-08"}}
 
@@ -139,3 +141,22 @@ def test_a_filled_night_is_told_as_a_guess_and_where_it_counts() -> None:
         "8:00 of it at night. [rule 13 night",
         "So the day is: present. [rule 11 status",
     ]
+
+
+def test_a_missed_meal_is_one_penalty_of_the_day_however_many_shifts_owe_it() -> None:
+    meal = {"if_work_over_min": 300, "start_within_work_min": 300, "min_meal_min": 30}
+    punches = [{"id": at, "at": f"2024-01-08T{at}:00Z"} for at in ("06:00", "12:00")]
+    given = read_case(Fields({**CASE, "policy": {"meal_penalty": [meal]}, "punches": punches}, "", [])).given
+    (day,) = evaluate(given).days
+    assert day.meal_penalty == 1
+    assert Step("9.5 meal_penalty", None, 1) in day.trace
+    (allowed,) = evaluate(replace(given, punches=(given.punches[0], replace(given.punches[1], second=1704711600)))).days
+    assert (allowed.worked, allowed.meal_penalty) == (300, 0), "five hours are not over five hours"
+
+
+def test_work_over_midnight_counts_where_most_of_it_is_and_the_first_day_of_two_halves() -> None:
+    for came, left, number in (("20:00", "00:00", 0), ("20:01", "00:00", 1), ("19:59", "00:00", 0)):
+        punches = [{"id": "a", "at": f"2024-01-08T{came}:00Z"}, {"id": "b", "at": f"2024-01-09T{left}:00Z"}]
+        body = {**CASE, "range": {"from": "2024-01-08", "to": "2024-01-09"}, "punches": punches}
+        given = read_case(Fields({**body, "policy": {"day_attribution": "majority"}}, "", [])).given
+        assert evaluate(given).days[number].worked > 0, came
