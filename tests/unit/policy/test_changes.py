@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biometric_flow.policy.engine import evaluate
@@ -18,6 +18,8 @@ from tests.unit.policy.worlds import FIRST, people, policies
 
 MONDAY = FIRST.toordinal() - EPOCH
 UTC_ZONE = HomeZone(ZoneInfo("Etc/UTC"))
+TRIES = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""On a busy machine it takes a second to make ten people; that says nothing of the policy."""
 
 
 def policy(**document: Any) -> Policy:
@@ -85,7 +87,7 @@ def test_a_double_read_is_judged_by_the_version_of_its_day() -> None:
     assert [day.irregularities for day in result.days] == [("MISSING_OUT", "UNSCHEDULED"), ("UNSCHEDULED",)]
 
 
-@settings(max_examples=60, deadline=None)
+@TRIES
 @given(people(), st.integers(0, 14))
 def test_a_change_to_the_same_rules_changes_nothing(person: Inputs, number: int) -> None:
     if person.policy.duplicates.window_min:
@@ -96,7 +98,7 @@ def test_a_change_to_the_same_rules_changes_nothing(person: Inputs, number: int)
     assert evaluate(replace(person, changes=(change,))).days == evaluate(person).days
 
 
-@settings(max_examples=60, deadline=None)
+@TRIES
 @given(people(), policies(), st.integers(0, 14))
 def test_a_change_loses_no_minute_and_leaves_the_days_long_before_it(
     person: Inputs, document: dict[str, Any], number: int
@@ -111,7 +113,7 @@ def test_a_change_loses_no_minute_and_leaves_the_days_long_before_it(
     assert now.worked == gross + rounding - sum(day.unpaid_break for day in now.days)
 
 
-@settings(max_examples=60, deadline=None)
+@TRIES
 @given(people(), policies(), st.integers(0, 14), st.integers(-2, 16), st.integers(0, 9))
 def test_any_part_of_a_range_with_a_change_is_the_same_as_in_the_whole(
     person: Inputs, document: dict[str, Any], number: int, since: int, length: int

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biometric_flow.policy.engine import evaluate
@@ -16,7 +16,8 @@ from biometric_flow.policy.zones import HomeZone
 from tests.unit.policy import slow
 from tests.unit.policy.worlds import FIRST, ZONES, people, plain, policies, weeks
 
-TRIES = settings(max_examples=80, deadline=None)
+TRIES = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""On a busy machine it takes a second to make ten people; that says nothing of the policy."""
 
 
 @TRIES
