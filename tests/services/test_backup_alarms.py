@@ -120,7 +120,7 @@ async def test_broken_backups_of_a_place_and_of_the_gateway_are_in_health_metric
     plan = {"backup_folder": broken / "backups", "backup_recipient": new_identity(tmp_path / "identity")}
     assert gateway.database is not None
     assert await attention(gateway) == []
-    async with running_gateway(tmp_path / "second", gateway.database, **plan) as other:
+    async with running_gateway(gateway.folder, gateway.database, **plan) as other:
         async with running_place(tmp_path / "place", **plan, **link(other), report_seconds=0.2) as place:
 
             async def both_are_told() -> bool:

@@ -15,11 +15,21 @@ from pathlib import Path
 
 import httpx2
 import psutil
+import psycopg
 import pytest
 
 from biometric_flow.api.clients import GatewayClient, GatewayProblem, GatewayUnreachable
-from biometric_flow.runtime.postgres import EmbeddedPostgres
-from tests.services.gateways import ADMIN, PASSWORD, Chain, RunningGateway, places_file, running_gateway, touches
+from biometric_flow.runtime.postgres import SUPERUSER, EmbeddedPostgres
+from tests.services.gateways import (
+    ADMIN,
+    PASSWORD,
+    Chain,
+    RunningGateway,
+    TestDatabase,
+    places_file,
+    running_gateway,
+    touches,
+)
 from tests.services.places import until
 
 
@@ -50,6 +60,43 @@ async def test_a_killed_database_comes_back_by_itself_and_nothing_is_lost_or_dou
         assert slowest < 12
         await until(gateway.is_well)
         assert await gateway.count() == 300
+
+
+def set_read_only(database: TestDatabase, is_read_only: bool) -> None:
+    """What an administrator or a failover does to a database: its new sessions may write, or may not."""
+    with psycopg.connect(database.server.dsn(SUPERUSER, SUPERUSER), autocommit=True) as connection:
+        word = "on" if is_read_only else "off"
+        connection.execute(f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = {word}')
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database.name])
+
+
+async def test_a_database_that_refuses_writes_acknowledges_nothing_and_takes_each_punch_once_afterwards(
+    gateway: RunningGateway,
+) -> None:
+    assert gateway.database is not None
+    chain, uplink = Chain(), gateway.uplink()
+    await uplink.upload(0, chain.add(*touches(25)))
+    new = chain.add(*touches(25, first=25))
+    set_read_only(gateway.database, True)
+    try:
+        for _ in range(3):
+            with pytest.raises(GatewayProblem) as caught:
+                await uplink.upload(25, new)
+            assert (caught.value.code, caught.value.retryable) == ("database.unavailable", True)
+    finally:
+        set_read_only(gateway.database, False)
+
+    async def is_taken() -> bool:
+        try:
+            return await uplink.upload(25, new) == 50
+        except GatewayProblem as problem:
+            if problem.code != "database.unavailable":
+                raise
+            return False
+
+    await until(is_taken)
+    assert await uplink.upload(25, new) == 50, "sent again, as after an answer that was lost"
+    assert await gateway.count() == 50
 
 
 @pytest.mark.drill

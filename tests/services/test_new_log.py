@@ -23,6 +23,7 @@ from biometric_flow.ledger.note import Note, PublicKey, Signer
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.place.audit import Keys, LedgerAltered, audit
 from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.sealed_file import new_identity
 from biometric_flow.runtime.signing import signing_key
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
@@ -83,24 +84,43 @@ def where(folder: Path) -> list[str]:
     return ["--place", "cairo", "--config", str(folder), "--data", str(folder)]
 
 
-async def test_a_place_put_back_from_an_old_copy_goes_on_in_a_new_log_and_every_punch_counts_once(
+def data_of_place(config: Path, data: Path) -> None:
+    """Say in the configuration where the data of place `cairo` lie, as an operator does before a restore."""
+    where(config)
+    (config / "environments").mkdir(exist_ok=True)
+    lines = f"BIOMETRIC_FLOW_PLACE_DATA={data}\nBIOMETRIC_FLOW_PLACE_API_KEY={SECRETS['cairo']}"
+    (config / "environments" / "place-cairo.env").write_text(lines, encoding="utf-8")
+
+
+async def test_a_place_restored_from_an_old_backup_goes_on_in_a_new_log_and_every_punch_counts_once(
     gateway: RunningGateway, tmp_path: Path
 ) -> None:
     link = {"gateway_url": gateway.url, "gateway_credential": SECRETS["cairo"]}
-    whole, folder = tmp_path / "whole", tmp_path / "places" / "cairo"
+    whole, folder = tmp_path / "whole" / "places" / "cairo", tmp_path / "places" / "cairo"
+    identity = tmp_path / "identity"
+    recipient = new_identity(identity)
+    of_backup = ("--place", "cairo", "--config", str(tmp_path))
+    whole.parent.mkdir(parents=True)
+    data_of_place(tmp_path, tmp_path / "whole")
     async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal:
         for pin in ("1", "2"):
             await terminal.punch(pin)
         async with running_place(whole, [configured(terminal)], **link) as place:
             await until(lambda: is_cosigned(place, 2))
             first_key = (await place.http.get("/v1/ledger/key")).text.strip()
-        shutil.copytree(whole, folder)
+            create = ("backup", "create", *of_backup, "--to", str(tmp_path / "backups"), "--recipient", recipient)
+            code, _, err = await command(*create)
+            assert code == 0, err
         for pin in ("3", "4"):
             await terminal.punch(pin)
         async with running_place(whole, [configured(terminal)], **link) as place:
             await until(lambda: is_cosigned(place, 4))
             before = {punch["id"] for punch in await place.punches()}
         held = (await get(gateway, "/v1/places/cairo/logs"))[0]["entries"]
+        data_of_place(tmp_path, tmp_path)
+        restore = ("backup", "restore", *of_backup, "--from", str(tmp_path / "backups"), "--identity", str(identity))
+        code, _, err = await command(*restore)
+        assert code == 0, err
         async with running_place(folder, [configured(terminal)], **link) as place:
             await until(lambda: is_read_only(place))
 

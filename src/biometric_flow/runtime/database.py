@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol
 import psycopg
 from psycopg import sql
 from sqlalchemy import text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -102,6 +102,11 @@ class Database:
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeoutError, psycopg.OperationalError, TimeoutError) as error:
             raise DatabaseUnavailable("the database did not answer; try again in a few seconds") from error
+        except InternalError as error:
+            # A standby, or a server that its administrator closed for writes: the sender keeps what it has.
+            if not isinstance(error.orig, psycopg.errors.ReadOnlySqlTransaction):
+                raise
+            raise DatabaseUnavailable("the database takes no writes now; try again in a few seconds") from error
 
     async def answers(self) -> bool:
         """Does it take a query right now?"""
