@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 CHECK_SECONDS = 0.25
 RETRY_SECONDS = 1.0
-STOP_SECONDS = 1.5
+STOP_SECONDS = 10.0
 
 
 class DatabaseKeeper:
