@@ -1,10 +1,9 @@
 """Every single bit of a place's file turned, one at a time: found by the product's own verify, or without any meaning.
 
-`python -m tests.services.bits FOLDER [--first BYTE] [--last BYTE] [--every N] [--jobs N]` makes a ledger of a thousand
-punches in FOLDER, or takes the one that is there, and goes through its bytes in pieces. What is done stands in
-`done.jsonl`, so that a run that was stopped goes on. The file lies on a memory disk, one bit of it is turned in place,
-and pure functions of the verify are remembered by their arguments: opening a sealed value, checking a leaf against its
-head, reading a record. Everything else of `audit` runs anew for every bit.
+`python -m tests.services.bits FOLDER [--check N] [--jobs N]` makes a ledger of a thousand punches in FOLDER, or takes
+the one that is there, and goes through it page by page. What is done stands in `done.jsonl`, so that a run that was
+stopped goes on. Each bit is judged as `bits_by_row.py` says; `--check` turns N bits more, of every kind of place alike,
+and has the whole `audit` of the product say whether they are found and what is named first.
 """
 
 import argparse
@@ -12,12 +11,13 @@ import functools
 import json
 import multiprocessing
 import os
+import random
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,13 +26,11 @@ from biometric_flow.ledger.errors import LedgerAltered
 from biometric_flow.place import judge as judge_module
 from biometric_flow.place.audit import audit
 from biometric_flow.place.keys import PlaceKeys
+from tests.services.bits_by_row import PAGE, Remembered
 from tests.services.stores import keys_of
 from tests.services.test_place_audit import CAIRO, KEYS, ledger, told
 
-PIECE: Final = 64
-"""Bytes in one line of `done.jsonl`."""
-PAGE: Final = 4096
-HEADER: Final = 100
+CHECKED_AT_ONCE: Final = 50
 
 
 def remembering(keys: PlaceKeys) -> PlaceKeys:
@@ -44,101 +42,120 @@ def remembering(keys: PlaceKeys) -> PlaceKeys:
     return keys
 
 
-def turn_every_bit(file: Path, truth: object, keys: PlaceKeys, places: Sequence[int]) -> Counter[str]:
+def turn_every_bit(file: Remembered, places: Sequence[int]) -> Counter[str]:
     """Turn each bit of these bytes; how many were found, and where those lie that say nothing.
 
-    Raises AssertionError for a bit that changes what is told and that nobody noticed.
+    Raises AssertionError for a bit that changes what is told and that nobody noticed, and for one among the values of
+    an entry or its row for which another one is named.
     """
     count: Counter[str] = Counter()
-    with file.open("r+b", buffering=0) as disk:
-        for at in places:
-            disk.seek(at)
-            (before,) = disk.read(1)
-            for bit in range(8):
-                _write(disk, at, before ^ 1 << bit)
-                try:
-                    audit(file, CAIRO, KEYS, keys)
-                except LedgerAltered:
-                    count["found"] += 1
-                else:
-                    assert told(file) == truth, f"bit {bit} of byte {at} changed what is told, and nothing noticed"
-                    count[meaning(file, at)] += 1
-            _write(disk, at, before)
+    for at in places:
+        where, entry = file.where(at)
+        for bit in range(8):
+            is_found, named = file.verdict(at, bit)
+            assert entry is None or f"entry {entry}:" in named, f"bit {bit} of byte {at}: {where} {entry}, got {named}"
+            count[f"{'found' if is_found else 'silent'} in {where}"] += 1
     return count
 
 
-def meaning(file: Path, at: int) -> str:
-    """Why a bit may be turned without anybody noticing: what of SQLite's format it lies in (sqlite.org/fileformat2)."""
-    if at < HEADER:
-        return "header of the file"
-    number, offset = divmod(at, PAGE)
-    page = file.read_bytes()[number * PAGE : (number + 1) * PAGE]
-    start = HEADER if number == 0 else 0
-    kind, cells = page[start], int.from_bytes(page[start + 3 : start + 5], "big")
-    head = start + (12 if kind in (2, 5) else 8)
-    content = int.from_bytes(page[start + 5 : start + 7], "big") or 65_536
-    if kind not in (2, 5, 10, 13):
-        return "rest of a page that is free or goes on from another"
-    if offset < head:
-        return "header of a page"
-    if head + 2 * cells <= offset < content:
-        return "between the pointers and the cells of a page"
-    return "schema" if number == 0 else "free block, or a cell of no evidence"
+def compare(file: Remembered, path: Path, keys: PlaceKeys, bits: Sequence[tuple[int, int]]) -> Counter[str]:
+    """Turn these bits, and have the whole verify of the product look; it says what was judged by the row alone."""
+    count: Counter[str] = Counter()
+    truth = told(path)
+    for at, bit in bits:
+        where, entry = file.where(at)
+        is_found, named = file.verdict(at, bit)
+        with path.open("r+b", buffering=0) as disk:
+            before = os.pread(disk.fileno(), 1, at)
+            os.pwrite(disk.fileno(), bytes([before[0] ^ 1 << bit]), at)
+            try:
+                audit(path, CAIRO, KEYS, keys)
+                message = ""
+                assert told(path) == truth, f"bit {bit} of byte {at} changed what is told, and nothing noticed"
+            except LedgerAltered as error:
+                message = str(error)
+            finally:
+                os.pwrite(disk.fileno(), before, at)
+        assert bool(message) == is_found, (
+            f"bit {bit} of byte {at} in {where}: judged {named!r}, verify says {message!r}"
+        )
+        if entry is not None:
+            assert f"entry {entry}:" in message, f"bit {bit} of byte {at}: {where} {entry}, got {message}"
+        if where == "indexes of punch: values":
+            assert message.startswith("the database file: index "), message
+        count[f"checked: {where}"] += 1
+    return count
 
 
-def _write(disk: Any, at: int, value: int) -> None:
-    disk.seek(at)
-    disk.write(bytes([value]))
+def of_every_kind(file: Remembered, size: int, wanted: int, chance: random.Random) -> list[tuple[int, int]]:
+    """Bits of every kind of place in the file, as many of each as there are, up to `wanted` of all."""
+    kinds: dict[str, list[int]] = {}
+    for at in chance.sample(range(size), size):
+        kinds.setdefault(file.where(at)[0], []).append(at)
+    found: list[tuple[int, int]] = []
+    left = sorted(kinds.values(), key=len)
+    for number, places in enumerate(left):
+        share = (wanted - len(found)) // (len(left) - number)
+        found += [(at, chance.randrange(8)) for at in places[:share]]
+    return found
 
 
-def _piece(work: tuple[str, int, int]) -> dict[str, Any]:
-    """One piece, in a process of its own with a copy of its own."""
-    folder, first, last = work
-    truth_of, keys, copy = _prepared(folder)
-    began = time.monotonic()
-    count = turn_every_bit(copy, truth_of, keys, range(first, last))
-    return {"first": first, "last": last, "seconds": round(time.monotonic() - began, 2), **count}
+def _page(work: tuple[str, int]) -> dict[str, Any]:
+    """One page, in a process of its own with a copy of its own."""
+    folder, number = work
+    began = time.process_time()
+    count = turn_every_bit(_prepared(folder)[0], range(number * PAGE, (number + 1) * PAGE))
+    return {"page": number, "seconds": round(time.process_time() - began, 2), "bits": count}
+
+
+def _checked(work: tuple[str, list[tuple[int, int]]]) -> dict[str, Any]:
+    file, path, keys = _prepared(work[0])
+    return {"bits": compare(file, path, keys, work[1])}
 
 
 @functools.cache
-def _prepared(folder: str) -> tuple[object, PlaceKeys, Path]:
-    file = Path(folder) / "place.sqlite3"
+def _prepared(folder: str) -> tuple[Remembered, Path, PlaceKeys]:
+    source = Path(folder) / "place.sqlite3"
+    keys = remembering(keys_of(source))
     memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None
-    copy = Path(tempfile.mkdtemp(dir=memory, prefix="bf-bits-")) / file.name
-    shutil.copy(file, copy)
-    return told(file), remembering(keys_of(file)), copy
-
-
-def _left(size: int, first: int, last: int | None, done: set[int]) -> Iterator[tuple[int, int]]:
-    for start in range(first - first % PIECE, min(size, last or size), PIECE):
-        if start not in done:
-            yield start, min(start + PIECE, size)
+    copies = Path(tempfile.mkdtemp(dir=memory, prefix="bf-bits-"))
+    judged, verified = (Path(shutil.copy(source, copies / name)) for name in ("judged.sqlite3", "place.sqlite3"))
+    return Remembered(judged, keys), verified, keys
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("--punches", type=int, default=1000)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--last", type=int)
-    parser.add_argument("--every", type=int, default=1, help="only every n-th piece, spread over the whole file")
+    parser.add_argument("--every", type=int, default=1, help="only every n-th page, spread over the whole file")
+    parser.add_argument("--check", type=int, default=0, help="bits that the whole verify is asked about")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     given = parser.parse_args(arguments)
     given.folder.mkdir(exist_ok=True)
     file, log = given.folder / "place.sqlite3", given.folder / "done.jsonl"
     if not file.exists():
         ledger(given.folder, given.punches)
+    size, folder = file.stat().st_size, str(given.folder)
     lines = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    pieces = list(_left(file.stat().st_size, given.first, given.last, {one["first"] for one in lines}))[:: given.every]
+    done = {one.get("page") for one in lines}
+    pages = [(folder, page) for page in range(0, size // PAGE, given.every) if page not in done]
+    sample = of_every_kind(_prepared(folder)[0], size, given.check, random.Random()) if given.check else []
+    checks = [(folder, sample[at : at + CHECKED_AT_ONCE]) for at in range(0, len(sample), CHECKED_AT_ONCE)]
+    _prepared.cache_clear()
     with multiprocessing.get_context("fork").Pool(given.jobs) as pool, log.open("a") as out:
-        for one in pool.imap_unordered(_piece, [(str(given.folder), *piece) for piece in pieces]):
-            out.write(json.dumps(one) + "\n")
-            out.flush()
-            lines.append(one)
+        for runs in (pool.imap_unordered(_page, pages), pool.imap_unordered(_checked, checks)):
+            for one in runs:
+                out.write(json.dumps(one) + "\n")
+                out.flush()
+                lines.append(one)
     total: Counter[str] = Counter()
     for one in lines:
-        total.update({name: value for name, value in one.items() if name not in ("first", "last", "seconds")})
-    sys.stdout.write(json.dumps({"bytes": file.stat().st_size, "bits": sum(total.values()), **total}) + "\n")
+        total.update(one["bits"])
+    bits = sum(count for name, count in total.items() if not name.startswith("checked"))
+    sums = {
+        word: sum(n for name, n in total.items() if name.startswith(word)) for word in ("found", "silent", "checked")
+    }
+    sys.stdout.write(json.dumps({"bytes": size, "bits": bits, **sums, **dict(sorted(total.items()))}, indent=1) + "\n")
     return 0
 
 

@@ -184,6 +184,16 @@ def test_a_flipped_bit_in_three_thousand_values_of_a_thousand_punches_is_found_a
         ("UPDATE ledger_entry SET record = x'' WHERE sequence = 40", "entry 40"),
         ("UPDATE ledger_entry SET record = x'' WHERE sequence = 2", "1 entries cannot be opened"),
         ("DELETE FROM outbox WHERE sequence = 300", "outbox"),
+        (
+            "CREATE TRIGGER late AFTER INSERT ON punch BEGIN DELETE FROM outbox; END",
+            "trigger late is not as this program makes it",
+        ),
+        ("ALTER TABLE terminal ADD COLUMN more TEXT", "table terminal is not as this program makes it"),
+        ("PRAGMA user_version = 1000", "got 1000: it was altered, or written by a newer program"),
+        (
+            "UPDATE punch SET local_time = CAST(x'ff3230' AS TEXT) WHERE sequence = 90",
+            "entry 90: the row of table punch",
+        ),
     ],
 )
 def test_what_was_removed_added_or_moved_is_found_and_named(

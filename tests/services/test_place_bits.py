@@ -1,5 +1,6 @@
 """Every bit of a place's file, turned one at a time, is found or means nothing; see `bits.py` for the whole."""
 
+import json
 import random
 from pathlib import Path
 
@@ -7,8 +8,8 @@ import pytest
 
 from biometric_flow.place import judge as judge_module
 from tests.services import bits
-from tests.services.stores import keys_of
-from tests.services.test_place_audit import ledger, told
+from tests.services.bits_by_row import PAGE, Remembered
+from tests.services.test_place_audit import ledger
 
 
 @pytest.fixture
@@ -19,15 +20,27 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return ledger(tmp_path, 100)
 
 
-def test_every_bit_of_some_bytes_is_found_or_means_nothing(small: Path) -> None:
-    places = random.Random(20261123).sample(range(small.stat().st_size), 50)
-    count = bits.turn_every_bit(small, told(small), bits.remembering(keys_of(small)), places)
-    assert count["found"] > 50
-    assert sum(count.values()) == 400
+def prepared(file: Path) -> tuple[Remembered, Path]:
+    bits._prepared.cache_clear()
+    judged, verified, _ = bits._prepared(str(file.parent))
+    return judged, verified
+
+
+def test_every_bit_of_some_bytes_is_found_or_means_nothing_and_verify_says_the_same(small: Path) -> None:
+    judged, verified = prepared(small)
+    size, chance = small.stat().st_size, random.Random(20261123)
+    count = bits.turn_every_bit(judged, chance.sample(range(PAGE, size), 1500))
+    assert sum(count.values()) == 12_000
+    assert sum(number for name, number in count.items() if name.startswith("found")) > 2000
+    sample = bits.of_every_kind(judged, size, 150, chance)
+    assert sum(bits.compare(judged, verified, bits._prepared(str(small.parent))[2], sample).values()) == 150
 
 
 @pytest.mark.drill
-@pytest.mark.timeout(3600)
-def test_every_bit_of_one_byte_in_a_hundred_of_a_thousand_punches_is_found_or_means_nothing(tmp_path: Path) -> None:
-    """The whole, all bits of all bytes, takes days on one core: `python -m tests.services.bits`."""
-    assert bits.main([str(tmp_path / "run"), "--every", "100"]) == 0
+@pytest.mark.timeout(7200)
+def test_every_bit_of_the_file_of_a_thousand_punches_is_found_or_means_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert bits.main([str(tmp_path / "run"), "--check", "2000"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["bits"], told["checked"]) == (told["bytes"] * 8, 2000)

@@ -24,6 +24,7 @@ from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.schema import open_reader
 from biometric_flow.place.side_by_side import Judges, Work, judges_of
 from biometric_flow.place.subjects import Subjects
+from biometric_flow.place.whole import index_that_differs
 
 STEP: Final = 2048
 
@@ -61,8 +62,10 @@ def audit(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys, jobs: int = 
     connection = open_reader(file)
     try:
         connection.execute("BEGIN")
-        _file_is_whole(connection)
+        index = index_that_differs(connection)
         found = _Audit(connection, place, keys, store).run(jobs)
+        if index:
+            raise LedgerAltered(f"the database file: index {index} differs from its table, in which every row is right")
         _still_there(connection, keys.earlier)
         return found
     except (sqlite3.DatabaseError, UnicodeDecodeError, IdentityError) as error:
@@ -83,12 +86,6 @@ def _still_there(connection: sqlite3.Connection, earlier: Sequence[Note]) -> Non
             raise LedgerAltered(
                 f"the checkpoint over {size} entries was cosigned when it was fetched, and is not in this file"
             )
-
-
-def _file_is_whole(connection: sqlite3.Connection) -> None:
-    (answer,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-    if answer != "ok":
-        raise LedgerAltered(f"the database file: {answer}")
 
 
 def _succession(
@@ -181,6 +178,11 @@ def newest_log(file: Path) -> Log:
             return FIRST
 
 
+def _legible(text: bytes) -> str:
+    """Another text for other bytes, whatever they are."""
+    return text.decode("utf-8", "surrogateescape")
+
+
 class _Audit:
     """All logs of a file, one after the other; what is checked is always the log under way."""
 
@@ -248,7 +250,13 @@ class _Audit:
 
     def _rows(self, table: str, after: int, until: int) -> dict[int, Row]:
         query = f"SELECT * FROM {table} WHERE sequence > ? AND sequence <= ?"  # noqa: S608 - our own names
-        return {row[0]: row for row in self._connection.execute(query, (after, until))}
+        try:
+            rows = self._connection.execute(query, (after, until)).fetchall()
+        except sqlite3.OperationalError:  # maybe a text that is none: it differs from the entry's, which names it
+            self._connection.text_factory = _legible
+            rows = self._connection.execute(query, (after, until)).fetchall()
+            self._connection.text_factory = str
+        return {row[0]: row for row in rows}
 
     def _far(self, sequence: int, event: Event) -> None:
         """What an entry says about others, and about rows that do not follow from it alone."""

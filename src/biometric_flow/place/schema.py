@@ -1,6 +1,8 @@
 """The tables of a place's SQLite file, and how the file is opened."""
 
+import functools
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -189,6 +191,24 @@ def open_database(path: Path, keys: PlaceKeys | None = None) -> sqlite3.Connecti
             f"{path} was written by a newer version (schema {version}); this program knows {len(STEPS)}"
         )
     return connection
+
+
+Definition = tuple[str, str, str, str | None]
+"""Type, name, table and text of one line of a file's schema."""
+
+
+def definitions_of(connection: sqlite3.Connection) -> frozenset[Definition]:
+    """What the file itself says its tables, indexes, views and triggers are."""
+    return frozenset(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
+
+
+@functools.cache
+def definitions(version: int) -> frozenset[Definition]:
+    """What STEPS make of an empty file until this version; an older one that was brought forward says the same."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for number, step in enumerate(STEPS[:version], 1):
+            _bring_forward(connection, number, step, None, is_new=True)
+        return definitions_of(connection)
 
 
 def _bring_forward(
