@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from biometric_flow.place import judge as judge_module
+from biometric_flow.place.keys import FILE_NAME, KEYS_FOLDER, open_keys, read_keys, root_keys
+from biometric_flow.runtime.errors import FolderUnusable
+from tests.builders import TENANT
 from tests.services import bits
 from tests.services.bits_by_row import PAGE, Remembered
 from tests.services.test_place_audit import ledger
@@ -34,6 +37,18 @@ def test_every_bit_of_some_bytes_is_found_or_means_nothing_and_verify_says_the_s
     assert sum(number for name, number in count.items() if name.startswith("found")) > 2000
     sample = bits.of_every_kind(judged, size, 150, chance)
     assert sum(bits.compare(judged, verified, bits._prepared(str(small.parent))[2], sample).values()) == 150
+
+
+@pytest.mark.parametrize(("word", "bit"), [(b"subject", 0), (b"active", 5), (b"CREATE UNIQUE", 7)])
+def test_a_turned_bit_in_a_word_of_the_key_store_refuses_it_by_name(small: Path, word: bytes, bit: int) -> None:
+    folder = small.parent / KEYS_FOLDER
+    file = folder / FILE_NAME
+    content = bytearray(file.read_bytes())
+    content[content.index(word, 0 if word.isupper() else PAGE)] ^= 1 << bit  # in the schema, or in the table
+    file.write_bytes(content)
+    for opening in (open_keys, read_keys):
+        with pytest.raises(FolderUnusable, match=r"the key store .*keys\.sqlite3"):
+            opening(folder, TENANT, root_keys(folder))
 
 
 @pytest.mark.drill

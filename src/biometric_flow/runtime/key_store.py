@@ -470,7 +470,7 @@ def open_keys(folder: Path, tenant: str, root: RootKeys, held: int | None = None
         elif version > 1:
             raise FolderUnusable(f"{file} was written by a newer version (schema {version}); this program knows 1")
         return KeyStore(tenant, connection, root, held)
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: a value that no key has, or no text
         raise FolderUnusable(f"cannot use the key store {file}: {error}; check the disk, or restore it") from None
     except IdentityError as error:
         raise FolderUnusable(str(error)) from None
@@ -510,7 +510,7 @@ def read_keys(folder: Path, tenant: str | None, root: RootKeys) -> KeyStore:
         if tenant is None:
             (tenant,) = connection.execute("SELECT owner FROM key WHERE kind = 'tenant' LIMIT 1").fetchone() or ("",)
         return KeyStore(tenant, connection, root)
-    except (sqlite3.Error, OSError, StorageUnavailable) as error:
+    except (sqlite3.Error, OSError, ValueError, StorageUnavailable) as error:
         raise FolderUnusable(
             f"cannot read the key store {file}: {error}; restore it, or start the place once"
         ) from None
