@@ -103,10 +103,7 @@ def _check(tenant: TenantId, store: KeyStore, probe: bytes) -> None:
 
 
 def _seal_entries(connection: psycopg.Connection[Any], store: KeyStore) -> int:
-    known = {
-        (place, bytes(pin).decode()): subject_at(place, bytes(one).hex())
-        for place, pin, one in connection.execute("SELECT place_id, pin, subject FROM subject")
-    }
+    known = _known(connection, store)
     query = f"SELECT place_id, sequence, record, opening FROM ledger_entry WHERE {_CLEAR}"  # noqa: S608 - our words
     change = "UPDATE ledger_entry SET record = %s, opening = '' WHERE place_id = %s AND sequence = %s"
     count = 0
@@ -125,6 +122,16 @@ def _seal_entries(connection: psycopg.Connection[Any], store: KeyStore) -> int:
             cursor.executemany(change, values)
         count += len(rows)
     return count
+
+
+def _known(connection: psycopg.Connection[Any], store: KeyStore) -> dict[tuple[str, str], Owner]:
+    """Whose PIN it is at a place, whether the row is sealed already or not."""
+    rows = connection.execute("SELECT place_id, subject, pin FROM subject").fetchall()
+    clear = {(place, bytes(pin).decode()): bytes(one) for place, one, pin in rows if identities.is_clear(bytes(pin))}
+    sealed = [(place, bytes(one), bytes(pin)) for place, one, pin in rows if not identities.is_clear(bytes(pin))]
+    texts = identities.unseal(store, [(identities.of_subject(place, one), {"pin": pin}) for place, one, pin in sealed])
+    found = {(place, text["pin"]): one for (place, one, _), text in zip(sealed, texts, strict=True) if text}
+    return {key: subject_at(key[0], one.hex()) for key, one in (clear | found).items()}
 
 
 def _seal_audit(connection: psycopg.Connection[Any], store: KeyStore) -> int:

@@ -55,27 +55,27 @@ async def opened(
     """What is stored as texts again; None for one whose key was destroyed. Raises EnvelopeRefused, KeyUnknown."""
     if not rows:
         return []
-    keys = keys_of(connection)
+    return await asyncio.to_thread(unseal, keys_of(connection), rows)
 
-    def open_one(row: Row, values: Mapping[str, bytes]) -> dict[str, str] | None:
-        try:
-            return {
-                name: keys.open(row.owner, _binding(row, name), one).decode() if one else ""
-                for name, one in values.items()
-            }
-        except KeyDestroyed:
-            return None
 
-    def open_all() -> list[dict[str, str] | None]:
-        keys.load([row.owner for row, _ in rows])
-        return [open_one(*row) for row in rows]
-
-    return await asyncio.to_thread(open_all)
+def unseal(keys: KeyStore, rows: Sequence[tuple[Row, Mapping[str, bytes]]]) -> list[dict[str, str] | None]:
+    """The same, given the keys. Raises EnvelopeRefused, KeyUnknown."""
+    keys.load([row.owner for row, _ in rows])
+    return [_unsealed(keys, *row) for row in rows]
 
 
 def is_clear(value: bytes) -> bool:
     """Is this the text itself, as a version of before stored it?"""
     return bool(value) and not is_sealed(value)
+
+
+def _unsealed(keys: KeyStore, row: Row, values: Mapping[str, bytes]) -> dict[str, str] | None:
+    try:
+        return {
+            name: keys.open(row.owner, _binding(row, name), one).decode() if one else "" for name, one in values.items()
+        }
+    except KeyDestroyed:
+        return None
 
 
 def _binding(row: Row, column: str) -> Binding:
