@@ -207,6 +207,14 @@ def test_what_was_removed_added_or_moved_is_found_and_named(
         audit(file, CAIRO, KEYS, keys_of(clean))
 
 
+def test_statistics_that_sqlite_gathered_are_no_alarm(clean: Path, tmp_path: Path) -> None:
+    file = shutil.copy(clean, tmp_path / "place.sqlite3")
+    connection = sqlite3.connect(file)
+    connection.execute("ANALYZE")
+    connection.close()
+    audit(file, CAIRO, KEYS, keys_of(clean))
+
+
 @pytest.fixture(scope="module")
 def corrected(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ledger whose fifth entry but one is an added punch, and the last the withdrawal of it."""

@@ -198,8 +198,9 @@ Definition = tuple[str, str, str, str | None]
 
 
 def definitions_of(connection: sqlite3.Connection) -> frozenset[Definition]:
-    """What the file itself says its tables, indexes, views and triggers are."""
-    return frozenset(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
+    """What the file itself says its tables, indexes, views and triggers are, but for the statistics of `ANALYZE`."""
+    query = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT GLOB 'sqlite_stat[0-9]'"
+    return frozenset(connection.execute(query))
 
 
 @functools.cache
