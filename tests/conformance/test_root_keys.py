@@ -1,7 +1,5 @@
 """One suite for every provider of root keys: the sealed file, a PKCS#11 token (SoftHSM), a key service (AWS KMS)."""
 
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,42 +9,20 @@ from uuid import uuid4
 import pytest
 
 from biometric_flow.identity.envelope import Binding, KeyId
-from biometric_flow.identity.errors import EnvelopeRefused, KeyUnusable
+from biometric_flow.identity.errors import EnvelopeRefused, KeyUnusable, RootKeyUnavailable
 from biometric_flow.identity.keyring import ROOT, KeyState, RootKeys, subject
 from biometric_flow.identity.root_file import RootKeyFile
 from biometric_flow.identity.root_service import RootKeyService
-from biometric_flow.place.keys import open_keys
-from tests.key_service import CREDENTIALS, free_port, key_service
-from tests.requires import install, require
+from biometric_flow.identity.root_token import RootKeyToken
+from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.key_file import FILE_NAME, copy_store
+from biometric_flow.runtime.key_store import open_keys
+from tests.key_service import CREDENTIALS
+from tests.root_homes import LABEL, MODULE, PIN
 
-MODULE = Path("/usr/lib/softhsm/libsofthsm2.so")
-LABEL, PIN = "biometric-flow-test", "8642097531"
 KEY, OTHER = KeyId(b"k" * 16), KeyId(b"o" * 16)
 
 Provider = Callable[[], RootKeys]
-
-
-@pytest.fixture(scope="session")
-def token(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The label of a token. SoftHSM looks for its tokens once in a process, so that all tests share this one."""
-    if not MODULE.exists():
-        install("softhsm2")
-    require(MODULE.exists() and bool(shutil.which("softhsm2-util")), "SoftHSM", "sudo apt-get install softhsm2")
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    file = folder / "softhsm2.conf"
-    file.write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n")
-    os.environ["SOFTHSM2_CONF"] = str(file)
-    command = ["softhsm2-util", "--init-token", "--free", "--label", LABEL, "--pin", PIN, "--so-pin", PIN]
-    subprocess.run(command, check=True, capture_output=True)
-    return LABEL
-
-
-@pytest.fixture(scope="session")
-def service() -> Iterator[str]:
-    """The address of a key service that speaks as AWS KMS does: the emulator moto, in a process of its own."""
-    with key_service(free_port()) as address:
-        yield address
 
 
 @pytest.fixture(params=["file", "token", "service"])
@@ -62,21 +38,13 @@ def provider(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest
         yield lambda: RootKeyService(prefix, "eu-central-1", address)
         return
     label = request.getfixturevalue("token")
-    from biometric_flow.identity.root_token import RootKeyToken
 
-    made: list[RootKeyToken] = []
-
-    def opened() -> RootKeys:
-        for one in made:
-            one.close()
-        made[:] = [RootKeyToken(str(MODULE), label, PIN)]
-        return made[0]
+    def opened() -> RootKeyToken:
+        return RootKeyToken(str(MODULE), label, PIN)
 
     yield opened
-    opened()
-    for key in made[0].ids():
-        made[0].destroy(key)
-    made[0].close()
+    for key in opened().ids():
+        opened().destroy(key)
 
 
 def test_what_was_wrapped_unwraps_after_a_restart_and_only_as_what_it_was(provider: Provider) -> None:
@@ -127,14 +95,60 @@ def test_a_place_seals_under_it_and_rotates_it(provider: Provider, tmp_path: Pat
     keys.close()
 
 
-def test_a_wrong_pin_stops_the_start_without_showing_it() -> None:
-    require(MODULE.exists(), "SoftHSM", "sudo apt-get install softhsm2")
+def test_a_copy_of_the_keys_from_before_a_rotation_opens_with_the_root_key_of_then_only(
+    provider: Provider, tmp_path: Path
+) -> None:
+    keys = open_keys(tmp_path / "keys", "acme", provider())
+    copy_store(tmp_path / "keys" / FILE_NAME, tmp_path / "copy")
+    steps = keys.rotation(ROOT, begin=True)
+    while steps:
+        keys.take(steps[0])
+        steps = keys.rotation(ROOT)
+    keys.close()
+    (tmp_path / "copy").rename(tmp_path / "keys" / FILE_NAME)
+    with pytest.raises(FolderUnusable, match="of this key store, it is not there"):
+        open_keys(tmp_path / "keys", "acme", provider())
+
+
+def test_what_one_opened_of_a_provider_does_does_not_close_it_to_another(provider: Provider) -> None:
+    keys, other = provider(), provider()
+    keys.make(KEY)
+    wrapped = other.wrap(KEY, bytes(32), b"")
+    del keys
+    assert provider().unwrap(KEY, wrapped, b"") == bytes(32)
+    assert other.unwrap(KEY, wrapped, b"") == bytes(32)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_session_that_a_token_forgot_is_opened_anew(token: str) -> None:
+    """As when it was pulled out and put back: one question fails as something that passes, the next one is answered."""
+    keys = RootKeyToken(str(MODULE), token, PIN)
+    keys.make(KEY)
+    keys._login._session.close()
+    with pytest.raises(RootKeyUnavailable):
+        keys.ids()
+    assert KEY in keys.ids()
+    keys.destroy(KEY)
+
+
+@pytest.mark.parametrize(
+    ("module", "label", "pin", "reason"),
+    [
+        (MODULE, "no such token", "13579", "no token of this label"),
+        (MODULE, LABEL, "13579", "the PIN is wrong"),
+        (Path("/dev/null"), LABEL, "13579", "no PKCS#11 library"),
+        (Path("/nonexistent.so"), LABEL, "13579", "no PKCS#11 library"),
+    ],
+)
+def test_a_token_that_does_not_open_stops_the_start_with_the_reason_and_without_its_pin(
+    token: str, module: Path, label: str, pin: str, reason: str
+) -> None:
     code = (
         "from biometric_flow.identity.errors import KeyUnusable\n"
         "from biometric_flow.identity.root_token import RootKeyToken\n"
-        f"try: RootKeyToken({str(MODULE)!r}, 'no such token', '13579')\n"
+        f"try: RootKeyToken({str(module)!r}, {label!r}, {pin!r})\n"
         "except KeyUnusable as error: print(error)\n"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert "no such token" in said.stdout
-    assert "13579" not in said.stdout + said.stderr
+    assert reason in said.stdout, said
+    assert pin not in said.stdout + said.stderr

@@ -8,12 +8,14 @@ from pydantic import ValidationError
 
 from biometric_flow.gateway.key_store import TenantKeys, open_tenant_keys
 from biometric_flow.gateway.settings import GatewaySettings
-from biometric_flow.identity.envelope import Binding
-from biometric_flow.identity.errors import EnvelopeRefused, KeyDestroyed
-from biometric_flow.identity.keyring import PLACE, ROOT, KeyState, person, subject_at
+from biometric_flow.identity.envelope import Binding, key_id_of
+from biometric_flow.identity.errors import EnvelopeRefused, KeyDestroyed, KeyReplaced
+from biometric_flow.identity.keyring import PLACE, ROOT, STORED_PUNCH, KeyKind, KeyState, person, subject_at
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.errors import FolderUnusable
-from biometric_flow.runtime.key_store import FILE_NAME, ROOT_FILE_NAME, KeyStore
+from biometric_flow.runtime.key_file import FILE_NAME
+from biometric_flow.runtime.key_store import RESERVED, KeyStore
+from biometric_flow.runtime.root_home import ROOT_FILE_NAME
 
 DEMO, OTHER = TenantId("demo"), TenantId("other")
 RECORD = Binding("ledger_entry", "record", b"1")
@@ -74,6 +76,30 @@ def test_a_key_that_one_process_destroyed_is_not_brought_back_by_another(tmp_pat
         other.open(amina, RECORD, envelope)
 
 
+def test_keys_that_were_destroyed_are_in_no_page_of_the_store_and_a_copy_of_the_data_stays_closed(
+    tmp_path: Path,
+) -> None:
+    keys = opened(tmp_path).of(DEMO)
+    owners = [subject_at("cairo", f"{number:032x}") for number in range(300)]
+    keys.prepare(owners)
+    sealed = {one: keys.seal(one, RECORD, b"of before") for one in owners}
+    gone, left = owners[::3], owners[1]
+    wrapped = {one.wrapped for owner in gone for one in keys.versions(owner)}
+    assert len(wrapped) == 100
+    assert {one for one in wrapped if one in files_of(tmp_path)} == wrapped
+    keys.destroy_all(gone)
+    assert {one for one in wrapped if one in files_of(tmp_path)} == set()
+    later = opened(tmp_path).of(DEMO)
+    assert later.open(left, RECORD, sealed[left]) == b"of before"
+    for owner in gone:
+        with pytest.raises(KeyDestroyed):
+            later.open(owner, RECORD, sealed[owner])
+
+
+def files_of(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
 def test_two_processes_that_meet_somebody_new_at_once_use_one_key(tmp_path: Path) -> None:
     one, other = opened(tmp_path).of(DEMO), opened(tmp_path).of(DEMO)
     amina = person("amina")
@@ -95,6 +121,37 @@ def test_a_rotation_wraps_everybodys_keys_and_another_process_goes_on(tmp_path: 
     assert all(other.open(one, RECORD, envelope) == b"x" for one, envelope in sealed.items())
     fresh = opened(tmp_path).of(DEMO)
     assert all(fresh.open(one, RECORD, envelope) == b"x" for one, envelope in sealed.items())
+
+
+def test_nothing_more_is_sealed_with_a_key_that_another_process_replaced(tmp_path: Path) -> None:
+    one, other = opened(tmp_path).of(DEMO), opened(tmp_path).of(DEMO)
+    amina = subject_at("cairo", "a1")
+    before, known = one.seal(amina, RECORD, b"Amina"), one.derived(amina, STORED_PUNCH)
+    assert one.open(amina, RECORD, other.seal(amina, RECORD, b"Amina")) == b"Amina"
+    other.turn(KeyKind.SUBJECT)
+    (old,) = other.retiring(KeyKind.SUBJECT)
+    later = one.seal(amina, RECORD, b"Amina")
+    assert key_id_of(later) != old.id == key_id_of(before)
+    assert other.open(amina, RECORD, later) == one.open(amina, RECORD, before) == b"Amina"
+    other.retire(KeyKind.SUBJECT)
+    one.prepare([person("new")])
+    assert not one.is_destroyed(before)
+    with pytest.raises(KeyReplaced):
+        one.open(amina, RECORD, before)
+    assert one.derived(amina, STORED_PUNCH) == other.derived(amina, STORED_PUNCH) == known
+    one.destroy(amina)
+    assert other.is_destroyed(later)
+    assert other.is_destroyed(before)
+
+
+def test_messages_that_were_reserved_outlast_what_another_process_writes(tmp_path: Path) -> None:
+    one, other = opened(tmp_path).of(DEMO), opened(tmp_path).of(DEMO)
+    amina = person("amina")
+    for number in range(5):
+        one.seal(amina, RECORD, b"Amina")
+        other.prepare([person(str(number))])
+    (record,) = one.versions(amina)
+    assert record.reserved == RESERVED
 
 
 def test_a_root_key_that_is_gone_stops_the_start(tmp_path: Path) -> None:

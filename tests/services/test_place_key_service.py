@@ -6,8 +6,9 @@ import pytest
 
 from biometric_flow.identity import root_service
 from biometric_flow.identity.root_service import RootKeyService
-from biometric_flow.place.keys import ROOT_FILE_NAME, open_keys
 from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.key_store import open_keys
+from biometric_flow.runtime.root_home import ROOT_FILE_NAME
 from tests.key_service import CREDENTIALS, free_port, held_up, key_service
 from tests.services.lone_place import usb_file
 from tests.services.places import RunningPlace, running_place, until

@@ -15,14 +15,16 @@ from biometric_flow.identity.errors import EnvelopeRefused, KeyDestroyed, KeyUnu
 from biometric_flow.identity.keyring import ROOT, KeyState, device, subject
 from biometric_flow.identity.root_file import RootKeyFile
 from biometric_flow.ledger.errors import StorageUnavailable
-from biometric_flow.place.keys import FILE_NAME, ROOT_FILE_NAME, PlaceKeys, open_keys, read_keys, root_keys
 from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.key_file import FILE_NAME
+from biometric_flow.runtime.key_store import KeyStore, open_keys, read_keys
+from biometric_flow.runtime.root_home import ROOT_FILE_NAME, root_keys
 
 AMINA, BASIL, GATE = subject("a1"), subject("b2"), device("gate")
 NAME = Binding("person", "name", b"1")
 
 
-def opened(folder: Path) -> PlaceKeys:
+def opened(folder: Path) -> KeyStore:
     return open_keys(folder, "acme", root_keys(folder))
 
 
@@ -166,7 +168,8 @@ def test_a_rotation_that_is_killed_again_and_again_ends_and_loses_no_key(tmp_pat
     envelopes = {one: keys.seal(one, NAME, one.name.encode()) for one in people[::50]}
     rotating = f"""
 from pathlib import Path
-from biometric_flow.place.keys import open_keys, root_keys
+from biometric_flow.runtime.key_store import open_keys
+from biometric_flow.runtime.root_home import root_keys
 keys = open_keys(Path({str(tmp_path)!r}), "acme", root_keys(Path({str(tmp_path)!r})))
 print("begun", flush=True)
 while True:

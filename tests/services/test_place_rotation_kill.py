@@ -14,11 +14,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from biometric_flow.identity.keyring import ROOT, KeyState, device
+from biometric_flow.identity.keyring import PLACE, ROOT, KeyKind, KeyState, device
 from biometric_flow.identity.root_file import RootKeyFile
 from biometric_flow.ledger.note import PublicKey
 from biometric_flow.place.audit import Keys, audit
-from biometric_flow.place.keys import FILE_NAME, KEYS_FOLDER, ROOT_FILE_NAME
+from biometric_flow.runtime.key_file import FILE_NAME, KEYS_FOLDER
+from biometric_flow.runtime.root_home import ROOT_FILE_NAME
 from tests.services.lives import CAIRO
 from tests.services.lone_place import LonePlace, lone_place
 from tests.services.stores import keys_of
@@ -35,7 +36,7 @@ store, _ = opened_store(folder / "place.sqlite3")
 print("begun", flush=True)
 print(change_key(folder, "biometric-flow/demo/cairo", store, "the drill", datetime.now(UTC)), flush=True)
 """
-LEVELS = ("root", "tenant", "terminals")
+LEVELS = ("people", "root", "place", "tenant", "terminals")
 
 
 @dataclass
@@ -68,7 +69,7 @@ def rows(first: int, count: int, people: int) -> bytes:
     return "".join(lines).encode()
 
 
-def test_root_tenant_and_terminal_keys_are_replaced_under_load_across_kills(tmp_path: Path) -> None:
+def test_every_level_is_replaced_under_load_across_kills(tmp_path: Path) -> None:
     drill(tmp_path / "place", 3, people=300, chance=random.Random(20261123))
 
 
@@ -84,14 +85,15 @@ def drill(folder: Path, kills: int, people: int, chance: random.Random) -> None:
         assert http.post("/v1/terminals/door/import", content=rows(0, people, people)).status_code == 200
         sent = people
     for number in range(kills):
-        level = LEVELS[number % 3]
+        level = LEVELS[number % len(LEVELS)]
         wrapped_before |= _wrapped(folder)
         with lone_place(folder) as place:
             sent = _rotate_and_kill(place, level, sent, people, chance)
         if number % 2:
             _change_signing_key(folder, chance)
     with lone_place(folder) as place:
-        _until_done(place)
+        wrapped_before |= _wrapped(folder)
+        sent = _loaded(place, sent, people, lambda: _rotate_all(place))
         sent = _more_arrives(place, sent, people)
         key = PublicKey.parse(_text(place, "/v1/ledger/key"))
     found = audit(folder / "place.sqlite3", CAIRO, Keys(key), keys_of(folder / "place.sqlite3"))
@@ -110,6 +112,16 @@ def _rotate_and_kill(place: LonePlace, level: str, sent: int, people: int, chanc
         subprocess.run(["kill", f"-{signal.SIGKILL.value}", str(place.pid)], check=True)
 
     return _loaded(place, sent, people, begin_and_kill)
+
+
+def _rotate_all(place: LonePlace) -> None:
+    """Finish what was begun, and replace each once more."""
+    _until_done(place)
+    for level in LEVELS:
+        with place.client() as http:
+            begun = http.post("/v1/keys/rotations", json={"level": level})
+        assert begun.status_code == 202, begun.text
+    _until_done(place)
 
 
 def _loaded(place: LonePlace, sent: int, people: int, action: Callable[[], None]) -> int:
@@ -161,7 +173,9 @@ def _change_signing_key(folder: Path, chance: random.Random) -> None:
 
 def _old_keys_are_gone(folder: Path, wrapped_before: set[bytes]) -> None:
     keys = keys_of(folder / "place.sqlite3")
-    for owner in (ROOT, keys.tenant_owner, device("door")):
+    people = [one.owner for one in keys.records() if one.owner.kind is KeyKind.SUBJECT]
+    assert len(set(people)) >= 300
+    for owner in (ROOT, keys.tenant_owner, device("door"), PLACE, *dict.fromkeys(people)):
         living = [one for one in keys.versions(owner) if one.state is not KeyState.DESTROYED]
         assert len(keys.versions(owner)) > 1, "nothing was replaced"
         assert len(living) == 1, [one.state for one in living]

@@ -12,10 +12,9 @@ from typing import Final
 
 from biometric_flow.identity.keyring import PLACE
 from biometric_flow.model.ids import TenantId
-from biometric_flow.runtime.key_store import KeyStore, Service, Token, open_keys, root_keys
+from biometric_flow.runtime.key_store import KeyStore, open_keys
+from biometric_flow.runtime.root_home import Service, Token, root_keys
 
-KEYS_FOLDER: Final = "keys"
-"""Default name of the key stores' folder, within the gateway's."""
 INSTALLATION: Final = TenantId("-")
 """Whose audit log holds what nobody's credential or account assigns to a tenant; no tenant can be called so."""
 HELD: Final = 20_000

@@ -74,6 +74,12 @@ class KeyDestroyed(IdentityError):
     code = "keys.destroyed"
 
 
+class KeyReplaced(IdentityError):
+    """The key was replaced by a rotation and destroyed; nobody was erased by that."""
+
+    code = "keys.replaced"
+
+
 class KeySpent(IdentityError):
     """No message may be sealed with this key before more are reserved, or its next version is made."""
 

@@ -5,10 +5,13 @@ record to `Keyring.load` and anything is sealed with it.
 """
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
+
+import cbor2
 
 from biometric_flow.identity.envelope import (
     KEY_BYTES,
@@ -21,7 +24,14 @@ from biometric_flow.identity.envelope import (
     key_id_of,
     row_name,
 )
-from biometric_flow.identity.errors import EnvelopeRefused, KeyDestroyed, KeySpent, KeyStateInvalid, KeyUnknown
+from biometric_flow.identity.errors import (
+    EnvelopeRefused,
+    KeyDestroyed,
+    KeyReplaced,
+    KeySpent,
+    KeyStateInvalid,
+    KeyUnknown,
+)
 
 MESSAGES_MAX: Final = 2**32
 """Messages that one key may seal with random nonces of 96 bits (NIST SP 800-38D, section 8.3)."""
@@ -46,6 +56,26 @@ class KeyKind(StrEnum):
     INTEGRATION = "integration"
     ARCHIVE = "archive"
     """What stands of one person of a place in files that never change."""
+
+
+KNOWN: Final = b"biometric-flow/known/1"
+"""Recognises identities of punches and rows."""
+ERASED_KEY: Final = b"biometric-flow/erased-key/2"
+"""What an erasure says of the key that it destroyed."""
+STORED_PUNCH: Final = b"biometric-flow/stored-punch/1"
+"""What the gateway's tables call a punch."""
+TOMBSTONES: Final = b"biometric-flow/erased/1"
+ERASURES_WANTED: Final = b"biometric-flow/erasure-wanted/1"
+RELEASES: Final = b"biometric-flow/release/1"
+UPLOADS: Final = b"biometric-flow/archive/1"
+
+PURPOSES: Final[Mapping[KeyKind, tuple[bytes, ...]]] = MappingProxyType(
+    {
+        KeyKind.SUBJECT: (KNOWN, ERASED_KEY, STORED_PUNCH),
+        KeyKind.PLACE: (KNOWN, TOMBSTONES, ERASURES_WANTED, RELEASES, UPLOADS),
+    }
+)
+"""For what `Keyring.derived` gives keys, by kind of owner; these stay the same when the owner's key is replaced."""
 
 
 class KeyState(StrEnum):
@@ -163,12 +193,20 @@ class RootKeys(Protocol):
 
 
 class _Held:
-    """A key in the clear, in memory."""
+    """A key in the clear, in memory, as it is wrapped: 32 bytes, and behind them what outlasts the versions before it.
 
-    __slots__ = ("cipher", "left", "secret")
+    That is CBOR of `[since, {purpose: key}]`: the first of the versions that were replaced one after the other, which
+    were destroyed for good, and keys that were derived from them. Nothing that they sealed follows from such a key.
+    """
 
-    def __init__(self, key_id: KeyId, secret: bytes) -> None:
-        self.cipher, self.secret, self.left = SealingKey(key_id, secret), secret, 0
+    __slots__ = ("cipher", "content", "kept", "left", "secret", "since")
+
+    def __init__(self, record: KeyRecord, content: bytes) -> None:
+        secret, kept = content[:KEY_BYTES], content[KEY_BYTES:]
+        self.cipher, self.secret, self.content, self.left = SealingKey(record.id, secret), secret, content, 0
+        self.since: int
+        self.kept: dict[bytes, bytes]
+        self.since, self.kept = cbor2.loads(kept) if kept else (record.version, {})
 
 
 class Keyring:
@@ -187,9 +225,12 @@ class Keyring:
 
     def load(self, record: KeyRecord) -> None:
         """Take in a record that is durable by now, new or changed."""
-        if record.id not in self._records:
+        before = self._records.get(record.id)
+        if before is None:
             self._versions.setdefault(record.owner, []).append(record.id)
         self._records[record.id] = record
+        if before is not None and before.wrapped != record.wrapped:
+            self._renew(record)
         if record.state is KeyState.ACTIVE:
             self._active[record.owner] = record
         else:
@@ -234,11 +275,27 @@ class Keyring:
 
     def rewrapped(self, record: KeyRecord) -> KeyRecord:
         """The same key under the key above it that is active now."""
-        return self._wrapped(record, self._secret(record))
+        return self._wrapped(record, self._content(record))
+
+    def succeeding(self, owner: Owner) -> KeyRecord:
+        """The active key with what has to outlast all versions before it, so that these can be destroyed."""
+        record = self._active.get(owner)
+        if record is None:
+            raise KeyUnknown(f"expected an active key for this {owner.kind}, there is none")
+        living = [one for one in self.versions(owner) if one.state is not KeyState.DESTROYED]
+        kept = dict(self._hold(record.id).kept)
+        kept |= {purpose: self.derived(owner, purpose) for purpose in PURPOSES.get(owner.kind, ())}
+        since = min(self._hold(one.id).since for one in living)
+        return self._wrapped(record, self._hold(record.id).secret + cbor2.dumps([since, kept], canonical=True))
 
     def grant(self, key: KeyId, messages: int) -> None:
         """These many messages were reserved durably for this process."""
         self._hold(key).left += messages
+
+    def grant_if_active(self, key: KeyId, messages: int) -> None:
+        """The same for a key that may seal no more by now: then they are wasted."""
+        if self._record(key).state is KeyState.ACTIVE:
+            self.grant(key, messages)
 
     def left(self, key: KeyId) -> int:
         """Messages that may still be sealed before more are reserved."""
@@ -277,15 +334,23 @@ class Keyring:
         """Whose key this is. Raises KeyUnknown."""
         return self._record(key).owner
 
+    def is_erased(self, key: KeyId) -> bool:
+        """Was it destroyed without having been replaced? Raises KeyUnknown."""
+        record = self._record(key)
+        return record.state is KeyState.DESTROYED and not self._was_replaced(record)
+
     def secret(self, key: KeyId) -> bytes:
         """The 32 bytes themselves, for commitments and for `derived`. Raises KeyUnknown or KeyDestroyed."""
         return self._hold(key).secret
 
     def derived(self, owner: Owner, purpose: bytes) -> bytes:
-        """A key for one purpose, derived from the first version that still lives, so that it outlasts rotation."""
+        """A key for one of `PURPOSES`, derived from the first version there was, so that it outlasts rotation."""
+        if purpose not in PURPOSES.get(owner.kind, ()):
+            raise KeyStateInvalid(f"expected a purpose that outlasts rotations of a {owner.kind} key, got another one")
         for record in self.versions(owner):
             if record.state is not KeyState.DESTROYED:
-                return derive(self.secret(record.id), purpose)
+                held = self._hold(record.id)
+                return held.kept.get(purpose) or derive(held.secret, purpose)
         raise KeyUnknown(f"expected a key for this {owner.kind}, there is none")
 
     def _record(self, key: KeyId) -> KeyRecord:
@@ -298,8 +363,18 @@ class Keyring:
         held = self._held.get(key)
         if held is None:
             # Two threads may unwrap the same key at once; the reservations of one of them must not be lost.
-            held = self._held.setdefault(key, _Held(key, self._secret(self._record(key))))
+            record = self._record(key)
+            held = self._held.setdefault(key, _Held(record, self._content(record)))
         return held
+
+    def _renew(self, record: KeyRecord) -> None:
+        """What is wrapped of an owner's key may be more than it was; a tenant key never is."""
+        held = self._held.get(record.id)
+        if held is None or not record.wrapped or record.owner.kind is KeyKind.TENANT:
+            return
+        fresh = _Held(record, self._unwrapped(record))
+        fresh.left = held.left
+        self._held[record.id] = fresh
 
     def _forget(self, key: KeyId) -> None:
         """A destroyed key is gone from memory, and so is what was still under it (K4)."""
@@ -308,10 +383,20 @@ class Keyring:
             if self._records[held].wrapped_by == key:
                 self._forget(held)
 
-    def _secret(self, record: KeyRecord) -> bytes:
+    def _was_replaced(self, record: KeyRecord) -> bool:
+        active = self._active.get(record.owner)
+        return active is not None and self._hold(active.id).since <= record.version < active.version
+
+    def _content(self, record: KeyRecord) -> bytes:
         held = self._held.get(record.id)
-        if held is not None:
-            return held.secret
+        return self._unwrapped(record) if held is None else held.content
+
+    def _unwrapped(self, record: KeyRecord) -> bytes:
+        if record.state is KeyState.DESTROYED and self._was_replaced(record):
+            raise KeyReplaced(
+                f"the {record.owner.kind} key was replaced and destroyed since this was sealed: data of before open"
+                " with the key store of their time only; put back the one that was kept with them"
+            )
         if record.state is KeyState.DESTROYED or record.wrapped_by is None:
             raise KeyDestroyed(f"the {record.owner.kind} key was destroyed; what it sealed stays closed")
         associated = _wrap_binding(record).associated(self.tenant)
@@ -319,7 +404,7 @@ class Keyring:
             return self._root.unwrap(record.wrapped_by, record.wrapped, associated)
         return self._hold(record.wrapped_by).cipher.unseal(associated, record.wrapped)
 
-    def _wrapped(self, record: KeyRecord, secret: bytes) -> KeyRecord:
+    def _wrapped(self, record: KeyRecord, content: bytes) -> KeyRecord:
         """Wrapped under what is active above: messages of a tenant KEK are not counted, owners are far below 2^32."""
         above = ROOT if record.owner.kind is KeyKind.TENANT else Owner(KeyKind.TENANT, self.tenant)
         wrapper = self._active.get(above)
@@ -327,9 +412,9 @@ class Keyring:
             raise KeyUnknown(f"expected an active {above.kind} key above a {record.owner.kind} key, there is none")
         associated = _wrap_binding(record).associated(self.tenant)
         if above is ROOT:
-            wrapped = self._root.wrap(wrapper.id, secret, associated)
+            wrapped = self._root.wrap(wrapper.id, content, associated)
         else:
-            wrapped = self._hold(wrapper.id).cipher.seal(associated, secret, self._random(NONCE_BYTES))
+            wrapped = self._hold(wrapper.id).cipher.seal(associated, content, self._random(NONCE_BYTES))
         return replace(record, wrapped_by=wrapper.id, wrapped=wrapped)
 
 

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from biometric_flow.identity.keyring import RootKeys
-from biometric_flow.place.keys import KEYS_FOLDER, root_keys
 from biometric_flow.place.settings import PlaceSettings
+from biometric_flow.runtime.key_file import KEYS_FOLDER
+from biometric_flow.runtime.root_home import root_keys
 from biometric_flow.runtime.settings import StrongSecret, load_settings
 
 

@@ -1,42 +1,65 @@
-"""Replaces root, tenant or terminal keys while the place works on; a restart goes on with what is left (K3)."""
+"""Replaces root, tenant and owners' keys while the place works on; a restart goes on with what is left (K3)."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Final, Literal, get_args
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Final, get_args
 
 import structlog
 
-from biometric_flow.api.privacy import KeyCount, KeysView, RotationView
+from biometric_flow.api.privacy import KeyCount, KeyLevel, KeysView, RotationView
 from biometric_flow.identity.errors import IdentityError
 from biometric_flow.identity.keyring import ROOT, KeyKind, Owner
 from biometric_flow.identity.rotation import Rewrap
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import RotationRunning
-from biometric_flow.place.keys import PlaceKeys
+from biometric_flow.place.push.archive import UploadArchive
+from biometric_flow.place.resealing import Resealing
+from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.key_store import KeyStore
 
 log = structlog.get_logger()
 
-Level = Literal["root", "tenant", "terminals"]
 RETRY_SECONDS: Final = 10.0
+OWNED: Final = MappingProxyType[KeyLevel, KeyKind](
+    {"terminals": KeyKind.DEVICE, "people": KeyKind.SUBJECT, "place": KeyKind.PLACE}
+)
+"""Levels whose keys seal data: these are sealed anew before the old keys are destroyed."""
 
 
 class KeyRotation:
-    """One task of a place. Each step is durable by itself; what is sealed meanwhile is sealed with the newest key."""
+    """One task of a place. Each step is durable by itself; what is sealed meanwhile is sealed with the newest key.
 
-    def __init__(self, keys: PlaceKeys, clock: Clock, reseal: Callable[[], Awaitable[None]]) -> None:
-        self._keys, self._clock, self._reseal = keys, clock, reseal
-        self._owners: dict[Level, Owner] = {"root": ROOT, "tenant": keys.tenant_owner}
+    `settle` is how long an old key stays when nothing in the file is under it any more: longer than anybody takes to
+    open what they read, or to write what they sealed.
+    """
+
+    def __init__(
+        self,
+        keys: KeyStore,
+        clock: Clock,
+        writer: Writer,
+        resealing: Resealing,
+        uploads: UploadArchive,
+        settle: timedelta,
+    ) -> None:
+        self._keys, self._clock, self._writer = keys, clock, writer
+        self._resealing, self._uploads = resealing, uploads
+        self._settle = settle.total_seconds()
+        self._wrapping: dict[KeyLevel, Owner] = {"root": ROOT, "tenant": keys.tenant_owner}
         self._wanted = asyncio.Event()
 
-    async def begin(self, level: Level) -> RotationView:
+    async def begin(self, level: KeyLevel) -> RotationView:
         """Begin one: the new key is durable when this returns. Raises RotationRunning, StorageUnavailable."""
         if self._view(level).is_running:
+            self._wanted.set()
             raise RotationRunning(f"expected no rotation of the {level} key under way, there is one; wait for its end")
-        if level == "terminals":
-            await asyncio.to_thread(self._keys.turn, KeyKind.DEVICE)
+        if level in OWNED:
+            # In the writer's turn: an entry is committed and sealed with the same key.
+            await self._writer.call(self._keys.turn, OWNED[level])
         else:
-            step = self._keys.rotation(self._owners[level], begin=True)[0]
+            step = self._keys.rotation(self._wrapping[level], begin=True)[0]
             await asyncio.to_thread(self._keys.take, step)
         self._wanted.set()
         return self._view(level)
@@ -47,17 +70,18 @@ class KeyRotation:
         while True:
             await self._wanted.wait()
             self._wanted.clear()
-            for level, owner in self._owners.items():
+            for level, owner in self._wrapping.items():
                 await self._finish(level, owner)
-            await self._finish_terminals()
+            for level, kind in OWNED.items():
+                await self._finish_owned(level, kind)
 
     def view(self) -> KeysView:
         """The state of all keys."""
         counted = sorted(self._keys.counts().items())
         keys = [KeyCount(kind=kind, state=state, count=count) for (kind, state), count in counted]
-        return KeysView(keys=keys, rotations=[self._view(level) for level in get_args(Level)])
+        return KeysView(keys=keys, rotations=[self._view(level) for level in get_args(KeyLevel)])
 
-    async def _finish(self, level: Level, owner: Owner) -> None:
+    async def _finish(self, level: KeyLevel, owner: Owner) -> None:
         while steps := self._keys.rotation(owner):
             try:
                 await asyncio.to_thread(self._keys.take, steps[0])
@@ -68,22 +92,35 @@ class KeyRotation:
             if len(steps) == 1:
                 log.info("rotation_done", level=level)
 
-    async def _finish_terminals(self) -> None:
-        """What the old keys sealed is sealed anew and durable before they are destroyed."""
-        while self._keys.retiring(KeyKind.DEVICE):
+    async def _finish_owned(self, level: KeyLevel, kind: KeyKind) -> None:
+        while self._keys.retiring(kind):
             try:
-                await self._reseal()
-                await asyncio.to_thread(self._keys.retire, KeyKind.DEVICE)
+                await self._reseal(kind)
+                await self._clock.sleep(self._settle)
+                if await self._reseal(kind):
+                    continue  # somebody wrote what they had sealed before
+                await asyncio.to_thread(self._keys.retire, kind)
             except (StorageUnavailable, IdentityError) as error:
-                log.error("rotation_waits", level="terminals", reason=str(error))
+                log.error("rotation_waits", level=level, reason=str(error))
                 await self._clock.sleep(RETRY_SECONDS)
                 continue
-            log.info("rotation_done", level="terminals")
+            log.info("rotation_done", level=level)
 
-    def _view(self, level: Level) -> RotationView:
-        if level == "terminals":
-            old = self._keys.retiring(KeyKind.DEVICE)
+    async def _reseal(self, kind: KeyKind) -> int:
+        """Seal anew what is under old keys, in small transactions between those of others; how much that was."""
+        old, count = frozenset(one.id for one in self._keys.retiring(kind)), 0
+        count += await self._uploads.reseal(old)
+        for piece in self._resealing.pieces():
+            after, done = await self._writer.call(piece, None, old)
+            while after is not None:
+                count += done
+                after, done = await self._writer.call(piece, after, old)
+        return count
+
+    def _view(self, level: KeyLevel) -> RotationView:
+        if level in OWNED:
+            old = self._keys.retiring(OWNED[level])
             return RotationView(level=level, is_running=bool(old), left=len(old))
-        steps = self._keys.rotation(self._owners[level])
+        steps = self._keys.rotation(self._wrapping[level])
         left = sum(step.left for step in steps if isinstance(step, Rewrap))
         return RotationView(level=level, is_running=bool(steps), left=left)

@@ -23,11 +23,11 @@ from biometric_flow.place import (
     wording,
 )
 from biometric_flow.place.biometrics import destruction, texts, vault
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push import queue as push_queue
 from biometric_flow.place.push import tables as push_tables
 from biometric_flow.place.subjects import Subjects
 from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.key_store import KeyStore
 
 _FIRST: Final = """
 CREATE TABLE punch (
@@ -168,7 +168,7 @@ STEPS: Final = (
 """What brings a file from each version to the next. A step that was released is never changed: add one behind it."""
 
 
-def open_database(path: Path, keys: PlaceKeys | None = None) -> sqlite3.Connection:
+def open_database(path: Path, keys: KeyStore | None = None) -> sqlite3.Connection:
     """A durable connection to a place's file, created or checked. One writer only; readers use `open_reader`.
 
     A file of an older version that holds plain text is brought forward with `keys` only. Nothing that was deleted or
@@ -212,9 +212,7 @@ def definitions(version: int) -> frozenset[Definition]:
         return definitions_of(connection)
 
 
-def _bring_forward(
-    connection: sqlite3.Connection, number: int, step: str, keys: PlaceKeys | None, is_new: bool
-) -> None:
+def _bring_forward(connection: sqlite3.Connection, number: int, step: str, keys: KeyStore | None, is_new: bool) -> None:
     if step == "VACUUM":
         if not is_new:
             connection.execute(step)

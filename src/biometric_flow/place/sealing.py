@@ -10,9 +10,9 @@ from biometric_flow.identity.envelope import Binding, row_name
 from biometric_flow.identity.keyring import PLACE, Owner, device
 from biometric_flow.ledger import sqlite as ledger_sqlite
 from biometric_flow.ledger.events import decode
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.subjects import SCHEMA as SUBJECTS
 from biometric_flow.place.subjects import Subjects
+from biometric_flow.runtime.key_store import KeyStore
 
 SCHEMA: Final = f"""
 {SUBJECTS}
@@ -80,7 +80,7 @@ def is_empty(connection: sqlite3.Connection) -> bool:
     return not any(connection.execute(f"SELECT 1 FROM {table} LIMIT 1").fetchone() for table in _HELD)  # noqa: S608
 
 
-def convert(connection: sqlite3.Connection, keys: PlaceKeys) -> None:
+def convert(connection: sqlite3.Connection, keys: KeyStore) -> None:
     """Seal everything, inside the caller's transaction. The keys are durable before it commits."""
     subjects = Subjects(connection, keys)
     _adopt_keys(connection, subjects)
@@ -100,26 +100,16 @@ def convert(connection: sqlite3.Connection, keys: PlaceKeys) -> None:
             connection.execute("UPDATE cursor SET mark_tail = ? WHERE terminal = ?", (sealed, serial))
 
 
-def seal_secret(keys: PlaceKeys, terminal: str, column: str, secret: str) -> str:
+def seal_secret(keys: KeyStore, terminal: str, column: str, secret: str) -> str:
     """A comm key or push secret as it stands in table `terminal`; empty stays empty."""
     if not secret:
         return ""
     return b64encode(keys.seal(device(terminal), secret_binding(terminal, column), secret.encode())).decode()
 
 
-def open_secret(keys: PlaceKeys, terminal: str, column: str, text: str) -> str:
+def open_secret(keys: KeyStore, terminal: str, column: str, text: str) -> str:
     """The secret again; empty for none."""
     return keys.open(device(terminal), secret_binding(terminal, column), b64decode(text)).decode() if text else ""
-
-
-def reseal_secrets(connection: sqlite3.Connection, keys: PlaceKeys) -> None:
-    """Seal every terminal's secrets anew, under the terminal's active key, inside the caller's transaction."""
-    columns = ", ".join(SECRET_COLUMNS)
-    for key, *texts in connection.execute(f"SELECT key, {columns} FROM terminal").fetchall():  # noqa: S608 - our own names
-        for column, text in zip(SECRET_COLUMNS, texts, strict=True):
-            if text:
-                sealed = seal_secret(keys, key, column, open_secret(keys, key, column, text))
-                connection.execute(f"UPDATE terminal SET {column} = ? WHERE key = ?", (sealed, key))  # noqa: S608
 
 
 def secret_binding(terminal: str, column: str) -> Binding:
@@ -132,13 +122,13 @@ def mark_binding(serial: str) -> Binding:
     return Binding("cursor", "mark_tail", row_name(serial))
 
 
-def seal_values(keys: PlaceKeys, owner: Owner, table: str, row: tuple[str | bytes, ...], values: Any) -> bytes:
+def seal_values(keys: KeyStore, owner: Owner, table: str, row: tuple[str | bytes, ...], values: Any) -> bytes:
     """Several values of one row in one envelope: canonical CBOR in the column `sealed`."""
     return keys.seal(owner, Binding(table, "sealed", row_name(*row)), cbor2.dumps(values, canonical=True))
 
 
-def open_values(keys: PlaceKeys, owner: Owner, table: str, row: tuple[str | bytes, ...], sealed: bytes) -> Any:
-    """The values again. Raises what `PlaceKeys.open` raises."""
+def open_values(keys: KeyStore, owner: Owner, table: str, row: tuple[str | bytes, ...], sealed: bytes) -> Any:
+    """The values again. Raises what `KeyStore.open` raises."""
     return cbor2.loads(keys.open(owner, Binding(table, "sealed", row_name(*row)), sealed))
 
 

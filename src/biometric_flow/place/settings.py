@@ -79,6 +79,8 @@ class PlaceSettings(BackupSettings, KeySettings):
     """How often is looked at what terminals have confirmed to have destroyed."""
     retention_look_seconds: float = Field(600, gt=0)
     """How often is looked at what has to go, and at what the gateway says of policies and holds."""
+    rotation_settle_seconds: float = Field(60, gt=0, le=86_400)
+    """How long a replaced key stays once nothing stored is under it; then it is destroyed."""
     archive_bytes: int = Field(64 * 1024 * 1024, ge=0)
     """Deflated bytes of uploads kept of one terminal, the oldest go first; 0 keeps none."""
     archive_days: int = Field(90, ge=1, le=3650)

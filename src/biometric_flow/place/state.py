@@ -23,7 +23,6 @@ from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.key_rotation import KeyRotation
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push.tables import WorkCodes
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.retention_keeper import RetentionKeeper
@@ -36,6 +35,7 @@ from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.backup_drill import DrillTask
 from biometric_flow.runtime.backup_task import BackupTask
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.key_store import KeyStore
 
 
 @dataclass(slots=True)
@@ -62,7 +62,7 @@ class PlaceState:
     ledger_key: PublicKey
     halt: Halt
     examiner: Examiner
-    keys: PlaceKeys
+    keys: KeyStore
     biometrics: Caretaker
     courier: Courier
     work_codes: WorkCodes

@@ -25,7 +25,7 @@ from biometric_flow.place.halt import Halt
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.push.tables import PushNotes, keep_notes
 from biometric_flow.place.quarantine import Decision, RowDecided, RowUnknown
-from biometric_flow.place.sealing import mark_binding, open_values, reseal_secrets, seal_values
+from biometric_flow.place.sealing import mark_binding, open_values, seal_values
 from biometric_flow.place.subjects import Subjects, in_steps
 from biometric_flow.place.witnesses import WitnessKeys
 from biometric_flow.runtime.acting import Action
@@ -192,11 +192,6 @@ class PlaceStore:
         with self.transaction():
             self._add(action, status)
         return Recorded(head=self.ledger.head().sequence)
-
-    def reseal_secrets(self) -> None:
-        """Seal the secrets of all terminals under the keys that are active now."""
-        with self.transaction():
-            reseal_secrets(self._connection, self.subjects.keys)
 
     def acknowledge(self, position: int) -> None:
         """The gateway holds everything up to this position."""

@@ -10,14 +10,14 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from biometric_flow.identity.envelope import Binding, row_name
+from biometric_flow.identity.envelope import KEY_BYTES, Binding, row_name
 from biometric_flow.identity.errors import IdentityError, KeyDestroyed
-from biometric_flow.identity.keyring import PLACE, Owner, subject
+from biometric_flow.identity.keyring import KNOWN, PLACE, Owner, subject
 from biometric_flow.ledger.errors import ChainBroken
-from biometric_flow.ledger.store import KeyRing, RecordVault
+from biometric_flow.ledger.store import KeyRing, OpenedRecord, RecordVault
 from biometric_flow.model.ids import Pin
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.tombstones import Tombstones
+from biometric_flow.runtime.key_store import KeyStore
 
 SCHEMA: Final = """
 CREATE TABLE subject (
@@ -29,13 +29,15 @@ SUBJECT_BYTES: Final = 8
 KNOWN_BYTES: Final = 16
 
 _PIN: Final = Binding("subject", "pin", b"")
-_KNOWN: Final = b"biometric-flow/known/1"
+_OPENING: Final = b"\x58\x20"
+"""How a sealed record begins that has its opening before it: as a CBOR text of 32 bytes. A record itself is a map."""
+_OPENING_END: Final = len(_OPENING) + KEY_BYTES
 
 
 class Subjects:
     """The people of a place. Written in the writer's thread and inside its transactions; read anywhere."""
 
-    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys, *, is_put_back: bool = False) -> None:
+    def __init__(self, connection: sqlite3.Connection, keys: KeyStore, *, is_put_back: bool = False) -> None:
         """Raises KeyDestroyed for a file older than its key store, unless it `is_put_back` from a backup just now."""
         self.keys, self._is_put_back = keys, is_put_back
         self._connection = connection
@@ -130,23 +132,36 @@ class Subjects:
 
     def seal_record(self, pin: str | None, sequence: int, record: bytes) -> bytes:
         """A ledger record as it lies in the file."""
-        return self.keys.seal(self.owner(pin), Binding("ledger_entry", "record", row_name(sequence)), record)
+        return self.keys.seal(self.owner(pin), _record(sequence), record)
 
-    def open_record(self, sequence: int, sealed: bytes) -> tuple[bytes, bytes] | None:
-        """The record and the key it was committed with; None when that key was destroyed. Raises ChainBroken."""
+    def open_record(self, sequence: int, sealed: bytes) -> OpenedRecord | None:
+        """The record and what it was committed with; None when that key was destroyed. Raises ChainBroken."""
         try:
-            return self.keys.opened(Binding("ledger_entry", "record", row_name(sequence)), sealed)
+            content, key = self.keys.opened(_record(sequence), sealed)
         except KeyDestroyed:
             return None
         except IdentityError as error:
             raise ChainBroken(sequence, f"the sealed record does not open: {error}") from error
+        if content.startswith(_OPENING):
+            return OpenedRecord(content[_OPENING_END:], b"", content[len(_OPENING) : _OPENING_END])
+        return OpenedRecord(content, key)
+
+    def reseal_record(self, sequence: int, sealed: bytes, opening: bytes) -> bytes:
+        """A ledger record under the active key of whoever it is about, with the opening that followed from another."""
+        opened = self.open_record(sequence, sealed)
+        assert opened is not None, "whose key is destroyed is erased, and their records are"
+        return self.keys.seal(self.keys.owner_of(sealed), _record(sequence), _OPENING + opening + opened.record)
 
     def _known(self, subject_id: str | None, identity: bytes) -> bytes:
         key = self._known_keys.get(subject_id)
         if key is None:
             owner = PLACE if subject_id is None else subject(subject_id)
-            key = self._known_keys[subject_id] = self.keys.derived(owner, _KNOWN)
+            key = self._known_keys[subject_id] = self.keys.derived(owner, KNOWN)
         return hmac.digest(key, identity, "sha256")[:KNOWN_BYTES]
+
+
+def _record(sequence: int) -> Binding:
+    return Binding("ledger_entry", "record", row_name(sequence))
 
 
 def in_steps(values: Sequence[bytes], step: int) -> Iterable[Sequence[bytes]]:

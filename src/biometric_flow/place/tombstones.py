@@ -4,14 +4,14 @@ import hmac
 import sqlite3
 from datetime import datetime
 
-from biometric_flow.identity.keyring import PLACE
-from biometric_flow.place.keys import PlaceKeys
+from biometric_flow.identity.keyring import PLACE, TOMBSTONES
+from biometric_flow.runtime.key_store import KeyStore
 
 
 class Tombstones:
     """Keyed digests of PINs, each with the time up to which its punches count as known. In memory, and in `erased`."""
 
-    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys) -> None:
+    def __init__(self, connection: sqlite3.Connection, keys: KeyStore) -> None:
         self._connection, self._keys = connection, keys
         self._until: dict[bytes, int] = dict(connection.execute("SELECT digest, until FROM erased"))
         self._new: dict[bytes, int] = {}
@@ -54,4 +54,4 @@ class Tombstones:
         self._new = {}
 
     def _digest(self, pin: str) -> bytes:
-        return hmac.digest(self._keys.derived(PLACE, b"biometric-flow/erased/1"), pin.encode(), "sha256")
+        return hmac.digest(self._keys.derived(PLACE, TOMBSTONES), pin.encode(), "sha256")

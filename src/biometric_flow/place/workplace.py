@@ -14,12 +14,12 @@ from biometric_flow.place.findings import Incident
 from biometric_flow.place.health import Health
 from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.roster import Roster, RosterEntry
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceStore
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.key_store import KeyStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Workplace:
     """The place's database, for checks that read what is on the disk."""
     clock: Clock
     roster: Roster
-    keys: PlaceKeys
+    keys: KeyStore
     vault: Vault
     courier: Courier
     ledger_key: PublicKey

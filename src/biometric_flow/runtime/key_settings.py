@@ -5,7 +5,7 @@ from typing import Self
 
 from pydantic import Field, HttpUrl, SecretStr, field_validator, model_validator
 
-from biometric_flow.runtime.key_store import Service, Token
+from biometric_flow.runtime.root_home import Service, Token
 from biometric_flow.runtime.settings import Settings
 
 

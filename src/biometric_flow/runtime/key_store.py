@@ -12,10 +12,9 @@ import sqlite3
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from biometric_flow.identity.envelope import Binding, KeyId, key_id_of
 from biometric_flow.identity.errors import IdentityError, KeyUnusable
@@ -29,13 +28,10 @@ from biometric_flow.identity.keyring import (
     Owner,
     RootKeys,
 )
-from biometric_flow.identity.root_file import RootKeyFile
 from biometric_flow.identity.rotation import Activate, Destroy, Make, Rewrap, Step, plan
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.runtime.errors import FolderUnusable
-
-FILE_NAME: Final = "keys.sqlite3"
-ROOT_FILE_NAME: Final = "root-keys.json"
+from biometric_flow.runtime.key_file import FILE_NAME, KeyFile, open_file, read_file
 
 RESERVED: Final = 2**16
 """Messages reserved at once and durably, so that a count is kept without a write for each."""
@@ -46,45 +42,9 @@ TURNED_AT: Final = MESSAGES_MAX // 2
 REWRAPPED_AT_ONCE: Final = 500
 """Keys wrapped anew in one transaction; between two of them punches are recorded."""
 
-_SCHEMA: Final = """
-CREATE TABLE key (
-    id         BLOB PRIMARY KEY,
-    kind       TEXT NOT NULL,
-    owner      TEXT NOT NULL,              -- a random subject id, a terminal's key, an integration's name; never a PIN
-    version    INTEGER NOT NULL,
-    state      TEXT NOT NULL CHECK (state IN ('pending', 'active', 'verify-only', 'destroyed')),
-    wrapped_by BLOB,
-    wrapped    BLOB NOT NULL,
-    reserved   INTEGER NOT NULL,           -- messages
-    UNIQUE (kind, owner, version)
-) STRICT, WITHOUT ROWID;
-CREATE UNIQUE INDEX key_active ON key (kind, owner) WHERE state = 'active';
-CREATE INDEX key_wrapped_by ON key (wrapped_by);
-"""
-_COLUMNS: Final = "id, kind, owner, version, state, wrapped_by, wrapped, reserved"
 _ALWAYS: Final = frozenset({KeyKind.ROOT, KeyKind.TENANT})
 """Kinds whose keys are always in memory."""
 _ABOVE: Final = "WHERE kind IN ('root', 'tenant')"
-_ASKED_AT_ONCE: Final = 400
-"""Owners in one question: SQLite takes 999 values in one where it was built long ago."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A PKCS#11 token: its library, label and PIN."""
-
-    module: str
-    label: str
-    pin: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A cloud key service (AWS KMS): what its aliases begin with, its region, its address where it is not the usual."""
-
-    prefix: str
-    region: str | None = None
-    endpoint: str | None = None
 
 
 class KeyStore:
@@ -93,19 +53,22 @@ class KeyStore:
     With `held`, the keys of at most so many owners are in memory; the others are read when they are asked for.
     """
 
-    def __init__(self, tenant: str, connection: sqlite3.Connection, root: RootKeys, held: int | None = None) -> None:
-        self._connection, self._root, self._held = connection, root, held
+    def __init__(self, tenant: str, file: KeyFile, root: RootKeys, held: int | None = None) -> None:
+        self._file, self._root, self._held = file, root, held
         self._tenant_owner = Owner(KeyKind.TENANT, tenant)
         self._lock = threading.RLock()
         self._loaded: OrderedDict[Owner, None] = OrderedDict()
-        self._seen = self._data_version()
+        self._seen = file.version()
         self._unloaded: list[KeyRecord] = []
-        self._ring = Keyring(tenant, root, self._read("" if held is None else _ABOVE))
+        self._reserved: dict[KeyId, int] = {}
+        """Messages reserved here for keys that were read anew since."""
+        self._ring = Keyring(tenant, root, file.read("" if held is None else _ABOVE))
         self._begin()
 
     def seal(self, owner: Owner, binding: Binding, plaintext: bytes) -> bytes:
         """An envelope for this owner that opens in this place of the tables only; a key is made when there is none."""
         with self._lock:
+            self._refresh()  # whoever replaces keys destroys the old ones: nothing more may be sealed with these
             self.load([owner])
             self._reserve(owner)
             return self._ring.seal(owner, binding, plaintext)
@@ -116,6 +79,7 @@ class KeyStore:
             return self._ring.open(owner, binding, envelope)
         with self._lock:
             self.load([owner])
+            self._found(key_id_of(envelope))
             return self._ring.open(owner, binding, envelope)
 
     def opened(self, binding: Binding, envelope: bytes) -> tuple[bytes, bytes]:
@@ -131,11 +95,13 @@ class KeyStore:
         return self.opened(binding, envelope)[0]
 
     def is_destroyed(self, envelope: bytes) -> bool:
-        """Was the key destroyed that this envelope is under? Raises EnvelopeInvalid or KeyUnknown."""
+        """Was the key destroyed that this is under, with all of its owner's? Raises EnvelopeInvalid or KeyUnknown.
+
+        One that was replaced before it was destroyed does not count: who asks has data of another time than the keys.
+        """
         with self._lock:
-            key = self._found(key_id_of(envelope))
-            owner = self._ring.owner_of(key)
-            return any(one.id == key and one.state is KeyState.DESTROYED for one in self._ring.versions(owner))
+            self._refresh()
+            return self._ring.is_erased(self._found(key_id_of(envelope)))
 
     def load_for(self, envelopes: Iterable[bytes]) -> None:
         """Have the keys that open these envelopes in memory."""
@@ -144,15 +110,8 @@ class KeyStore:
 
     def owners(self, keys: Iterable[KeyId]) -> dict[KeyId, Owner]:
         """Whose keys these are; those that are not in this store are left out."""
-        wanted = list(dict.fromkeys(keys))
-        found: dict[KeyId, Owner] = {}
         with self._lock:
-            for first in range(0, len(wanted), _ASKED_AT_ONCE):
-                some = wanted[first : first + _ASKED_AT_ONCE]
-                marks = ", ".join("?" * len(some))
-                rows = self._connection.execute(f"SELECT id, kind, owner FROM key WHERE id IN ({marks})", some)  # noqa: S608
-                found |= {KeyId(key): Owner(KeyKind(kind), owner) for key, kind, owner in rows}
-        return found
+            return self._file.owners(keys)
 
     def owner_of(self, envelope: bytes) -> Owner:
         """For whom an envelope was sealed. Raises EnvelopeInvalid or KeyUnknown."""
@@ -170,7 +129,7 @@ class KeyStore:
             return self._ring.secret(record.id)
 
     def derived(self, owner: Owner, purpose: bytes) -> bytes:
-        """A 32-byte key for one purpose that stays the same for as long as the owner's first key lives."""
+        """A 32-byte key for one of the owner's `PURPOSES`; it stays the same when the owner's key is replaced."""
         with self._lock:
             self.load([owner])
             if self._ring.active(owner) is None:
@@ -192,9 +151,10 @@ class KeyStore:
             if any(one not in self._loaded for one in wanted):
                 self._refresh()
             missing = [one for one in wanted if one not in self._loaded]
-            for first in range(0, len(missing), _ASKED_AT_ONCE):
-                for record in self._read_of(missing[first : first + _ASKED_AT_ONCE]):
-                    self._ring.load(record)
+            for record in self._file.of_owners(missing):
+                self._ring.load(record)
+                if left := self._reserved.pop(record.id, 0):
+                    self._ring.grant_if_active(record.id, left)
             for one in wanted:
                 self._loaded[one] = None
                 self._loaded.move_to_end(one)
@@ -259,20 +219,17 @@ class KeyStore:
     def records(self) -> list[KeyRecord]:
         """Every key, wrapped, as it stands in the file."""
         with self._lock:
-            return self._read("ORDER BY kind, owner, version")
+            return self._file.all()
 
     def counts(self) -> Counter[tuple[str, str]]:
         """How many keys there are of each kind in each state."""
         with self._lock:
-            rows = self._connection.execute("SELECT kind, state, count(*) FROM key GROUP BY kind, state")
-            return Counter({(kind, state): count for kind, state, count in rows})
+            return self._file.counts()
 
     def rotation(self, owner: Owner, *, begin: bool = False) -> list[Step]:
         """What is left to do of a rotation of the root or the tenant key."""
         with self._lock:
-            rows = self._connection.execute("SELECT wrapped_by, count(*) FROM key GROUP BY wrapped_by")
-            below = {KeyId(by): count for by, count in rows if by is not None}
-            return plan(self._ring.versions(owner), owner, begin=begin, below=below)
+            return plan(self._ring.versions(owner), owner, begin=begin, below=self._file.below())
 
     @property
     def tenant(self) -> str:
@@ -293,36 +250,54 @@ class KeyStore:
                 case Activate(key):
                     self._activate(key)
                 case Rewrap(under=under):
-                    below = self._read("WHERE wrapped_by = ? LIMIT ?", (under, REWRAPPED_AT_ONCE))
+                    below = self._file.read("WHERE wrapped_by = ? LIMIT ?", (under, REWRAPPED_AT_ONCE))
                     self._keep([self._ring.rewrapped(one) for one in below])
                 case Destroy(key):
                     self._destroy_version(key)
 
     def turn(self, kind: KeyKind) -> None:
         """Give every owner of a kind a next key, durably; the one before opens only, until `retire`."""
-        with self._lock, self._writing():
-            owners = {one.owner for one in self._read("WHERE kind = ?", (kind,))}
-            self.load(owners)
-            changed: list[KeyRecord] = []
-            for owner in sorted(owners):
-                active = self._ring.active(owner)
-                if active is not None:
-                    changed += [active.turned(KeyState.VERIFY_ONLY), self._ring.make(owner)]
-            self._keep(changed)
+        with self._lock:
+            fresh: list[KeyRecord] = []
+            with self._writing():
+                owners = {one.owner for one in self._file.read("WHERE kind = ?", (kind,))}
+                self.load(owners)
+                before = [one for owner in sorted(owners) if (one := self._ring.active(owner)) is not None]
+                fresh = [self._ring.make(one.owner).reserving(RESERVED) for one in before]
+                self._keep([*(one.turned(KeyState.VERIFY_ONLY) for one in before), *fresh])
+            for record in fresh:
+                self._ring.grant(record.id, RESERVED)
 
     def retiring(self, kind: KeyKind) -> list[KeyRecord]:
         """Keys of a kind that open only."""
         with self._lock:
-            return self._read("WHERE kind = ? AND state = ?", (kind, KeyState.VERIFY_ONLY))
+            return self._file.read("WHERE kind = ? AND state = ?", (kind, KeyState.VERIFY_ONLY))
 
     def retire(self, kind: KeyKind) -> None:
-        """Destroy them, durably: nothing may be sealed under them any more."""
+        """Destroy them, durably: nothing may be sealed under them any more. Safe to be killed in, and done again.
+
+        What was derived from them outlasts them with the key that is active.
+        """
+        while self._retire_some(kind):
+            pass
+
+    def _retire_some(self, kind: KeyKind) -> int:
         with self._lock, self._writing():
-            self._keep([one.turned(KeyState.DESTROYED) for one in self.retiring(kind)])
+            old = self._file.read(
+                "WHERE kind = ? AND state = ? LIMIT ?", (kind, KeyState.VERIFY_ONLY, REWRAPPED_AT_ONCE)
+            )
+            owners = sorted({one.owner for one in old})
+            self.load(owners)
+            changed = [self._ring.succeeding(owner) for owner in owners]
+            for owner in owners:
+                replaced = [one for one in self._ring.versions(owner) if one.state is KeyState.VERIFY_ONLY]
+                changed += [one.turned(KeyState.DESTROYED) for one in replaced]
+            self._keep(changed)
+            return len(old)
 
     def close(self) -> None:
         """Close the key store."""
-        self._connection.close()
+        self._file.close()
 
     def _reserve(self, owner: Owner) -> None:
         record = self._ring.active(owner)
@@ -347,13 +322,13 @@ class KeyStore:
         return [record.turned(KeyState.VERIFY_ONLY), self._ring.make(owner).reserving(RESERVED)]
 
     def _activate(self, key: KeyId) -> None:
-        (pending,) = self._read("WHERE id = ?", (key,))
+        (pending,) = self._file.read("WHERE id = ?", (key,))
         before = self._ring.active(pending.owner)
         turned = [] if before is None else [before.turned(KeyState.VERIFY_ONLY)]
         self._keep([*turned, pending.turned(KeyState.ACTIVE)])
 
     def _destroy_version(self, key: KeyId) -> None:
-        (record,) = self._read("WHERE id = ?", (key,))
+        (record,) = self._file.read("WHERE id = ?", (key,))
         if record.owner == ROOT:
             self._root.destroy(key)
         self._keep([record.turned(KeyState.DESTROYED)])
@@ -382,119 +357,55 @@ class KeyStore:
     def _begin_root(self) -> None:
         if self._ring.active(ROOT) is not None:
             return
-        if self._read("LIMIT 1"):
+        if self._file.read("LIMIT 1"):
             raise KeyUnusable("the key store names no active root key; restore it beside its root key")
         self._keep([self._ring.make(ROOT)])
 
     def _found(self, key: KeyId) -> KeyId:
         """The key, with its owner's others in memory."""
         if self._held is not None and not self._ring.knows(key):
-            row = self._connection.execute("SELECT kind, owner FROM key WHERE id = ?", (key,)).fetchone()
-            self.load([] if row is None else [Owner(KeyKind(row[0]), row[1])])
+            self._refresh()
+            self.load(self._file.owners([key]).values())
         return key
-
-    def _read(self, where: str = "", given: tuple[Any, ...] = ()) -> list[KeyRecord]:
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM key {where}", given)  # noqa: S608 - our own words
-        return [_record(row) for row in rows]
-
-    def _read_of(self, owners: list[Owner]) -> list[KeyRecord]:
-        # Kind by kind: pairs in one list would not be found by the index.
-        names: dict[KeyKind, list[str]] = {}
-        for owner in owners:
-            names.setdefault(owner.kind, []).append(owner.name)
-        found: list[KeyRecord] = []
-        for kind, some in names.items():
-            found += self._read(f"WHERE kind = ? AND owner IN ({', '.join('?' * len(some))})", (kind.value, *some))
-        return found
 
     def _keep(self, records: list[KeyRecord]) -> None:
         """Write them, within `_writing`; in use once that is durable."""
-        self._connection.executemany(
-            f"INSERT INTO key ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"  # noqa: S608
-            " state = excluded.state, wrapped_by = excluded.wrapped_by, wrapped = excluded.wrapped,"
-            " reserved = excluded.reserved",
-            [_row(one) for one in records],
-        )
+        self._file.keep(records)
         self._unloaded += records
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         """One transaction that sees what other processes wrote; durable first, then in use."""
         self._unloaded = []
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
+        with self._file.writing():
             self._refresh()
             yield
-            self._connection.execute("COMMIT" if self._unloaded else "ROLLBACK")
-        except (sqlite3.Error, OSError) as error:
-            raise StorageUnavailable(f"the key store did not take the write, nothing was sealed: {error}") from error
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
         for record in self._unloaded:
             if self._held is None or record.owner.kind in _ALWAYS or record.owner in self._loaded:
                 self._ring.load(record)
 
     def _refresh(self) -> None:
         """Read anew what another process may have changed since."""
-        if self._held is None or (version := self._data_version()) == self._seen:
+        if self._held is None or (version := self._file.version()) == self._seen:
             return
         self._seen = version
         while self._loaded:
-            self._ring.drop(self._loaded.popitem()[0])
-        for record in self._read(_ABOVE):
+            owner, _ = self._loaded.popitem()
+            active = self._ring.active(owner)
+            if active is not None and (left := self._ring.left(active.id)):
+                self._reserved[active.id] = left
+            self._ring.drop(owner)
+        for record in self._file.read(_ABOVE):
             self._ring.load(record)
-
-    def _data_version(self) -> int:
-        (version,) = self._connection.execute("PRAGMA data_version").fetchone()
-        return int(version)
 
 
 def open_keys(folder: Path, tenant: str, root: RootKeys, held: int | None = None) -> KeyStore:
-    """The key store in this folder, made when there is none; `held` as KeyStore has it. Raises FolderUnusable.
-
-    No WAL: a rollback journal is emptied with its commit, so that no copy of a destroyed key stays behind;
-    `secure_delete` overwrites it in the file itself.
-    """
+    """The key store in this folder, made when there is none; `held` as KeyStore has it. Raises FolderUnusable."""
     file = folder / FILE_NAME
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        connection = _connected(str(file))
-        connection.execute("PRAGMA journal_mode = TRUNCATE")
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA secure_delete = ON")
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if version == 0:
-            connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
-        elif version > 1:
-            raise FolderUnusable(f"{file} was written by a newer version (schema {version}); this program knows 1")
-        return KeyStore(tenant, connection, root, held)
+        return KeyStore(tenant, open_file(file), root, held)
     except (sqlite3.Error, OSError, ValueError) as error:  # ValueError: a value that no key has, or no text
         raise FolderUnusable(f"cannot use the key store {file}: {error}; check the disk, or restore it") from None
-    except IdentityError as error:
-        raise FolderUnusable(str(error)) from None
-
-
-def root_keys(folder: Path, where: Token | Service | None = None) -> RootKeys:
-    """Where a root key lives: in a token, a service, or a file beside its keys. Raises FolderUnusable."""
-    try:
-        match where:
-            case None:
-                return RootKeyFile(folder / ROOT_FILE_NAME)
-            case Token():
-                from biometric_flow.identity.root_token import RootKeyToken
-
-                return RootKeyToken(where.module, where.label, where.pin)
-            case Service():
-                from biometric_flow.identity.root_service import RootKeyService
-
-                return RootKeyService(where.prefix, where.region, where.endpoint)
-    except ImportError:
-        needed = "python-pkcs11 for a token: pip install 'biometric-flow[hsm]'"
-        if isinstance(where, Service):
-            needed = "boto3 for a key service: pip install 'biometric-flow[kms]'"
-        raise FolderUnusable(f"expected {needed}") from None
     except IdentityError as error:
         raise FolderUnusable(str(error)) from None
 
@@ -506,47 +417,14 @@ def read_keys(folder: Path, tenant: str | None, root: RootKeys) -> KeyStore:
     """
     file = folder / FILE_NAME
     try:
-        connection = _connected(f"{file.resolve().as_uri()}?mode=ro")
+        held = read_file(file)
         if tenant is None:
-            (tenant,) = connection.execute("SELECT owner FROM key WHERE kind = 'tenant' LIMIT 1").fetchone() or ("",)
-        return KeyStore(tenant, connection, root)
+            tenants = held.read("WHERE kind = 'tenant' LIMIT 1")
+            tenant = tenants[0].owner.name if tenants else ""
+        return KeyStore(tenant, held, root)
     except (sqlite3.Error, OSError, ValueError, StorageUnavailable) as error:
         raise FolderUnusable(
             f"cannot read the key store {file}: {error}; restore it, or start the place once"
         ) from None
     except IdentityError as error:
         raise FolderUnusable(str(error)) from None
-
-
-def copy_store(file: Path, target: Path) -> None:
-    """A key store as it is at one moment, into a file of mode 0600; whoever writes beside is not held up for long.
-
-    Raises FolderUnusable.
-    """
-    target.unlink(missing_ok=True)
-    target.touch(mode=0o600)
-    try:
-        with (
-            closing(_connected(f"{file.resolve().as_uri()}?mode=ro")) as source,
-            closing(_connected(str(target))) as copy,
-        ):
-            source.backup(copy)
-    except sqlite3.Error as error:
-        raise FolderUnusable(f"cannot copy the key store {file}: {error}; check the disk") from None
-
-
-def _row(record: KeyRecord) -> tuple[Any, ...]:
-    owner = record.owner
-    head = (record.id, owner.kind, owner.name, record.version, record.state)
-    return (*head, record.wrapped_by, record.wrapped, record.reserved)
-
-
-def _record(row: tuple[Any, ...]) -> KeyRecord:
-    key, kind, owner, version, state, by, wrapped, used = row
-    owned = Owner(KeyKind(kind), owner)
-    return KeyRecord(KeyId(key), owned, version, KeyState(state), by and KeyId(by), wrapped, used)
-
-
-def _connected(target: str) -> sqlite3.Connection:
-    is_uri = target.startswith("file:")
-    return sqlite3.connect(target, uri=is_uri, isolation_level=None, check_same_thread=False, timeout=5)

@@ -1,5 +1,6 @@
 """Keys: who has which, which state may do what, and how a rotation goes on from wherever it was stopped."""
 
+import hmac
 from dataclasses import replace
 
 import pytest
@@ -7,15 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keyrings import MESSAGES, TENANT, RootInMemory, add, keyring
 
-from biometric_flow.identity.envelope import Binding
+from biometric_flow.identity.envelope import Binding, SealingKey, row_name
 from biometric_flow.identity.errors import (
     EnvelopeRefused,
     KeyDestroyed,
+    KeyReplaced,
     KeySpent,
     KeyStateInvalid,
     KeyUnknown,
 )
 from biometric_flow.identity.keyring import (
+    ERASED_KEY,
+    KNOWN,
     MESSAGES_MAX,
     ROOT,
     KeyRecord,
@@ -134,13 +138,59 @@ def test_a_key_never_goes_back(state: KeyState, forbidden: KeyState) -> None:
 
 def test_a_purpose_has_the_same_key_after_the_owner_got_a_next_version() -> None:
     ring = keyring(AMINA)
-    before = ring.derived(AMINA, b"known")
+    before = ring.derived(AMINA, KNOWN)
     first = ring.active(AMINA)
     assert first is not None
     ring.load(first.turned(KeyState.VERIFY_ONLY))
     add(ring, AMINA)
-    assert ring.derived(AMINA, b"known") == before
-    assert ring.derived(AMINA, b"other") != before
+    assert ring.derived(AMINA, KNOWN) == before
+    assert ring.derived(AMINA, ERASED_KEY) != before
+    with pytest.raises(KeyStateInvalid, match="a purpose that outlasts rotations"):
+        ring.derived(AMINA, b"of nobody's list")
+
+
+def replaced(ring: Keyring, owner: Owner) -> KeyRecord:
+    """The owner's next key, in place of the one before, which is destroyed."""
+    before = ring.active(owner)
+    assert before is not None
+    ring.load(before.turned(KeyState.VERIFY_ONLY))
+    add(ring, owner)
+    ring.load(ring.succeeding(owner))
+    ring.load(ring.versions(owner)[-2].turned(KeyState.DESTROYED))
+    return ring.versions(owner)[-1]
+
+
+def test_what_was_derived_outlasts_every_replaced_key_and_nothing_else_does() -> None:
+    root = RootInMemory()
+    ring = Keyring("acme", root)
+    for owner in (ROOT, TENANT, AMINA):
+        add(ring, owner)
+    before, secret = ring.derived(AMINA, KNOWN), ring.secret(ring.versions(AMINA)[0].id)
+    envelope = ring.seal(AMINA, NAME, b"Amina")
+    for _ in range(3):
+        replaced(ring, AMINA)
+        ring = Keyring("acme", root, ring.records())
+        assert ring.derived(AMINA, KNOWN) == before
+        with pytest.raises(KeyReplaced, match="key store of their time"):
+            ring.open(AMINA, NAME, envelope)
+    # Neither the key nor what openings and seals follow from (its HKDF extract) is behind the new one.
+    last, tenant = ring.versions(AMINA)[-1], ring.active(TENANT)
+    assert tenant is not None
+    bound = Binding("key", "wrapped", row_name(last.id, last.owner.kind, last.owner.name, last.version))
+    held = SealingKey(tenant.id, ring.secret(tenant.id)).unseal(bound.associated("acme"), last.wrapped)
+    assert before in held
+    assert not any(one in held for one in (secret, hmac.digest(bytes(32), secret, "sha256")))
+
+
+def test_a_person_who_is_erased_after_a_rotation_is_erased_and_not_replaced() -> None:
+    ring = keyring(AMINA)
+    envelope = ring.seal(AMINA, NAME, b"Amina")
+    ring.load(replaced(ring, AMINA).turned(KeyState.DESTROYED))
+    with pytest.raises(KeyDestroyed):
+        ring.open(AMINA, NAME, envelope)
+    add(ring, AMINA)
+    with pytest.raises(KeyDestroyed):
+        ring.open(AMINA, NAME, envelope)
 
 
 @pytest.mark.parametrize("level", [ROOT, TENANT], ids=["root", "tenant"])

@@ -13,12 +13,12 @@ from typing import Any, Final
 import cbor2
 
 from biometric_flow.identity.envelope import Binding, row_name
-from biometric_flow.identity.keyring import PLACE, Owner, subject
+from biometric_flow.identity.keyring import PLACE, RELEASES, Owner, subject
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import Pin
 from biometric_flow.place.biometrics.errors import ReleaseExists, ReleaseInvalid, ReleaseUnknown
 from biometric_flow.place.biometrics.samples import DATA_MAX, LONGEST, PHOTO, Dropped, Release, Sample
-from biometric_flow.place.keys import PlaceKeys
+from biometric_flow.runtime.key_store import KeyStore
 
 PHOTOS_MAX: Final = 400
 """Pictures taken with punches that are kept of one person; the oldest go first."""
@@ -83,10 +83,10 @@ class Vault:
     All methods that write raise StorageUnavailable when the disk does not take it.
     """
 
-    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys, is_on: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, keys: KeyStore, is_on: bool) -> None:
         self._connection = connection
         self._keys = keys
-        self._digest_key = keys.derived(PLACE, b"biometric-flow/release/1")
+        self._digest_key = keys.derived(PLACE, RELEASES)
         self.is_on = is_on
 
     def agree(self, release: Release) -> Release:

@@ -18,14 +18,14 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from biometric_flow.identity.envelope import PLAINTEXT_MAX, Binding, row_name
+from biometric_flow.identity.envelope import PLAINTEXT_MAX, Binding, KeyId, key_id_of, row_name
 from biometric_flow.identity.errors import IdentityError
-from biometric_flow.identity.keyring import PLACE
+from biometric_flow.identity.keyring import PLACE, UPLOADS
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.model.ids import TerminalSerial
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push.errors import ArchiveUnreadable, UploadUnknown
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.key_store import KeyStore
 from biometric_flow.zk.push.text import BODY_MAX, without_secrets
 
 log = structlog.get_logger()
@@ -61,6 +61,8 @@ CREATE INDEX IF NOT EXISTS upload_by_age ON upload (terminal, number);
 _TEXT_TABLES: Final = (
     "ATTLOG", "RTLOG", "OPERLOG", "BIODATA", "ERRORLOG", "WORKCODE", "OPTIONS", "TABLEDATA", "QUERYDATA",
 )  # fmt: skip
+_RESEALED_AT_ONCE: Final = 8
+"""Bodies in one go; they may be megabytes each, and uploads wait meanwhile."""
 _UNKNOWN_LINE: Final = 200
 """Bytes kept of a line of a table whose layout is not public."""
 
@@ -136,11 +138,11 @@ def kept_part(table: str, body: bytes) -> tuple[bytes, bool]:
 class UploadArchive:
     """The archive of one place. `keep` never raises for a failing disk; everything else raises ArchiveUnreadable."""
 
-    def __init__(self, file: Path, keys: PlaceKeys, bytes_max: int, age_max: timedelta) -> None:
+    def __init__(self, file: Path, keys: KeyStore, bytes_max: int, age_max: timedelta) -> None:
         self.failures = 0
         """Uploads that could not be kept since the place started."""
         self._keys = keys
-        self._digest_key = keys.derived(PLACE, b"biometric-flow/archive/1")
+        self._digest_key = keys.derived(PLACE, UPLOADS)
         self._bytes_max = bytes_max
         self._age_max = age_max
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="place-archive")
@@ -225,6 +227,20 @@ class UploadArchive:
         """Forget what is older than the place keeps it; gives how many."""
         return await self._call(self._prune_old, now)
 
+    async def reseal(self, old: frozenset[KeyId]) -> int:
+        """Seal anew what is under these keys of the place; how many uploads. Raises StorageUnavailable."""
+        after: int | None = 0
+        total = 0
+        try:
+            while after is not None:
+                after, count = await self._call(self._reseal_some, after, old)
+                total += count
+            # Durable before the old key goes; no other write of the archive has to be.
+            await self._call(self._connection.execute, "PRAGMA wal_checkpoint(TRUNCATE)")
+        except sqlite3.Error as error:
+            raise StorageUnavailable(f"the archive of uploads did not take the write: {error}") from error
+        return total
+
     async def close(self) -> None:
         """Finish what is under way."""
         await self._call(self._connection.close)
@@ -274,14 +290,19 @@ class UploadArchive:
         return b"".join(len(one).to_bytes(4, "big") + one for one in sealed)
 
     def _opened(self, digest: bytes, sealed: bytes) -> bytes:
-        pieces: list[bytes] = []
-        start = 0
-        while start < len(sealed):
-            size = int.from_bytes(sealed[start : start + 4], "big")
-            envelope = sealed[start + 4 : start + 4 + size]
-            pieces.append(self._keys.open(PLACE, _binding(digest, len(pieces)), envelope))
-            start += 4 + size
-        return b"".join(pieces)
+        pieces = enumerate(_envelopes(sealed))
+        return b"".join(self._keys.open(PLACE, _binding(digest, place), one) for place, one in pieces)
+
+    def _reseal_some(self, after: int, old: frozenset[KeyId]) -> tuple[int | None, int]:
+        query = "SELECT number, digest, body FROM upload WHERE number > ? ORDER BY number LIMIT ?"
+        rows = self._connection.execute(query, (after, _RESEALED_AT_ONCE)).fetchall()
+        count = 0
+        for number, digest, body in rows:
+            if any(key_id_of(one) in old for one in _envelopes(body)):
+                fresh = self._sealed(digest, self._opened(digest, body))
+                self._connection.execute("UPDATE upload SET body = ? WHERE number = ?", (fresh, number))
+                count += 1
+        return (rows[-1][0] if rows else None), count
 
     def _make_room(self, terminal: str, size: int) -> None:
         """The oldest of this terminal go first; no terminal costs another its past."""
@@ -305,6 +326,17 @@ class UploadArchive:
             self._sizes[terminal] = self._sizes.get(terminal, 0) - length
         self._connection.execute("PRAGMA incremental_vacuum").fetchall()
         return len(rows)
+
+
+def _envelopes(sealed: bytes) -> list[bytes]:
+    """Those of a body, which lie one behind the other with their lengths."""
+    pieces: list[bytes] = []
+    start = 0
+    while start < len(sealed):
+        size = int.from_bytes(sealed[start : start + 4], "big")
+        pieces.append(sealed[start + 4 : start + 4 + size])
+        start += 4 + size
+    return pieces
 
 
 def _binding(digest: bytes, place: int) -> Binding:
