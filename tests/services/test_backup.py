@@ -4,10 +4,12 @@ import asyncio
 import gzip
 import io
 import json
+import os
 import shutil
 import tarfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO
 from zoneinfo import ZoneInfo
@@ -18,10 +20,13 @@ from biometric_flow.cli import main
 from biometric_flow.gateway import backup as of_gateway
 from biometric_flow.gateway.backup import Source
 from biometric_flow.gateway.wal import WalShipper
-from biometric_flow.place.keys import open_keys, root_keys
-from biometric_flow.runtime.backup import WAL, found_in
+from biometric_flow.place import backup as of_place
+from biometric_flow.runtime.backup import WAL, found_in, read_manifest
 from biometric_flow.runtime.clock import SystemClock
+from biometric_flow.runtime.key_file import KEYS_FOLDER
+from biometric_flow.runtime.key_store import open_keys
 from biometric_flow.runtime.postgres import SUPERUSER, DatabaseRefused, EmbeddedPostgres
+from biometric_flow.runtime.root_home import root_keys
 from biometric_flow.runtime.sealed_file import BackupDamaged, extract, new_identity, write_sealed
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
@@ -76,6 +81,50 @@ async def test_a_place_that_runs_is_backed_up_and_comes_back_with_every_punch(
     capsys.readouterr()
     assert await asyncio.to_thread(restored, config, backups, identity) == 2
     assert "expected nothing in" in capsys.readouterr().err
+
+
+async def test_backups_of_one_second_are_files_of_their_own_and_each_comes_back(tmp_path: Path, config: Path) -> None:
+    backups, identity, now = tmp_path / "backups", tmp_path / "identity", datetime.now(UTC)
+    backups.mkdir()
+    recipient = new_identity(identity)
+    folder = tmp_path / "data" / "places" / "cairo"
+    source = of_place.Source("cairo", folder, folder / KEYS_FOLDER)
+    async with place_with_punches(folder, 5):
+        one = partial(of_place.back_up, source, backups, recipient, now)
+        made = await asyncio.gather(*(asyncio.to_thread(one) for _ in range(4)))
+    assert not list(folder.glob("backup.*"))
+    names = {str(name) for written in made for name in written}
+    assert names == {path.name for path in backups.iterdir()}
+    assert len(names) == 8
+    for number, written in enumerate(made):
+        alone = tmp_path / str(number)
+        alone.mkdir()
+        for name in written:
+            (backups / str(name)).rename(alone / str(name))
+        write_environment(config, alone / "data")
+        assert await asyncio.to_thread(restored, config, alone, identity) == 0
+
+
+async def test_what_killed_backups_left_goes_after_a_day(tmp_path: Path, config: Path) -> None:
+    backups, folder = tmp_path / "backups", tmp_path / "data" / "places" / "cairo"
+    recipient = new_identity(tmp_path / "identity")
+    async with place_with_punches(folder, 1):
+        backups.mkdir()
+        left = [
+            *(backups / "place-cairo-20261122T180000Z.data.age.part", folder / "backup.copy"),
+            *(folder / "backup.x1", backups / ".keys-x1"),
+        ]
+        young = backups / "place-cairo-20261122T180001Z.data.age.part"
+        for path in left[2:]:
+            path.mkdir()
+        for path in (*left[:2], young, left[2] / "place.sqlite3", left[3] / "demo"):
+            path.write_bytes(b"half")
+        yesterday = datetime.now(UTC).timestamp() - 86_500
+        for path in left:
+            os.utime(path, (yesterday, yesterday))
+        assert await asyncio.to_thread(created, config, backups, recipient) == 0
+    assert not [path for path in left if path.exists()]
+    assert young.exists()
 
 
 async def test_every_change_to_a_backup_is_found_and_nothing_is_left_behind(
@@ -281,25 +330,47 @@ def test_a_segment_that_was_shipped_half_written_does_not_hide_what_the_backup_h
     assert (tmp_path / "received" / segment).exists() == is_taken
 
 
-async def test_backups_are_made_by_themselves_where_a_folder_was_named(gateway_folder: Path, passable: Path) -> None:
+async def test_backups_are_made_by_themselves_and_the_log_comes_with_the_keys_of_who_came_since(
+    gateway_folder: Path, passable: Path
+) -> None:
     recipient = new_identity(passable / "identity")
     backups = passable / "backups"
     settings = {"backup_folder": backups, "backup_recipient": recipient}
     async with running_gateway(gateway_folder, None, **settings) as gateway:
-        await gateway.uplink().upload(0, Chain().add(*touches(5)))
+        chain = Chain()
+        await gateway.uplink().upload(0, chain.add(*touches(5)))
 
         async def has_both() -> bool:
             is_there = backups.is_dir() and {name.part for name in found_in(backups)} == {"data", "keys"}
             return is_there and await everything_is_shipped(backups / WAL)
 
         await until(has_both)
+        now, source = datetime.now(UTC), Source(gateway_folder, places_file())
+        by_hand = partial(of_gateway.back_up, source, backups, recipient, now)
+        both = await asyncio.gather(asyncio.to_thread(by_hand), asyncio.to_thread(by_hand))
+        assert len({str(name) for written in both for name in written}) == 4
+        for written in both:
+            for name in written:
+                assert read_manifest(backups / str(name), passable / "identity").part == name.part
+                (backups / str(name)).unlink()
+        for pin in ("8", "9"):
+            await gateway.uplink().upload(len(chain.entries), chain.add(*touches(2, pin)))
+            came = datetime.now(UTC).timestamp()
+            await until(lambda came=came: is_shipped_since(backups / WAL, came))
+    [data] = (name for name in found_in(backups) if name.part == "data")
+    *earlier, keys = (name for name in found_in(backups) if name.part == "keys")
+    assert [name.at for name in earlier] == [data.at], "of copies of the keys alone the newest stays"
     verified = await asyncio.to_thread(
         lambda: of_gateway.restore(
-            next(backups.glob("*.data.age")), next(backups.glob("*.keys.age")), passable / "identity", passable / "new",
+            backups / str(data), backups / str(keys), passable / "identity", passable / "new",
             datetime.now(UTC), backups / WAL,
         ).verified
     )  # fmt: skip
-    assert verified.entries == 5
+    assert verified.entries == 9
+
+
+async def is_shipped_since(wal: Path, moment: float) -> bool:
+    return any(path.stat().st_mtime > moment + 1 for path in wal.glob("*.age"))
 
 
 async def test_a_backup_that_is_older_than_an_erasure_brings_nobody_back(

@@ -20,6 +20,7 @@ from biometric_flow.runtime.settings import load_settings
 
 if TYPE_CHECKING:
     from biometric_flow.gateway.backup import Source
+    from biometric_flow.gateway.settings import GatewaySettings
     from biometric_flow.place.backup import Source as PlaceSource
 
 WHOLE, ALTERED = 0, 1
@@ -218,12 +219,18 @@ def _verify(given: argparse.Namespace) -> int:
     return WHOLE
 
 
+def gateway_settings(config: Path, environment: Mapping[str, str]) -> "GatewaySettings":
+    """What is set of the gateway of a configuration. Raises SettingsInvalid."""
+    from biometric_flow.gateway.settings import GatewaySettings
+
+    return load_settings(GatewaySettings, "gateway", config, environment, "gateway")
+
+
 def gateway_source(config: Path, environment: Mapping[str, str]) -> "Source":
     """The gateway of a configuration. Raises SettingsInvalid."""
     from biometric_flow.gateway.backup import Source
-    from biometric_flow.gateway.settings import GatewaySettings
 
-    settings = load_settings(GatewaySettings, "gateway", config, environment, "gateway")
+    settings = gateway_settings(config, environment)
     return Source(
         settings.data,
         read_places(config),

@@ -25,17 +25,28 @@ from biometric_flow.gateway import replicas
 from biometric_flow.gateway.erasure_register import FILE, ErasureTold, Marks, read_register, write_register
 from biometric_flow.gateway.erasures import replay
 from biometric_flow.gateway.first_sealing import seal_all
-from biometric_flow.gateway.key_store import INSTALLATION, KEYS_FOLDER, TenantKeys, open_tenant_keys
+from biometric_flow.gateway.key_copies import KeyFiles
+from biometric_flow.gateway.key_store import INSTALLATION, TenantKeys, open_tenant_keys
 from biometric_flow.gateway.replicas import Verified
 from biometric_flow.gateway.store import erasures, schema
 from biometric_flow.gateway.store.sealing import KEYS
 from biometric_flow.gateway.trail import AuditTrail
 from biometric_flow.model.ids import TenantId
-from biometric_flow.runtime.backup import GATEWAY_ID, WAL, BackupName, BackupRefused, LogState, Manifest, unpack
+from biometric_flow.runtime.backup import (
+    GATEWAY_ID,
+    WAL,
+    BackupName,
+    BackupRefused,
+    LogState,
+    Manifest,
+    claim,
+    unpack,
+)
 from biometric_flow.runtime.database import Database
-from biometric_flow.runtime.key_store import FILE_NAME, Service, Token, copy_store
+from biometric_flow.runtime.key_file import KEYS_FOLDER
 from biometric_flow.runtime.places import PlacesFile
 from biometric_flow.runtime.postgres import SUPERUSER, DatabaseRefused, EmbeddedPostgres
+from biometric_flow.runtime.root_home import Service, Token
 from biometric_flow.runtime.sealed_file import (
     CHUNK,
     BackupDamaged,
@@ -77,6 +88,11 @@ class Source:
         return self.keys or self.folder / KEYS_FOLDER
 
     @property
+    def key_files(self) -> KeyFiles:
+        """What makes its data readable."""
+        return KeyFiles(self.folder, self.key_stores, self.tenants)
+
+    @property
     def tenants(self) -> list[TenantId]:
         """All tenants of the installation."""
         return [TenantId(tenant.id) for tenant in self.places.tenants]
@@ -98,8 +114,9 @@ def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict
     with _reachable(source) as (application, replication):
         logs = asyncio.run(_states(application, source))
         written = {}
+        at = claim(target, "gateway", GATEWAY_ID, now)
         for part in ("data", "keys"):
-            name = BackupName("gateway", GATEWAY_ID, now, part)
+            name = BackupName("gateway", GATEWAY_ID, at, part)
             manifest = Manifest("gateway", GATEWAY_ID, name.part, now.isoformat(), __version__, logs)
 
             def fill(sink: IO[bytes], manifest: Manifest = manifest) -> None:
@@ -108,7 +125,7 @@ def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict
                     if manifest.part == "data":
                         _add_cluster(tar, replication)
                     else:
-                        _add_keys(tar, source, target)
+                        source.key_files.add_to(tar, target)
 
             written[name] = write_sealed(target / str(name), recipient, fill)
         write_register(target / FILE, asyncio.run(_begun(application, source.tenants)))
@@ -288,23 +305,6 @@ def _add_cluster(tar: tarfile.TarFile, dsn: str) -> None:
         said = _words(process.stderr)
     if process.returncode != 0:
         raise BackupRefused(f"cannot back up the database: {said}")
-
-
-def _add_keys(tar: tarfile.TarFile, source: Source, work: Path) -> None:
-    """What signs, and the key stores as they are after the data: a key is durable before the row that it seals."""
-    for path in sorted(source.folder.glob("*.pem")):
-        add_bytes(tar, path.name, path.read_bytes())
-    for tenant in (*source.tenants, INSTALLATION):
-        own = source.key_stores / tenant
-        for path in sorted(own.glob("*.json")):
-            add_bytes(tar, f"{KEYS_FOLDER}/{tenant}/{path.name}", path.read_bytes())
-        if (own / FILE_NAME).exists():
-            copy = work / f".{GATEWAY_ID}-{tenant}-{FILE_NAME}"
-            try:
-                copy_store(own / FILE_NAME, copy)
-                add_bytes(tar, f"{KEYS_FOLDER}/{tenant}/{FILE_NAME}", copy.read_bytes())
-            finally:
-                copy.unlink(missing_ok=True)
 
 
 def _prepare_recovery(folder: Path, wal: Path | None, identity: Path, until: datetime | None) -> None:

@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Final
 
@@ -21,6 +22,7 @@ import structlog
 from biometric_flow.runtime.backup import BackupRefused
 from biometric_flow.runtime.backup_drill import Trouble
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.postgres import EmbeddedPostgres
 from biometric_flow.runtime.sealed_file import CHUNK, write_sealed
 
@@ -32,6 +34,7 @@ LATE: Final = timedelta(minutes=10)
 """A log that is not shipped for so long needs a person."""
 _READY_SECONDS: Final = 1.0
 _RETRY_SECONDS: Final = 5.0
+_COPY: Final = "shipping"
 _SHIPPED: Final = re.compile(r"[0-9A-F]{24}(\.partial)?|[0-9A-F]{8}\.history")
 
 
@@ -46,7 +49,10 @@ class WalShipper:
         recipient: str,
         clock: Clock,
         is_ready: Callable[[], bool] = lambda: True,
+        bring_keys: Callable[[], None] = lambda: None,
     ) -> None:
+        """`bring_keys` puts the keys as they are beside the log, blocking; called before the log that needs them."""
+        self._bring_keys = bring_keys
         self._dsn, self._staging, self._target, self._recipient, self._clock = dsn, staging, target, recipient, clock
         self._is_ready = is_ready
         self._seen: dict[str, tuple[int, int]] = {}
@@ -68,7 +74,7 @@ class WalShipper:
                     self.shipped_at = self._clock.now()
                     await self._clock.sleep(SHIP_SECONDS)
                 log.warning("wal_receiver_ended", code=receiver.returncode)
-            except (BackupRefused, OSError) as error:
+            except (StartRefused, OSError) as error:
                 log.error("wal_not_shipped", reason=str(error)[:500])
             finally:
                 if receiver is not None and receiver.returncode is None:
@@ -84,7 +90,11 @@ class WalShipper:
         return Trouble(f"the database's log was not shipped since {since.isoformat(timespec='minutes')}", since)
 
     def ship(self) -> None:
-        """Encrypt what is new; a finished segment leaves the staging folder once its copy is durable."""
+        """Encrypt what is new; a finished segment leaves the staging folder once its copy is durable.
+
+        What is shipped is read before the keys are brought, so that no row arrives whose key does not.
+        """
+        copy = self._staging / _COPY
         for path in sorted(self._staging.iterdir()):
             if not _SHIPPED.fullmatch(path.name):
                 continue
@@ -92,7 +102,9 @@ class WalShipper:
             state = (status.st_mtime_ns, status.st_size)
             if self._seen.get(path.name) == state:
                 continue
-            write_sealed(self._target / f"{path.name}.age", self._recipient, lambda sink, path=path: _pack(path, sink))  # type: ignore[misc]
+            shutil.copyfile(path, copy)
+            self._bring_keys()
+            write_sealed(self._target / f"{path.name}.age", self._recipient, partial(_pack, copy))
             self._seen[path.name] = state
             if not path.name.endswith(".partial"):
                 path.unlink()

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Final
 
 from biometric_flow import __version__
@@ -23,18 +24,21 @@ from biometric_flow.place.audit import Audited, Keys, audit, newest_log
 from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.erasure_register import Register, read_register, register_file
-from biometric_flow.place.keys import FILE_NAME as KEY_STORE
-from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.schema import open_database
 from biometric_flow.place.store import PlaceStore
 from biometric_flow.place.subjects import Subjects
-from biometric_flow.runtime.backup import BackupName, BackupRefused, LogState, Manifest, unpack
+from biometric_flow.runtime.backup import BackupName, BackupRefused, LogState, Manifest, claim, remove_left, unpack
+from biometric_flow.runtime.key_file import FILE_NAME as KEY_STORE
+from biometric_flow.runtime.key_file import KEYS_FOLDER
+from biometric_flow.runtime.key_store import open_keys
 from biometric_flow.runtime.places import PlaceConfig
+from biometric_flow.runtime.root_home import root_keys
 from biometric_flow.runtime.sealed_file import BackupDamaged, Written, add_bytes, new_identity, new_tar, write_sealed
 from biometric_flow.runtime.signing import signing_key
 
 DATABASE: Final = "place.sqlite3"
 SIGNING_KEY: Final = "ledger-key.pem"
+_COPIES: Final = "backup."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +58,9 @@ def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict
     place, folder = source.place, source.folder
     if not (folder / DATABASE).is_file():
         raise BackupRefused(f"expected the database of place {place} in {folder}, there is none; see --config")
-    copy, keys_copy = folder / "backup.copy", folder / "backup.keys"
-    try:
+    remove_left(folder, f"{_COPIES}*", now)
+    with TemporaryDirectory(dir=folder, prefix=_COPIES) as copies:
+        copy, keys_copy = Path(copies) / DATABASE, Path(copies) / KEY_STORE
         # The data before the keys: a key is durable before what it seals, so every entry of the copy has its key.
         _copy(folder / DATABASE, copy)
         _copy(source.keys / KEY_STORE, keys_copy)
@@ -66,8 +71,9 @@ def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict
         ]
         logs = {place: _state(copy)}
         written = {}
+        at = claim(target, "place", place, now)
         for part, content in (("data", [(copy, DATABASE)]), ("keys", of_keys)):
-            name = BackupName("place", place, now, part)  # type: ignore[arg-type]
+            name = BackupName("place", place, at, part)  # type: ignore[arg-type]
             manifest = Manifest("place", place, name.part, now.isoformat(), __version__, logs)
             written[name] = write_sealed(
                 target / str(name),
@@ -75,9 +81,6 @@ def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict
                 lambda sink, m=manifest, c=content: _pack(sink, m, c),  # type: ignore[misc]
             )
         return written
-    finally:
-        copy.unlink(missing_ok=True)
-        keys_copy.unlink(missing_ok=True)
 
 
 def restore(

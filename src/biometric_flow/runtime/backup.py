@@ -5,19 +5,25 @@ that an old data backup cannot bring back a person who was erased since (securit
 """
 
 import json
+import os
 import re
+import shutil
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, Final, Literal
 
 from biometric_flow.runtime.errors import StartRefused
-from biometric_flow.runtime.sealed_file import BackupDamaged, extract, open_sealed, open_tar, read_identity
+from biometric_flow.runtime.sealed_file import BackupDamaged, extract, open_sealed, open_tar, partial_of, read_identity
 
 FORMAT: Final = 1
 KEYS_KEPT: Final = timedelta(days=30)
 """How long keys are kept in backups at most (security-design E2)."""
+KEY_COPIES: Final = ".keys-"
+"""Folders beside the gateway's backups begin so while its key stores are copied."""
+_LEFT_BEHIND: Final = timedelta(days=1)
 MANIFEST: Final = "manifest.json"
 MANIFEST_BYTES: Final = 16 * 1024 * 1024
 
@@ -101,6 +107,46 @@ def found_in(folder: Path) -> list[BackupName]:
     """The backups of a folder, oldest first."""
     names = (BackupName.parse(path.name) for path in folder.iterdir() if path.is_file())
     return sorted((name for name in names if name), key=lambda name: (name.at, str(name)))
+
+
+def claim(folder: Path, kind: Kind, of: str, now: datetime) -> datetime:
+    """The moment that names a backup of its own: `now`, or the next second whose name nobody writes or has written.
+
+    Two processes may back up at once, one of them by itself and one by hand. The claim is the file that
+    `write_sealed` fills for the part `data`; it stands until then.
+    """
+    while True:
+        name = str(BackupName(kind, of, now, "data"))
+        partial = partial_of(folder / name)
+        try:
+            os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            now += timedelta(seconds=1)
+            continue
+        if not (folder / name).exists():
+            return now
+        partial.unlink(missing_ok=True)
+        now += timedelta(seconds=1)
+
+
+def release(folder: Path, kind: Kind, of: str, at: datetime) -> None:
+    """Give a claim back under whose moment no data were written."""
+    partial_of(folder / str(BackupName(kind, of, at, "data"))).unlink(missing_ok=True)
+
+
+def remove_left(folder: Path, pattern: str, now: datetime) -> list[str]:
+    """Remove what backups that were killed left in a folder: what fits the pattern and nobody wrote to for a day."""
+    gone = []
+    for path in folder.glob(pattern):
+        with suppress(FileNotFoundError):  # of a backup beside this one, which has just ended
+            if now - datetime.fromtimestamp(path.stat().st_mtime, UTC) > _LEFT_BEHIND:
+                gone.append(path)
+    for path in gone:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return [path.name for path in gone]
 
 
 def expired(names: Iterable[BackupName], now: datetime, keep: timedelta) -> list[BackupName]:

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from biometric_flow.model.errors import BiometricFlowError
-from biometric_flow.runtime.backup import WAL, BackupName, expired, found_in
+from biometric_flow.runtime.backup import KEY_COPIES, WAL, BackupName, expired, found_in, remove_left
 from biometric_flow.runtime.backup_drill import Trouble
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.process import usable_folder
@@ -101,8 +101,8 @@ class BackupTask:
             log.info("backup_removed", file=name)
 
     def _newest(self) -> datetime | None:
-        mine = [name.at for name in found_in(self._plan.folder) if (name.kind, name.id) == (self._kind, self._of)]
-        return max(mine, default=None)
+        mine = (name for name in found_in(self._plan.folder) if (name.kind, name.id) == (self._kind, self._of))
+        return max((name.at for name in mine if name.part == "data"), default=None)
 
 
 def prune(folder: Path, now: datetime, keep: timedelta) -> list[str]:
@@ -118,4 +118,4 @@ def prune(folder: Path, now: datetime, keep: timedelta) -> list[str]:
             if datetime.fromtimestamp(path.stat().st_mtime, UTC) < oldest - timedelta(hours=1):
                 path.unlink()
                 removed.append(path.name)
-    return removed
+    return removed + remove_left(folder, "*.age.part", now) + remove_left(folder, f"{KEY_COPIES}*", now)

@@ -19,8 +19,8 @@ from biometric_flow.runtime.patience import server_config
 SUPERVISED_VARIABLE: Final = "BIOMETRIC_FLOW_SUPERVISED"
 """Set to 1 by the supervisor: standard input is then a pipe that it holds, and its end means that it is gone."""
 
-GRACE_SECONDS: Final = 3.0
-"""A process that was told to stop ends itself after this time, whatever still holds it."""
+GRACE_SECONDS: Final = 30.0
+"""A process without a supervisor ends itself after this time, whatever still holds it; one with ends before."""
 
 
 def bind(host: str, port: int, setting: str) -> socket.socket:

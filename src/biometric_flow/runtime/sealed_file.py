@@ -80,7 +80,7 @@ def read_recipient(text: str) -> str:
 def write_sealed(path: Path, recipient: str, fill: Callable[[IO[bytes]], None]) -> Written:
     """Encrypt what `fill` writes. The file appears whole and durable, or not at all, also when `fill` raises."""
     public = pyrage.x25519.Recipient.from_str(recipient)
-    partial = path.with_name(path.name + ".part")
+    partial = partial_of(path)
     try:
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             counted = _Counted(file)
@@ -92,6 +92,11 @@ def write_sealed(path: Path, recipient: str, fill: Callable[[IO[bytes]], None]) 
     finally:
         partial.unlink(missing_ok=True)
     return Written(counted.bytes, counted.digest.hexdigest())
+
+
+def partial_of(path: Path) -> Path:
+    """Where a file lies until it is whole."""
+    return path.with_name(path.name + ".part")
 
 
 @contextmanager

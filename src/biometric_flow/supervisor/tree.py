@@ -18,8 +18,8 @@ from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.process import SUPERVISED_VARIABLE
 
-STOP_SECONDS: Final = 15.0
-"""Quiet children end within two seconds; one that is killed on a busy machine would leave its database behind."""
+STOP_SECONDS: Final = 25.0
+"""Quiet children end within two seconds; a gateway whose database hangs needs 20, and killed leaves it behind."""
 RESTART_SECONDS: Final = 0.5
 RESTART_MAX_SECONDS: Final = 10.0
 STEADY_SECONDS: Final = 20.0
