@@ -12,12 +12,13 @@ import psycopg
 from sqlalchemy import text
 
 from biometric_flow.gateway.first_sealing import seal_all
-from biometric_flow.gateway.key_store import KEYS_FOLDER, open_tenant_keys
+from biometric_flow.gateway.key_store import open_tenant_keys
 from biometric_flow.gateway.store import directory, identities, schema, subjects
 from biometric_flow.gateway.store.sealing import KEYS
 from biometric_flow.identity.grants import Reach
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.key_file import KEYS_FOLDER
 from biometric_flow.runtime.postgres import SUPERUSER
 from biometric_flow.runtime.reach import limited_to
 from tests.builders import person

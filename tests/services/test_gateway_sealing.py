@@ -1,6 +1,5 @@
 """What entries of ledgers and of the audit trail say is in no file of the gateway; old rows are sealed at first."""
 
-import base64
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.postgres import SUPERUSER, EmbeddedPostgres
+from tests.services.canaries import files_with
 from tests.services.gateways import Chain, RunningGateway, TestDatabase, running_gateway, touches, with_keys
 
 DEMO = TenantId("demo")
@@ -29,20 +29,6 @@ DEMO = TenantId("demo")
 def folder(passable: Path) -> Iterator[Path]:
     yield passable / "gateway"
     EmbeddedPostgres(passable / "gateway" / "postgres").stop()
-
-
-def forms(secret: bytes) -> list[bytes]:
-    return [secret, secret.hex().encode(), base64.b64encode(secret)]
-
-
-def files_with(folder: Path, secrets: list[bytes]) -> list[str]:
-    """Files in which one of these stands in any form; secrets in the open at their offset in base64 are found too."""
-    wanted = [form for secret in secrets for form in forms(secret)]
-    found = []
-    for path in filter(Path.is_file, folder.rglob("*")):
-        content = path.read_bytes()
-        found += [str(path.relative_to(folder)) for form in wanted if form in content]
-    return sorted(set(found))
 
 
 async def own_entries(database: Database) -> list[SealedEntry]:

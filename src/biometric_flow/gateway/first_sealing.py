@@ -11,28 +11,37 @@ from uuid import UUID
 
 import psycopg
 import structlog
+from psycopg.rows import dict_row, tuple_row
 
 from biometric_flow.gateway.key_store import TenantKeys
-from biometric_flow.gateway.store import audit, identities, ledger, sealing
+from biometric_flow.gateway.store import audit, identities, ledger, sealing, words
 from biometric_flow.identity.envelope import Binding
-from biometric_flow.identity.errors import IdentityError
+from biometric_flow.identity.errors import IdentityError, KeyReplaced
 from biometric_flow.identity.keyring import PLACE, Owner, archived_at, subject_at
 from biometric_flow.ledger.events import decode
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.errors import FolderUnusable
-from biometric_flow.runtime.key_store import FILE_NAME, KeyStore
+from biometric_flow.runtime.key_file import FILE_NAME
+from biometric_flow.runtime.key_store import KeyStore
 
 log = structlog.get_logger()
 
 STEP: Final = 2000
 REWRITTEN: Final = (
     *("ledger_entry", "audit_entry", "archive_key", "subject", "employee", "punch", "person", "enrolment"),
-    *("pin_holding", "consent", "correction", "erasure_order", "legal_hold"),
+    *("pin_holding", "erasure_order"),
+    *(kept.table for kept in words.KEPT),
+    "pg_statistic",
 )
-"""Tables that said something in the clear, now or before PINs had gone from them."""
+"""Tables that said something in the clear, now or before PINs had gone from them; and what the planner knew of values.
+
+The database's owner may write its catalogue anew; where the login owns the tables only, PostgreSQL warns and goes on.
+"""
 _Said = tuple[identities.Row, dict[str, str]]
-_PROBE: Final = Binding("sealing", "probe", b"")
+_LOOKED_AT: Final = 20
+PROBE: Final = Binding("sealing", "probe", b"")
+"""Where the value belongs that only the right key store opens."""
 _TENANT: Final = "SELECT set_config('app.tenant', %s, true)"
 _CLEAR: Final = "record <> '' AND substring(record FROM 1 FOR 2) <> '\\x0101'::bytea"
 
@@ -49,20 +58,24 @@ def seal_all(owner_dsn: str, keys: TenantKeys) -> None:
         store = keys.of(tenant)
         with psycopg.connect(owner_dsn) as connection:
             connection.execute(_TENANT, (tenant,))
-            row = connection.execute("SELECT probe, is_rewritten FROM sealing FOR UPDATE").fetchone()
+            row = connection.execute("SELECT probe, is_rewritten, has_words FROM sealing FOR UPDATE").fetchone()
             if row is None:
                 count = _seal_entries(connection, store) + _seal_audit(connection, store)
                 count += _adopt_archive(connection, store)
-                probe = store.seal(PLACE, _PROBE, tenant.encode())
-                values = (tenant, probe, count == 0)
-                connection.execute("INSERT INTO sealing VALUES (%s, %s, %s)", values)
+                probe = store.seal(PLACE, PROBE, tenant.encode())
+                values = (tenant, probe, count == 0, False)
+                connection.execute("INSERT INTO sealing VALUES (%s, %s, %s, %s)", values)
                 log.info("rows_sealed", tenant=tenant, rows=count)
             else:
                 _check(tenant, store, bytes(row[0]))
-            people = _seal_people(connection, store)
-            if people:
+                _check_people(connection, store)
+            more = _seal_people(connection, store)
+            if row is None or not row[2]:
+                more += _seal_words(connection, store)
+                connection.execute("UPDATE sealing SET has_words = true")
+            if more:
                 connection.execute("UPDATE sealing SET is_rewritten = false")
-            is_rewritten = (bool(row[1]) if row else count == 0) and not people
+            is_rewritten = (bool(row[1]) if row else count == 0) and not more
         if not is_rewritten:
             _rewrite(owner_dsn, tenant)
 
@@ -92,7 +105,7 @@ def refuse_without_keys(dsn: str, folder: Path, tenants: Iterable[TenantId]) -> 
 
 def _check(tenant: TenantId, store: KeyStore, probe: bytes) -> None:
     try:
-        is_ours = store.unseal(_PROBE, probe) == tenant.encode()
+        is_ours = store.unseal(PROBE, probe) == tenant.encode()
     except IdentityError as error:
         raise KeysMissing(
             f"the key store of tenant {tenant} is not the one that sealed this database ({error}): restore the one"
@@ -100,6 +113,16 @@ def _check(tenant: TenantId, store: KeyStore, probe: bytes) -> None:
         ) from None
     if not is_ours:
         raise KeysMissing(f"the key store of tenant {tenant} is another tenant's")
+
+
+def _check_people(connection: psycopg.Connection[Any], store: KeyStore) -> None:
+    """A database of before their keys were replaced has none that opens; a few rows say so."""
+    rows = connection.execute("SELECT place_id, subject, pin FROM subject LIMIT %s", (_LOOKED_AT,)).fetchall()
+    sealed = [(place, bytes(one), bytes(pin)) for place, one, pin in rows if not identities.is_clear(bytes(pin))]
+    try:
+        identities.unseal(store, [(identities.of_subject(place, one), {"pin": pin}) for place, one, pin in sealed])
+    except KeyReplaced as error:
+        raise KeysMissing(f"the key store of tenant {store.tenant} is newer than this database: {error}") from None
 
 
 def _seal_entries(connection: psycopg.Connection[Any], store: KeyStore) -> int:
@@ -174,6 +197,32 @@ def _sealed(store: KeyStore, rows: list[_Said]) -> Iterable[tuple[dict[str, byte
     return zip(identities.seal(store, rows), rows, strict=True)
 
 
+def _seal_words(connection: psycopg.Connection[Any], store: KeyStore) -> int:
+    """Words that people wrote, in all tables that keep some."""
+    count = 0
+    for kept in words.KEPT:
+        clear = " OR ".join(
+            f"({one} <> '' AND substring({one} FROM 1 FOR 2) <> '\\x0101'::bytea)" for one in kept.columns
+        )
+        changes, mine = (", ".join, " AND ".join)
+        change = (
+            f"UPDATE {kept.table} SET {changes(f'{one} = %({one})s' for one in kept.columns)}"  # noqa: S608 - our own words
+            f" WHERE {mine(f'{one} = %({one})s' for one in kept.key)}"
+        )
+        for rows in _batches(connection, f"SELECT * FROM {kept.table} WHERE {clear}", dict_row):  # noqa: S608
+            store.prepare(map(kept.owner, rows))
+            values = []
+            for row in rows:
+                said = {one: bytes(row[one]) for one in kept.columns}
+                written = {one: text.decode() for one, text in said.items() if words.is_clear(text)}
+                keys = {one: row[one] for one in kept.key}
+                values.append({**said, **keys, **words.envelopes(store, kept, row, written)})
+            with connection.cursor() as cursor:
+                cursor.executemany(change, values)
+            count += len(rows)
+    return count
+
+
 def _adopt_archive(connection: psycopg.Connection[Any], store: KeyStore) -> int:
     """Keys of archived people become theirs in the key store: files in the archive stay as they are."""
     query = "SELECT place_id, subject, secret FROM archive_key WHERE secret IS NOT NULL"
@@ -185,9 +234,9 @@ def _adopt_archive(connection: psycopg.Connection[Any], store: KeyStore) -> int:
     return len(rows)
 
 
-def _batches(connection: psycopg.Connection[Any], query: str) -> Iterator[list[Any]]:
+def _batches(connection: psycopg.Connection[Any], query: str, form: Any = tuple_row) -> Iterator[list[Any]]:
     """Rows as they were when this began; they may be changed meanwhile."""
-    with connection.cursor(name="clear_rows") as cursor:
+    with connection.cursor(name="clear_rows", row_factory=form) as cursor:
         cursor.execute(query)
         while rows := cursor.fetchmany(STEP):
             yield rows

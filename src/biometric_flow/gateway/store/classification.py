@@ -30,10 +30,10 @@ COLUMNS: Final[Tags] = tags("""
     checkpoint: technical tenant_id place_id size note received_at number leaf hash
     checkpoint_log: technical tenant_id size note
     checkpoint_refused: technical tenant_id place_id digest note reason received_at
-    correction: technical tenant_id position regularisation_id is_withdrawal place_id number sequence
+    correction: technical tenant_id position regularisation_id is_withdrawal place_id number sequence refused
     correction: pseudonym person_id subject, attendance day operation target changes reason
     correction: account asked_by approved_by decided_at
-    consent: technical tenant_id place_id number, pseudonym subject, biometric body
+    consent: technical tenant_id place_id number, pseudonym subject, biometric given_at body
     consent_text: technical tenant_id place_id version language body
     data_version: technical tenant_id topic slot changes
     department: technical tenant_id department_id name parent_id version
@@ -76,10 +76,10 @@ COLUMNS: Final[Tags] = tags("""
     regularisation: account decided_at decision_reason
     retention_policy: technical tenant_id number, account body
     subject: technical tenant_id place_id changed, pseudonym subject, identity pin name
-    sealing: technical tenant_id probe is_rewritten
+    sealing: technical tenant_id probe is_rewritten has_words
     tenant: technical tenant_id name feed_position directory_version directory_base
     terminal_status: technical tenant_id place_id key serial name state body as_of
-    workday: technical tenant_id digest, pseudonym person_id, attendance day status irregularities body
+    workday: technical tenant_id digest, pseudonym person_id, attendance day status irregularities pay body
     workday_due: technical tenant_id since marked is_order, pseudonym person_id, attendance first_day last_day
     workday_feed: technical tenant_id position
     workday_recheck: technical tenant_id at, pseudonym person_id

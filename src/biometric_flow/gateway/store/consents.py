@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from biometric_flow.api.biometrics import Consent, ConsentReport, ConsentText
 from biometric_flow.gateway.store import directory, subjects
 from biometric_flow.gateway.store.privacy_tables import consent, consent_text
+from biometric_flow.gateway.store.words import CONSENT, opened, sealed
 from biometric_flow.model.ids import PlaceId, TenantId
 
 
@@ -20,12 +21,22 @@ async def take(connection: AsyncConnection, tenant: TenantId, place: PlaceId, re
             delete(consent).where(consent.c.place_id == place, consent.c.number.not_in(report.numbers))
         )
     known = await subjects.ensure(connection, [(place, one.pin) for one in report.releases])
-    for one in report.releases:
-        body = one.model_copy(update={"place": place}).model_dump(mode="json", exclude={"pin"})
-        row = {"subject": known[place, one.pin], "body": body}
-        put = insert(consent).values(tenant_id=tenant, place_id=place, number=one.number, **row)
+    rows = [
+        {
+            "tenant_id": tenant,
+            "place_id": place,
+            "number": one.number,
+            "subject": known[place, one.pin],
+            "given_at": one.given_at,
+            "body": one.model_copy(update={"place": place}).model_dump(mode="json", exclude={"pin"}),
+        }
+        for one in report.releases
+    ]
+    for row in await sealed(connection, CONSENT, rows):
+        new = {name: row[name] for name in ("subject", "given_at", "body")}
+        put = insert(consent).values(row)
         await connection.execute(
-            put.on_conflict_do_update(index_elements=["tenant_id", "place_id", "number"], set_=row)
+            put.on_conflict_do_update(index_elements=["tenant_id", "place_id", "number"], set_=new)
         )
     for text in report.texts:
         key = {"tenant_id": tenant, "place_id": place, "version": text.version, "language": text.language}
@@ -37,17 +48,13 @@ async def page(
     connection: AsyncConnection, place: str | None, pin: str | None, limit: int, now: datetime
 ) -> list[Consent]:
     """Releases, newest first; whether they are in force is said of now."""
-    query = (
-        select(consent.c.subject, consent.c.body)
-        .order_by(consent.c.body["given_at"].desc(), consent.c.number.desc())
-        .limit(limit)
-    )
+    query = select(consent).order_by(consent.c.given_at.desc(), consent.c.number.desc()).limit(limit)
     if place is not None:
         query = query.where(consent.c.place_id == place)
     if pin is not None:
         query = query.where(consent.c.subject.in_((await directory.look(connection)).with_pin(pin, place)))
-    rows = await subjects.told(connection, query)
-    found = [Consent.model_validate({**row.body, "pin": row.pin}) for row in rows]
+    rows = await opened(connection, CONSENT, await subjects.told(connection, query))
+    found = [Consent.model_validate({**row.body, "pin": row.pin}) for row in rows if not row.is_erased]
     return [
         one.model_copy(update={"is_in_force": one.ended_at is None and one.given_at <= now < one.until})
         for one in found

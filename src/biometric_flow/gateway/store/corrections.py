@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.gateway.store import subjects
 from biometric_flow.gateway.store.hours_tables import correction, regularisation
-from biometric_flow.gateway.store.subjects import Told
+from biometric_flow.gateway.store.words import CORRECTION, REGULARISATION, Said, opened, sealed
 
 
 async def last_position(connection: AsyncConnection) -> int:
@@ -23,24 +23,26 @@ async def add(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]]) ->
     known = await subjects.ensure(connection, homes)
     stored = [{**row, "subject": known.get((row["place_id"], row["pin"]))} for row in rows]
     if stored:
-        await connection.execute(insert(correction), [_without_pin(row) for row in stored])
+        rows_as_kept = await sealed(connection, CORRECTION, [_without_pin(row) for row in stored])
+        await connection.execute(insert(correction), rows_as_kept)
 
 
-async def of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Told]]:
+async def of(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Said]]:
     """What is recorded, or waits to be, of these regularisations: the correction, then its withdrawal."""
     query = select(correction).where(correction.c.regularisation_id.in_(ids)).order_by(correction.c.position)
-    found: dict[UUID, list[Told]] = {}
-    for row in await subjects.told(connection, query):
+    found: dict[UUID, list[Said]] = {}
+    for row in await opened(connection, CORRECTION, await subjects.told(connection, query)):
         found.setdefault(row.regularisation_id, []).append(row)
     return found
 
 
-async def waiting(connection: AsyncConnection, place_id: str, after: int, limit: int) -> list[Told]:
-    """What a place has not recorded yet, by position."""
+async def waiting(connection: AsyncConnection, place_id: str, after: int, limit: int) -> list[Said]:
+    """What a place has not recorded yet, by position; of who is erased it has nothing to record any more."""
     query = select(correction).where(
         correction.c.place_id == place_id, correction.c.sequence.is_(None), correction.c.position > after
     )
-    return await subjects.told(connection, query.order_by(correction.c.position).limit(limit))
+    rows = await subjects.told(connection, query.order_by(correction.c.position).limit(limit))
+    return [row for row in await opened(connection, CORRECTION, rows) if not row.is_erased]
 
 
 async def homeless(connection: AsyncConnection) -> Sequence[Row[Any]]:
@@ -57,20 +59,20 @@ async def assign(connection: AsyncConnection, position: int, place_id: str, pin:
     await connection.execute(update(correction).where(mine).values(home))
 
 
-async def unordered(connection: AsyncConnection) -> Sequence[Row[Any]]:
+async def unordered(connection: AsyncConnection) -> list[Said]:
     """Approved regularisations of which no ledger was told: they are older than this table."""
     told = exists().where(
         correction.c.tenant_id == regularisation.c.tenant_id,
         correction.c.regularisation_id == regularisation.c.regularisation_id,
     )
     query = select(regularisation).where(regularisation.c.status == "approved", ~told)
-    return (await connection.execute(query.order_by(regularisation.c.number))).all()
+    return await opened(connection, REGULARISATION, await connection.execute(query.order_by(regularisation.c.number)))
 
 
-async def stands(connection: AsyncConnection, position: int, sequence: int) -> None:
-    """It is an entry of its place's ledger."""
+async def stands(connection: AsyncConnection, position: int, sequence: int, refused: str | None = None) -> None:
+    """It is an entry of its place's ledger, or one there says why it never will be."""
     mine = (correction.c.position == position, correction.c.sequence.is_(None))
-    await connection.execute(update(correction).where(*mine).values(sequence=sequence))
+    await connection.execute(update(correction).where(*mine).values(sequence=sequence, refused=refused))
 
 
 def _without_pin(row: Mapping[str, Any]) -> dict[str, Any]:

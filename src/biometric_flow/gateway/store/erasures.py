@@ -14,11 +14,12 @@ from sqlalchemy.types import BigInteger
 from biometric_flow.api.retention import PlaceErasure
 from biometric_flow.gateway import key_endings
 from biometric_flow.gateway.erasure_register import MARK_BYTES, ErasureTold, Marks
-from biometric_flow.gateway.store import directory, ledger, sealing, subjects
+from biometric_flow.gateway.store import directory, holds, ledger, sealing, subjects
 from biometric_flow.gateway.store.archive_tables import archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import employee, pin_holding
 from biometric_flow.gateway.store.privacy_tables import consent, erasure, erasure_order
 from biometric_flow.gateway.store.tables import enrolment, person
+from biometric_flow.gateway.store.words import ERASURE, Said, apart_from, opened, sealed
 from biometric_flow.identity.envelope import KeyId
 from biometric_flow.identity.keyring import KeyKind, Owner, archived_at, subject_at
 from biometric_flow.identity.keyring import person as owner_of_person
@@ -56,10 +57,6 @@ _ABOUT: Final = text(
 _FORGET: Final = text("SELECT forget_records(:place, :entries)").bindparams(
     bindparam("entries", type_=ARRAY(BigInteger))
 )
-_UNNAMED: Final = text(
-    "UPDATE legal_hold SET body = body || '{\"who\": \"erased\"}' WHERE body ->> 'scope' = 'person'"
-    " AND body ->> 'who' = :person"
-)
 
 
 async def last_punch(connection: AsyncConnection, person_id: UUID) -> datetime | None:
@@ -88,7 +85,7 @@ async def put(
         "tenant_id": tenant, "erasure_id": key, "person_id": person_id, "decided_by": by, "reason": reason,
         "asked_at": now,
     }  # fmt: skip
-    await connection.execute(insert(erasure).values(row))
+    await connection.execute(insert(erasure), await sealed(connection, ERASURE, [row]))
 
 
 async def of_person(connection: AsyncConnection, person_id: UUID) -> bytes | None:
@@ -99,18 +96,21 @@ async def of_person(connection: AsyncConnection, person_id: UUID) -> bytes | Non
 
 async def waiting(connection: AsyncConnection) -> Sequence[Row[Any]]:
     """Erasures that have not begun, of people who are still in the register."""
-    query = select(erasure).join(employee, employee.c.person_id == erasure.c.person_id)
+    query = select(*apart_from(ERASURE, erasure)).join(employee, employee.c.person_id == erasure.c.person_id)
     return (await connection.execute(query.where(erasure.c.begun_at.is_(None)).order_by(erasure.c.asked_at))).all()
 
 
-async def every(connection: AsyncConnection, limit: int) -> Sequence[Row[Any]]:
+async def every(connection: AsyncConnection, limit: int) -> list[Said]:
     """All erasures, newest first."""
-    return (await connection.execute(select(erasure).order_by(erasure.c.asked_at.desc()).limit(limit))).all()
+    query = select(erasure).order_by(erasure.c.asked_at.desc()).limit(limit)
+    return await opened(connection, ERASURE, await connection.execute(query))
 
 
-async def get(connection: AsyncConnection, key: bytes) -> Row[Any]:
+async def get(connection: AsyncConnection, key: bytes) -> Said:
     """One erasure."""
-    return (await connection.execute(select(erasure).where(erasure.c.erasure_id == key))).one()
+    found = await connection.execute(select(erasure).where(erasure.c.erasure_id == key))
+    [one] = await opened(connection, ERASURE, found)
+    return one
 
 
 async def places(connection: AsyncConnection, key: bytes) -> list[str]:
@@ -196,7 +196,7 @@ async def _go(
             await connection.execute(text(f"DELETE FROM {table} WHERE person_id = :person"), {"person": one})  # noqa: S608
         await connection.execute(delete(employee).where(employee.c.person_id == one))
         await key_endings.end(connection, [owner_of_person(str(one))])
-        await connection.execute(_UNNAMED, {"person": str(one)})
+        await holds.unname(connection, one)
     await directory.change(connection, removes=True)
     await subjects.unname(connection, ordered)
     await subjects.forget(connection, strangers)
@@ -216,7 +216,7 @@ async def orders(connection: AsyncConnection, place: PlaceId) -> list[PlaceErasu
     )
     return [
         PlaceErasure(erasure=row.erasure_id.hex(), pin=row.pin, by=row.decided_by, reason=row.reason)
-        for row in await subjects.told(connection, query)
+        for row in await opened(connection, ERASURE, await subjects.told(connection, query))
     ]
 
 

@@ -129,7 +129,7 @@ leave_request = Table(
     _must("kind"),
     _must("minutes", Integer),
     _must("status"),
-    _must("reason"),
+    _must("reason", LargeBinary),
     _must("requested_by"),
     _must("requested_at", _instant),
     Column("decided_by", Text),
@@ -150,13 +150,13 @@ regularisation = Table(
     Column("instant", _instant),
     Column("state", Integer),
     Column("minutes", Integer),
-    _must("reason"),
+    _must("reason", LargeBinary),
     _must("status"),
     _must("requested_by"),
     _must("requested_at", _instant),
     Column("decided_by", Text),
     Column("decided_at", _instant),
-    _must("decision_reason"),
+    _must("decision_reason", LargeBinary),
     UniqueConstraint("tenant_id", "number"),
     _of_person(),
 )
@@ -175,18 +175,19 @@ correction = Table(
     Column("subject", LargeBinary),
     _must("operation"),
     _must("target"),
-    _must("changes", JSONB),
+    _must("changes", LargeBinary),
     _must("asked_by"),
-    _must("reason"),
+    _must("reason", LargeBinary),
     _must("approved_by"),
     _must("decided_at", _instant),
     Column("sequence", BigInteger),
+    Column("refused", Text),
     UniqueConstraint("tenant_id", "position"),
     _foreign("regularisation", "regularisation_id"),
     _foreign("place", "place_id"),
     _of_person(),
 )
-"""What places have to record of regularisations; `sequence` is where it stands in the place's ledger, once it does."""
+"""What places have to record of regularisations; `sequence` is where its ledger does, or says why it `refused`."""
 
 pay_period = Table(
     "pay_period",
@@ -212,7 +213,7 @@ pay_period_event = Table(
     _must("at", _instant),
     _must("account"),
     _must("action"),
-    _must("reason"),
+    _must("reason", LargeBinary),
     _foreign("pay_period", "period_id"),
 )
 
@@ -224,7 +225,8 @@ workday = Table(
     _key("day", Date),
     _must("status"),
     _must("irregularities", ARRAY(Text)),
-    _must("body", JSONB),
+    _must("pay", JSONB),
+    _must("body", LargeBinary),
     _must("digest", LargeBinary),
     _of_person(),
 )

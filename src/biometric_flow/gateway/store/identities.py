@@ -41,10 +41,7 @@ def seal(keys: KeyStore, rows: Sequence[tuple[Row, Mapping[str, str]]]) -> list[
     """The same, given the keys. Raises StorageUnavailable."""
     keys.prepare([row.owner for row, _ in rows])
     return [
-        {
-            name: keys.seal(row.owner, _binding(row, name), text.encode()) if text else b""
-            for name, text in texts.items()
-        }
+        {name: keys.seal(row.owner, binding(row, name), text.encode()) if text else b"" for name, text in texts.items()}
         for row, texts in rows
     ]
 
@@ -72,11 +69,12 @@ def is_clear(value: bytes) -> bool:
 def _unsealed(keys: KeyStore, row: Row, values: Mapping[str, bytes]) -> dict[str, str] | None:
     try:
         return {
-            name: keys.open(row.owner, _binding(row, name), one).decode() if one else "" for name, one in values.items()
+            name: keys.open(row.owner, binding(row, name), one).decode() if one else "" for name, one in values.items()
         }
     except KeyDestroyed:
         return None
 
 
-def _binding(row: Row, column: str) -> Binding:
+def binding(row: Row, column: str) -> Binding:
+    """Where a text of this row belongs."""
     return Binding(row.table, column, row.key)

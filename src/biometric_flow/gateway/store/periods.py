@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.gateway.store import register
 from biometric_flow.gateway.store.hours_tables import adjustment, pay_period, pay_period_event
+from biometric_flow.gateway.store.words import ERASED, PERIOD_EVENT, Said, opened, sealed
 from biometric_flow.gateway.store.workdays import OPEN
 from biometric_flow.model.ids import TenantId
 
@@ -26,11 +27,24 @@ async def frozen(connection: AsyncConnection) -> Sequence[Any]:
     return (await connection.execute(query)).all()
 
 
-async def page(connection: AsyncConnection, before: date | None, limit: int) -> Sequence[Row[Any]]:
-    """Periods, newest first."""
+async def page(
+    connection: AsyncConnection,
+    before: date | None,
+    limit: int,
+    status: str | None = None,
+    first: date | None = None,
+    last: date | None = None,
+) -> Sequence[Row[Any]]:
+    """Periods, newest first; those only of a status, or with a day between these."""
     query = select(pay_period)
     if before is not None:
         query = query.where(pay_period.c.first_day < before)
+    if status is not None:
+        query = query.where(pay_period.c.status == status)
+    if first is not None:
+        query = query.where(pay_period.c.last_day >= first)
+    if last is not None:
+        query = query.where(pay_period.c.first_day <= last)
     return (await connection.execute(query.order_by(pay_period.c.first_day.desc()).limit(limit))).all()
 
 
@@ -60,13 +74,14 @@ async def note(
     mine = pay_period_event.c.period_id == period_id
     number = (await connection.execute(select(func.count()).select_from(pay_period_event).where(mine))).scalar_one()
     row = {"tenant_id": tenant, "period_id": period_id, "number": number + 1, "at": at}
-    await connection.execute(insert(pay_period_event).values(**row, account=account, action=action, reason=reason))
+    row |= {"account": account, "action": action, "reason": reason}
+    await connection.execute(insert(pay_period_event), await sealed(connection, PERIOD_EVENT, [row]))
 
 
-async def events(connection: AsyncConnection, period_id: str) -> Sequence[Row[Any]]:
+async def events(connection: AsyncConnection, period_id: str) -> list[Said]:
     """All that was done to a period, in order."""
     query = select(pay_period_event).where(pay_period_event.c.period_id == period_id)
-    return (await connection.execute(query.order_by(pay_period_event.c.number))).all()
+    return await opened(connection, PERIOD_EVENT, await connection.execute(query.order_by(pay_period_event.c.number)))
 
 
 async def closed_after(connection: AsyncConnection, day: date) -> bool:
@@ -87,7 +102,7 @@ async def pay(connection: AsyncConnection, first: date, last: date) -> Sequence[
     query = text(
         """
         SELECT person_id, day, key AS tier, value::integer AS minutes
-        FROM workday, jsonb_each_text(body -> 'pay') WHERE day BETWEEN :first AND :last
+        FROM workday, jsonb_each_text(pay) WHERE day BETWEEN :first AND :last
         ORDER BY person_id, day, key
         """
     )
@@ -106,7 +121,7 @@ async def open_days(
     ).bindparams(bindparam("codes", type_=ARRAY(Text)))
     rows = (await connection.execute(query, {"first": first, "last": last, "codes": list(codes)})).all()
     named = await register.names(connection, {row.person_id for row in rows})
-    return [(named[row.person_id][0], row.day, row.code) for row in rows]
+    return [(named.get(row.person_id, (ERASED, ""))[0], row.day, row.code) for row in rows]
 
 
 async def adjustments(connection: AsyncConnection, paid_in: str) -> Sequence[Row[Any]]:

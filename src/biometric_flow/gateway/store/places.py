@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, and_, func, select, update
+from sqlalchemy import and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.gateway.store.tables import person, place, place_report, tenant, terminal_status
+from biometric_flow.gateway.store.words import REPORT, Said, opened, sealed
 from biometric_flow.ledger.chain import EMPTY
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.terminal import TerminalState
@@ -34,7 +34,7 @@ async def is_listed(connection: AsyncConnection, place_id: str) -> bool:
     return (await connection.execute(query)).one_or_none() is not None
 
 
-async def listed(connection: AsyncConnection) -> Sequence[Row[Any]]:
+async def listed(connection: AsyncConnection) -> list[Said]:
     """The tenant's places with the state of their replica, their last report and how many terminals and people."""
     people = (
         select(func.count())
@@ -65,7 +65,7 @@ async def listed(connection: AsyncConnection) -> Sequence[Row[Any]]:
         .where(place.c.is_active)
         .order_by(place.c.place_id)
     )
-    return (await connection.execute(query)).all()
+    return await opened(connection, REPORT, await connection.execute(query))
 
 
 async def heard(connection: AsyncConnection) -> dict[PlaceId, datetime | None]:
@@ -79,9 +79,11 @@ async def report(
 ) -> None:
     """Keep the place's last report of itself."""
     values = {"head": said.head, "version": said.version, "sent_at": said.sent_at, "received_at": now}
-    values["backup"] = said.backup
-    row = insert(place_report).values(tenant_id=owner, place_id=place_id, **values)
-    await connection.execute(row.on_conflict_do_update(index_elements=["tenant_id", "place_id"], set_=values))
+    row = {"tenant_id": owner, "place_id": place_id, **values, "backup": said.backup}
+    [kept] = await sealed(connection, REPORT, [row])
+    new = {name: kept[name] for name in (*values, "backup")}
+    put = insert(place_report).values(kept)
+    await connection.execute(put.on_conflict_do_update(index_elements=["tenant_id", "place_id"], set_=new))
     await connection.execute(update(place).where(place.c.place_id == place_id).values(last_heard=now))
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from biometric_flow.api.plan_file import PlanCorrection, PlanFile, PlanLeave, PlanPart
 from biometric_flow.gateway.store import plans, register
 from biometric_flow.gateway.store.hours_tables import leave_request, pin_holding, regularisation
+from biometric_flow.gateway.store.words import LEAVE, REGULARISATION, apart_from
 
 
 async def plan_of(connection: AsyncConnection, place_id: str, now: datetime) -> PlanFile:
@@ -16,12 +17,12 @@ async def plan_of(connection: AsyncConnection, place_id: str, now: datetime) -> 
     ids = list((await connection.execute(held)).scalars())
     people = await register.get(connection, ids)
     leaves = await connection.execute(
-        select(leave_request)
+        select(*apart_from(LEAVE, leave_request))
         .where(leave_request.c.person_id.in_(ids), leave_request.c.status == "approved")
         .order_by(leave_request.c.first_day, leave_request.c.leave_id)
     )
     corrections = await connection.execute(
-        select(regularisation)
+        select(*apart_from(REGULARISATION, regularisation))
         .where(regularisation.c.person_id.in_(ids), regularisation.c.status == "approved")
         .order_by(regularisation.c.number)
     )

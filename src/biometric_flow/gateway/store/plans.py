@@ -1,10 +1,10 @@
 """Queries of plans: documents (shifts, schedules, calendars, payroll mappings) and policy packs."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, Text, cast, delete, insert, select, text, tuple_, update
+from sqlalchemy import Row, Text, cast, delete, func, insert, or_, select, text, tuple_, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.gateway.store.hours_tables import employee, plan_document, policy_pack
@@ -23,9 +23,13 @@ async def documents(connection: AsyncConnection) -> Sequence[Row[Any]]:
     return (await connection.execute(query.order_by(plan_document.c.kind, plan_document.c.document_id))).all()
 
 
-async def page(connection: AsyncConnection, kind: str, after: str, limit: int) -> Sequence[Row[Any]]:
-    """Documents of a kind by id."""
+async def page(
+    connection: AsyncConnection, kind: str, after: str, limit: int, begins: str | None = None
+) -> Sequence[Row[Any]]:
+    """Documents of a kind by id, or those only whose id begins so."""
     query = select(plan_document).where(plan_document.c.kind == kind, plan_document.c.document_id > after)
+    if begins is not None:
+        query = query.where(func.starts_with(plan_document.c.document_id, begins))
     return (await connection.execute(query.order_by(plan_document.c.document_id).limit(limit))).all()
 
 
@@ -59,10 +63,17 @@ async def packs(connection: AsyncConnection) -> Sequence[Any]:
     return (await connection.execute(query.order_by(policy_pack.c.pack_id, policy_pack.c.version))).all()
 
 
-async def pack_page(connection: AsyncConnection, after: tuple[str, int], limit: int) -> Sequence[Row[Any]]:
-    """Packs by id and version, with their bodies."""
+async def pack_page(
+    connection: AsyncConnection, after: tuple[str, int], limit: int, name: str | None = None, on: date | None = None
+) -> Sequence[Row[Any]]:
+    """Packs by id and version, with their bodies; versions of one only, or those only that are valid on a day."""
     key = tuple_(policy_pack.c.pack_id, policy_pack.c.version)
     query = select(policy_pack).where(key > tuple_(*after)).order_by(policy_pack.c.pack_id, policy_pack.c.version)
+    if name is not None:
+        query = query.where(policy_pack.c.pack_id == name)
+    if on is not None:
+        begins, ends = (policy_pack.c.body[field].astext for field in ("valid_from", "valid_to"))
+        query = query.where(begins <= on.isoformat(), or_(ends.is_(None), ends >= on.isoformat()))
     return (await connection.execute(query.limit(limit))).all()
 
 

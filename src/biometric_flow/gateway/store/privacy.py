@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, text
@@ -13,16 +13,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.retention import Hold, PlaceHold, PrivacyOrders, RetentionPolicy, in_force, too_old
 from biometric_flow.gateway import key_endings
-from biometric_flow.gateway.store import directory, erasures, register, subjects
+from biometric_flow.gateway.store import directory, erasures, holds, register, subjects
 from biometric_flow.gateway.store.hours_tables import employee
-from biometric_flow.gateway.store.privacy_tables import legal_hold, retention_policy
+from biometric_flow.gateway.store.privacy_tables import retention_policy
 from biometric_flow.gateway.store.tables import enrolment, person
+from biometric_flow.gateway.store.words import POLICY, opened, sealed
 from biometric_flow.identity.keyring import archived_at
 from biometric_flow.identity.keyring import person as owner_of_person
 from biometric_flow.model.ids import PlaceId, TenantId
 
-GONE: Final = "erased"
-"""Whom a hold was about who is not in the register any more."""
 _IDS: Final = bindparam("held", type_=ARRAY(PG_UUID))
 _ATTENDANCE: Final = tuple(
     text(f"DELETE FROM {table} t WHERE {day} < :day AND person_id <> ALL (:held){more}").bindparams(_IDS)  # noqa: S608
@@ -87,30 +86,14 @@ class Held:
 
 async def policies(connection: AsyncConnection) -> list[RetentionPolicy]:
     """All there ever were, oldest first."""
-    rows = await connection.execute(select(retention_policy.c.body).order_by(retention_policy.c.number))
-    return [RetentionPolicy.model_validate(row.body) for row in rows]
+    rows = await connection.execute(select(retention_policy).order_by(retention_policy.c.number))
+    return [RetentionPolicy.model_validate(row.body) for row in await opened(connection, POLICY, rows)]
 
 
 async def add_policy(connection: AsyncConnection, tenant: TenantId, policy: RetentionPolicy) -> None:
     """Keep the next policy."""
     row = {"tenant_id": tenant, "number": policy.number, "body": policy.model_dump(mode="json")}
-    await connection.execute(insert(retention_policy).values(row))
-
-
-async def holds(connection: AsyncConnection) -> list[Hold]:
-    """All there ever were, newest first; `who` is an employee number, or says that the person is gone."""
-    rows = (await connection.execute(select(legal_hold.c.body))).all()
-    known = await directory.look(connection)
-    return sorted((_told(row.body, known) for row in rows), key=lambda one: one.placed_at, reverse=True)
-
-
-async def put_hold(connection: AsyncConnection, tenant: TenantId, hold: Hold) -> None:
-    """Keep a hold as it is now, about a person by their id."""
-    body = hold.model_dump(mode="json")
-    if hold.scope == "person" and hold.who != GONE:
-        body["who"] = str((await directory.look(connection)).with_number(hold.who) or GONE)
-    row = insert(legal_hold).values(tenant_id=tenant, hold_id=hold.id, body=body)
-    await connection.execute(row.on_conflict_do_update(index_elements=["tenant_id", "hold_id"], set_={"body": body}))
+    await connection.execute(insert(retention_policy), await sealed(connection, POLICY, [row]))
 
 
 async def people_of(connection: AsyncConnection, hold: Hold) -> tuple[UUID, ...]:
@@ -125,7 +108,7 @@ async def people_of(connection: AsyncConnection, hold: Hold) -> tuple[UUID, ...]
 
 async def held(connection: AsyncConnection, day: date) -> Held:
     """Who is held on a day."""
-    active = [one for one in await holds(connection) if one.is_in_force(day)]
+    active = [one for one in await holds.every(connection) if one.is_in_force(day)]
     people: set[UUID] = set()
     for one in active:
         if one.scope != "everybody":
@@ -179,7 +162,7 @@ def purged_before(kept: Sequence[RetentionPolicy], now: datetime) -> datetime | 
 async def orders(connection: AsyncConnection, place: PlaceId, today: date) -> PrivacyOrders:
     """What a place has to know of all this."""
     told = []
-    for one in await holds(connection):
+    for one in await holds.every(connection):
         if one.ended_at is None:
             people = await people_of(connection, one) if one.scope != "everybody" else ()
             rows = await subjects.told(connection, _PINS, {"place": place, "held": list(people)})
@@ -188,11 +171,3 @@ async def orders(connection: AsyncConnection, place: PlaceId, today: date) -> Pr
     left = await subjects.told(connection, _LEFT, {"place": place, "today": today})
     pins = sorted(row.pin for row in left)
     return PrivacyOrders(policies=await policies(connection), holds=told, left=pins, erase=erase)
-
-
-def _told(body: dict[str, Any], known: directory.Directory) -> Hold:
-    hold = Hold.model_validate(body)
-    if hold.scope != "person" or hold.who == GONE:
-        return hold
-    found = known.number_of(UUID(hold.who))
-    return hold.model_copy(update={"who": found.number if found else GONE})

@@ -10,7 +10,7 @@ retention_policy = Table(
     metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("body", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
     ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
 )
 
@@ -19,7 +19,7 @@ legal_hold = Table(
     metadata,
     Column("tenant_id", Text, primary_key=True),
     Column("hold_id", Text, primary_key=True),
-    Column("body", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
     ForeignKeyConstraint(["tenant_id"], ["tenant.tenant_id"]),
 )
 
@@ -30,7 +30,8 @@ consent = Table(
     Column("place_id", Text, primary_key=True),
     Column("number", BigInteger, primary_key=True),
     Column("subject", LargeBinary, nullable=False),
-    Column("body", JSONB, nullable=False),
+    Column("given_at", DateTime(timezone=True), nullable=False),
+    Column("body", LargeBinary, nullable=False),
     ForeignKeyConstraint(["tenant_id", "place_id"], ["place.tenant_id", "place.place_id"]),
 )
 
@@ -51,8 +52,8 @@ erasure = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("erasure_id", LargeBinary, primary_key=True),
     Column("person_id", Uuid),
-    Column("decided_by", Text, nullable=False),
-    Column("reason", Text, nullable=False),
+    Column("decided_by", LargeBinary, nullable=False),
+    Column("reason", LargeBinary, nullable=False),
     Column("asked_at", DateTime(timezone=True), nullable=False),
     Column("begun_at", DateTime(timezone=True)),
     Column("done_at", DateTime(timezone=True)),

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, DateTime, Integer, Text
 
 from biometric_flow.gateway.store import directory, subjects
+from biometric_flow.gateway.store.archive_tables import archived_punch
 from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.gateway.store.tables import place, punch, tenant, terminal_status
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -117,9 +118,12 @@ async def derived(connection: AsyncConnection, place_id: PlaceId, after: int, un
 
 
 async def known(connection: AsyncConnection, ids: Sequence[bytes]) -> set[bytes]:
-    """Which of these punches the tenant has, from whichever place they came first."""
-    query = select(punch.c.punch_id).where(punch.c.punch_id.in_(ids))
-    return {bytes(row.punch_id) for row in await connection.execute(query)}
+    """Which of these punches the tenant has, hot or archived, from whichever place they came first."""
+    found: set[bytes] = set()
+    for table in (punch, archived_punch):
+        query = select(table.c.punch_id).where(table.c.punch_id.in_(ids))
+        found |= {bytes(row.punch_id) for row in await connection.execute(query)}
+    return found
 
 
 def shown_as(one: Punch) -> tuple[Any, ...]:

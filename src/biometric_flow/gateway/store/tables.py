@@ -14,7 +14,6 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
 _instant = DateTime(timezone=True)
@@ -62,7 +61,7 @@ place_report = Table(
     Column("version", Text, nullable=False),
     Column("sent_at", _instant, nullable=False),
     Column("received_at", _instant, nullable=False),
-    Column("backup", Text, nullable=False, server_default=""),
+    Column("backup", LargeBinary, nullable=False, server_default=""),
     _of_place(),
 )
 
@@ -179,7 +178,7 @@ terminal_status = Table(
     Column("serial", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("body", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
     Column("as_of", _instant, nullable=False),
     _of_place(),
 )
@@ -315,8 +314,9 @@ sealing = Table(
     Column("tenant_id", Text, primary_key=True),
     Column("probe", LargeBinary, nullable=False),
     Column("is_rewritten", Boolean, nullable=False),
+    Column("has_words", Boolean, nullable=False),
 )
-"""What only the right key store opens; that rows of before were sealed, and the tables written anew."""
+"""What only the right key store opens; that rows of before were sealed, words too, and the tables written anew."""
 
 key_ending = Table(
     "key_ending",

@@ -21,6 +21,7 @@ from biometric_flow.gateway.store.hours_tables import (
 )
 from biometric_flow.gateway.store.tables import punch
 from biometric_flow.gateway.store.tables import tenant as tenants
+from biometric_flow.gateway.store.words import WORKDAY, Said, opened
 from biometric_flow.model.ids import TenantId
 
 BEHIND: Final = timedelta(seconds=30)
@@ -63,13 +64,14 @@ _REQUESTS = (
 
 async def page(
     connection: AsyncConnection, wanted: WorkdayFilter, after: tuple[date, UUID] | None, limit: int
-) -> Sequence[Row[Any]]:
-    """Workdays by date and person: person_id, day, body, is_locked."""
+) -> list[Said]:
+    """Workdays by date and person: person_id, day, body, is_locked. A body that was erased with its person is None."""
     query = select(workday.c.person_id, workday.c.day, workday.c.body, _IS_LOCKED.label("is_locked"))
     query = query.join(employee, _PERSON).where(*await _conditions(connection, wanted))
     if after is not None:
         query = query.where(tuple_(workday.c.day, workday.c.person_id) > tuple_(*after))
-    return (await connection.execute(query.order_by(workday.c.day, workday.c.person_id).limit(limit))).all()
+    ordered = query.order_by(workday.c.day, workday.c.person_id).limit(limit)
+    return await opened(connection, WORKDAY, await connection.execute(ordered))
 
 
 async def irregularities(
@@ -106,10 +108,11 @@ async def irregularity_counts(connection: AsyncConnection, wanted: WorkdayFilter
     return {row.code: row.days for row in await connection.execute(query.order_by(codes.c.code))}
 
 
-async def one(connection: AsyncConnection, person_id: UUID, day: date) -> Row[Any] | None:
-    """One workday: person_id, day, body, is_locked."""
+async def one(connection: AsyncConnection, person_id: UUID, day: date) -> Said | None:
+    """One workday: person_id, day, body, is_locked; None of somebody who is erased."""
     query = select(workday.c.person_id, workday.c.day, workday.c.body, _IS_LOCKED.label("is_locked"))
-    return (await connection.execute(query.where(workday.c.person_id == person_id, workday.c.day == day))).one_or_none()
+    found = await connection.execute(query.where(workday.c.person_id == person_id, workday.c.day == day))
+    return next((row for row in await opened(connection, WORKDAY, found) if not row.is_erased), None)
 
 
 async def adjustments(connection: AsyncConnection, person_id: UUID, day: date) -> Sequence[Row[Any]]:

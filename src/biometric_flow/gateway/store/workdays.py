@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Date, Text, Uuid
 
 from biometric_flow.gateway.store.hours_tables import adjustment, workday, workday_due, workday_recheck
+from biometric_flow.gateway.store.words import WORKDAY, opened, sealed
 from biometric_flow.model.ids import TenantId
 
 OPEN: Final = ""
@@ -54,21 +55,24 @@ _DUE: Final = text(
 _HOLD: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:of, 0))")
 _PUT: Final = text(
     """
-    INSERT INTO workday (tenant_id, person_id, day, status, irregularities, body, digest)
-    SELECT :tenant, :person, day, body ->> 'status',
-        ARRAY(SELECT jsonb_array_elements_text(body -> 'exceptions')), body, digest
+    INSERT INTO workday (tenant_id, person_id, day, status, irregularities, pay, body, digest)
+    SELECT :tenant, :person, day, shown ->> 'status',
+        ARRAY(SELECT jsonb_array_elements_text(shown -> 'exceptions')), shown -> 'pay', body, digest
     FROM (
-        SELECT day, CAST(given.body AS jsonb) AS body, digest
-        FROM unnest(:days, :bodies, :digests) AS given (day, body, digest)
+        SELECT day, CAST(given.shown AS jsonb) AS shown, body, digest
+        FROM unnest(:days, :shown, :bodies, :digests) AS given (day, shown, body, digest)
     ) AS new
-    ON CONFLICT (tenant_id, person_id, day) DO UPDATE SET status = excluded.status,
+    ON CONFLICT (tenant_id, person_id, day) DO UPDATE SET status = excluded.status, pay = excluded.pay,
         irregularities = excluded.irregularities, body = excluded.body, digest = excluded.digest
     """
 ).bindparams(
     bindparam("days", type_=ARRAY(Date)),
-    bindparam("bodies", type_=ARRAY(Text)),
+    bindparam("shown", type_=ARRAY(Text)),
+    bindparam("bodies", type_=ARRAY(BYTEA)),
     bindparam("digests", type_=ARRAY(BYTEA)),
 )
+_SHOWN: Final = ("status", "exceptions", "pay")
+"""What lists narrow by and periods add up; all else of a day is sealed."""
 
 
 async def mark(
@@ -140,11 +144,12 @@ async def digests(connection: AsyncConnection, person_id: UUID, first: date, las
 
 
 async def bodies(connection: AsyncConnection, person_id: UUID, first: date, last: date) -> dict[date, dict[str, Any]]:
-    """The stored workdays of a person."""
-    query = select(workday.c.day, workday.c.body).where(
+    """The stored workdays of a person; none of somebody whose key is destroyed."""
+    query = select(workday.c.person_id, workday.c.day, workday.c.body).where(
         workday.c.person_id == person_id, workday.c.day.between(first, last)
     )
-    return {row.day: row.body for row in await connection.execute(query)}
+    rows = await opened(connection, WORKDAY, await connection.execute(query))
+    return {row.day: row.body for row in rows if not row.is_erased}
 
 
 async def put(
@@ -155,9 +160,11 @@ async def put(
 ) -> None:
     """Store a person's workdays (body and digest) by their key, all in one statement."""
     if bodies:
+        rows = [{"person_id": person_id, "day": day, "body": body} for day, (body, _) in bodies.items()]
         columns = {
             "days": list(bodies),
-            "bodies": [json.dumps(body) for body, _ in bodies.values()],
+            "shown": [json.dumps({name: body[name] for name in _SHOWN}) for body, _ in bodies.values()],
+            "bodies": [row["body"] for row in await sealed(connection, WORKDAY, rows)],
             "digests": [digest for _, digest in bodies.values()],
         }
         await connection.execute(_PUT, {"tenant": tenant, "person": person_id, **columns})

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from biometric_flow.gateway.store.migrations.sealed_rows import refuse_downgrade
+
 revision = "0019"
 down_revision = "0018"
 
@@ -178,7 +180,8 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Put PINs back everywhere."""
+    """Put PINs back everywhere, where none is sealed."""
+    refuse_downgrade({"subject": ("pin", "name"), "employee": ("number", "name")})
     op.execute("DROP FUNCTION erase_punches(text, bytea), directory_subjects(bigint), directory_people(bigint)")
     _bound(READ, "NO FORCE")
     for table in OF_PIN:

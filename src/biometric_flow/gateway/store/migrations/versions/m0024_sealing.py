@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from biometric_flow.gateway.store.migrations.sealed_rows import refuse_downgrade
+
 revision = "0024"
 down_revision = "0023"
 
@@ -37,5 +39,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Remove them. Rows that were sealed stay so: an older program cannot read them."""
+    """Remove them, where no row is sealed: an older program could not read it."""
+    refuse_downgrade({"ledger_entry": ("record",), "audit_entry": ("record",)})
     op.execute("DROP TABLE key_ending, sealing")
