@@ -38,4 +38,9 @@ class RecordedCorrection(BaseModel):
     operation: str
     place: str | None = Field(description="Whose ledger; none while the person holds no PIN anywhere.")
     entry: int | None = Field(description="Its sequence there; none while the place has not recorded it.")
+    refused: Literal["erased", "target_unknown"] | None = Field(
+        None,
+        description="Why its place can never record it, as that entry says: the person was erased there, or the"
+        " place knows nothing of what is corrected.",
+    )
     at: datetime = Field(description="When it was decided.")

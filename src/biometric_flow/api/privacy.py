@@ -73,13 +73,17 @@ class KeyCount(BaseModel):
     count: int
 
 
+KeyLevel = Literal["root", "tenant", "terminals", "people", "place"]
+"""Which keys: the root key, the tenant key, those of all terminals, of everybody, or of what is about nobody."""
+
+
 class RotationView(BaseModel):
     """A rotation that is under way, or none."""
 
-    level: Literal["root", "tenant", "terminals"]
+    level: KeyLevel
     is_running: bool
     left: int = Field(
-        description="Keys still wrapped under the old one; of terminals, keys whose secrets are sealed anew."
+        description="Keys still wrapped under the old one; of terminals, people and place, old keys that still open."
     )
 
 
@@ -95,4 +99,4 @@ class RotationWanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    level: Literal["root", "tenant", "terminals"]
+    level: KeyLevel

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 
 from biometric_flow.gateway.standing import Standing
+from biometric_flow.identity.grants import Reach
 from biometric_flow.identity.rbac import NARROWEST, Permission
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.acting import TRAIL
@@ -31,6 +32,14 @@ class AccountPrincipal:
     session: str
     expires_at: datetime
     standing: Standing
+    only: frozenset[str] | None = None
+    """The permissions that its API key was made for; None when a person signed in."""
+
+    def reach(self, permission: Permission, now: datetime) -> Reach | None:
+        """Where it holds a permission right now, as far as its key goes."""
+        if self.only is not None and permission.value not in self.only:
+            return None
+        return self.standing.reach(permission, now)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,10 @@ from biometric_flow.gateway.freshness import DataVersions
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.intake import Intake
-from biometric_flow.gateway.keeper import DatabaseKeeper
+from biometric_flow.gateway.keeper import DatabaseKeeper, database_addresses
+from biometric_flow.gateway.key_copies import KeyCopies
 from biometric_flow.gateway.key_endings import KeyEndings
-from biometric_flow.gateway.key_store import KEYS_FOLDER, open_tenant_keys
+from biometric_flow.gateway.key_store import open_tenant_keys
 from biometric_flow.gateway.keys import ApiKeys
 from biometric_flow.gateway.links import LinkDoor, Links
 from biometric_flow.gateway.metrics import Meter
@@ -42,6 +43,7 @@ from biometric_flow.gateway.outside import OutsideWitnesses, read_witnesses
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.place_calls import Patience, PlaceCalls
 from biometric_flow.gateway.place_proofs import PlaceProofs, SignedBodies
+from biometric_flow.gateway.quotas import Quotas
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.retention import RetentionTask
 from biometric_flow.gateway.routes.accounts import accounts_router
@@ -99,6 +101,7 @@ from biometric_flow.runtime.backup_task import BackupTask
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.errors import FolderUnusable, SettingsInvalid
+from biometric_flow.runtime.key_file import KEYS_FOLDER
 from biometric_flow.runtime.logging import configure_logging
 from biometric_flow.runtime.places import PlacesFile, read_places
 from biometric_flow.runtime.postgres import SUPERUSER, EmbeddedPostgres
@@ -130,7 +133,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     if settings.admin_tenant not in (None, *(tenant.id for tenant in places.tenants)):
         raise SettingsInvalid(f"admin_tenant: expected a tenant of places.json, got {settings.admin_tenant!r}")
     registry = Registry(places, timedelta(seconds=settings.report_limit_seconds))
-    server, dsn, owner_dsn = _database_addresses(settings)
+    server, dsn, owner_dsn = database_addresses(settings)
     database = Database(dsn, schema.APPLICATION)
     passwords = Passwords()
     witness_key = signing_key(settings.data / "witness-key.pem")
@@ -173,6 +176,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
 
     inside = partial(_inside, sign_in, calls, backups, settings.admin_tenant or places.tenants[0].id, clock)
     alerting = AlertKeeper(database, registry, inside, couriers, clock, settings.alert_seconds)
+    quotas = Quotas({TenantId(tenant.id): tenant.quota for tenant in places.tenants})
     routers = (
         health_router(database),
         accounts_router(database, sign_in, tokens, standings, clock),
@@ -180,7 +184,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         credentials_router(database, passwords, standings, clock),
         joining_router(database, proofs, clock),
         factors_router(database, passwords, seconds, standings, clock),
-        intake_router(Intake(database, succession), database, clock),
+        intake_router(Intake(database, succession, quotas), database, clock),
         ledger_router(database, witness, succession, clock),
         directory_router(database, registry, clock),
         punches_router(database, archive),
@@ -198,7 +202,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         audit_router(trail),
         proxied_router(calls, clock),
         metrics_router(
-            database, registry, hub, links, calls, shedder, memory, troubles, partial(_uncooled, cooling), clock
+            database, registry, hub, links, calls, shedder, memory, troubles, partial(_uncooled, cooling), quotas, clock
         ),
         archive_router(mover),
         privacy_router(database, retention, clock),
@@ -267,22 +271,13 @@ def run(config: Path, environment: Mapping[str, str], host: str | None = None, p
     if settings.dsn is None:
         EmbeddedPostgres(settings.data / "postgres").start()
     tenants = [TenantId(tenant.id) for tenant in places.tenants]
-    refuse_without_keys(_database_addresses(settings)[1], _keys_folder(settings), tenants)
+    refuse_without_keys(database_addresses(settings)[1], _keys_folder(settings), tenants)
     serve(create_app(settings, places, SystemClock()), listener, proxy_headers=False)
     return 0
 
 
 def _keys_folder(settings: GatewaySettings) -> Path:
     return settings.keys or settings.data / KEYS_FOLDER
-
-
-def _database_addresses(settings: GatewaySettings) -> tuple[EmbeddedPostgres | None, str, str]:
-    """The embedded server if there is one, the application's address, and the owner's."""
-    if settings.dsn is None:
-        server = EmbeddedPostgres(settings.data / "postgres")
-        return server, server.dsn(schema.APPLICATION, schema.DATABASE), server.dsn(schema.OWNER, schema.DATABASE)
-    dsn = settings.dsn.get_secret_value()
-    return None, dsn, settings.owner_dsn.get_secret_value() if settings.owner_dsn else dsn
 
 
 def _outside(
@@ -331,7 +326,9 @@ def _backups(
     def is_ready() -> bool:
         return database.is_ready
 
-    shipper = WalShipper(replication, settings.data / "wal", plan.folder / WAL, plan.recipient, clock, is_ready)
+    copies = KeyCopies(source.key_files, plan.folder, plan.recipient, clock.now)
+    staging, shipped = settings.data / "wal", plan.folder / WAL
+    shipper = WalShipper(replication, staging, shipped, plan.recipient, clock, is_ready, copies.bring)
     turn = asyncio.Lock()
     task = BackupTask(plan, "gateway", GATEWAY_ID, partial(back_up, source), clock, is_ready, turn)
     if not plan.drill_every:

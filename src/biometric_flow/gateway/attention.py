@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from biometric_flow.api.gateway import Attention, PlaceView, TerminalStatus
 from biometric_flow.api.place import Severity
+from biometric_flow.gateway.pathless import pathless
 from biometric_flow.model.terminal import TerminalState
 
 DRIFT_MS: Final = 60_000
@@ -59,7 +60,7 @@ def attention(
         for terminal in reported
         if terminal.is_enabled and any(place.id == terminal.place and place.is_reporting for place in known)
     ]
-    return [
+    found = [
         *(_contradiction(one, names[one.place]) for one in refused if one.place in names),
         *(_witness(one) for one in witnesses if one.is_refusal),
         *(_silent(place) for place in known if not place.is_reporting),
@@ -73,6 +74,7 @@ def attention(
         *_found(speaking, names, "warning"),
         *_no_key([one for one in speaking if not one.has_comm_key and one.last_contact is not None], names),
     ]
+    return [line.model_copy(update={"text": pathless(line.text)}) for line in found]
 
 
 def _contradiction(refused: RefusedNote, place: str) -> Attention:

@@ -3,17 +3,17 @@
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.erasures import GatewayErasure, GatewayErasureWanted
 from biometric_flow.api.retention import PlaceHold, Stay, in_force, stays
 from biometric_flow.gateway.erasure_register import ErasureTold, Marks
 from biometric_flow.gateway.people.errors import PersonUnknown
-from biometric_flow.gateway.store import erasures, privacy, register
+from biometric_flow.gateway.store import erasures, holds, privacy, register
+from biometric_flow.gateway.store.words import Said
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.acting import Action, acting_as
@@ -102,7 +102,7 @@ async def _begin(
 async def _stays(connection: AsyncConnection, person_id: UUID, now: datetime) -> list[Stay]:
     about = [
         PlaceHold(hold=hold, pins=None)
-        for hold in await privacy.holds(connection)
+        for hold in await holds.every(connection)
         if hold.ended_at is None
         and (hold.scope == "everybody" or person_id in await privacy.people_of(connection, hold))
     ]
@@ -112,7 +112,7 @@ async def _stays(connection: AsyncConnection, person_id: UUID, now: datetime) ->
     return others + stays("", await erasures.last_punch(connection, person_id), policy, about, now)
 
 
-async def _view(connection: AsyncConnection, row: Row[Any], left: list[Stay]) -> GatewayErasure:
+async def _view(connection: AsyncConnection, row: Said, left: list[Stay]) -> GatewayErasure:
     return GatewayErasure(
         erasure=row.erasure_id.hex(),
         by=row.decided_by,

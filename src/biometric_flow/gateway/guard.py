@@ -170,7 +170,7 @@ class AccessGuard:
             raise Unauthenticated("the account of this key is disabled")
         if not key.gives(permission):
             raise Forbidden(f"this key was not made for {permission}")
-        principal = AccountPrincipal(str(key.account), key.tenant, "", key.expires_at, standing)
+        principal = AccountPrincipal(str(key.account), key.tenant, "", key.expires_at, standing, key.permissions)
         self._authorize(scope, principal, permission)
 
     def _authorize(self, scope: Scope, principal: AccountPrincipal, permission: Permission) -> None:

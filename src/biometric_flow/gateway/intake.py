@@ -15,12 +15,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.people import corrections
+from biometric_flow.gateway.quotas import Quotas
 from biometric_flow.gateway.store import checkpoints, erasures, ledger, logs, people, places, punches, terminals
 from biometric_flow.gateway.succession import PlaceUnknown, Succession
 from biometric_flow.ledger.aside import RowPutAside
 from biometric_flow.ledger.chain import Head, SealedEntry, check, link
 from biometric_flow.ledger.decisions import (
     CorrectionMade,
+    CorrectionRefused,
     KeyChanged,
     LogStarted,
     OperationDone,
@@ -63,7 +65,7 @@ class Verified:
     enrolments: list[PersonEnrolled]
     key_changes: list[tuple[int, str]] = field(default_factory=list)
     """Sequence and note of each change of the signing key."""
-    corrections: list[tuple[int, CorrectionMade]] = field(default_factory=list)
+    corrections: list[tuple[int, CorrectionMade | CorrectionRefused]] = field(default_factory=list)
     """Sequence and event of each correction."""
     erasures: list[bytes] = field(default_factory=list)
     """Ids of the erasures that the place carried out."""
@@ -84,8 +86,8 @@ class Verified:
 class Intake:
     """The only writer of replicated ledgers."""
 
-    def __init__(self, database: Database, succession: Succession) -> None:
-        self._database, self._succession = database, succession
+    def __init__(self, database: Database, succession: Succession, quotas: Quotas) -> None:
+        self._database, self._succession, self._quotas = database, succession, quotas
 
     async def position(self, tenant: TenantId, place: PlaceId, number: int = 1) -> int:
         """How far the gateway holds one log of this place, nothing of one that it does not know yet."""
@@ -108,7 +110,8 @@ class Intake:
 
         Entries that are held already are skipped when they are identical, so an upload whose answer was lost can be
         repeated. Raises OutOfOrder for a gap or a different past, ChainBroken for altered entries, LogEnded and
-        LogRefused for a log that does not go on here.
+        LogRefused for a log that does not go on here, QuotaReached when the tenant may hold no more; the place then
+        keeps what is new.
         """
         async with self._database.tenant(tenant) as connection:
             log, head = await self._succession.log_of(connection, tenant, place, number, entries, now)
@@ -119,6 +122,7 @@ class Intake:
             new = entries[known:]
             if not new:
                 return head.sequence
+            await self._quotas.take_entries(connection, tenant, len(new))
             verified = await asyncio.to_thread(verify, tenant, log_name(place, log.number), head, new)
             placed = verified.behind(log.begins)
             owners = await ledger.owners(connection, place, placed.entries, MAKES_SUBJECTS)
@@ -128,14 +132,23 @@ class Intake:
             return verified.entries[-1].sequence
 
     async def report(self, tenant: TenantId, place: PlaceId, said: PlaceReport, now: datetime) -> None:
-        """Keep what a place says of itself and its terminals."""
+        """Keep what a place says of itself and its terminals.
+
+        Raises QuotaReached for new terminals beyond the tenant's quota, once all the rest is kept.
+        """
         async with self._database.tenant(tenant) as connection:
             held = await _head(connection, place, lock=True)
             begins = {log.number: log.begins for log in await logs.of_place(connection, place)}
             head = begins.get(said.log, held.sequence) + said.head
             await places.report(connection, tenant, place, said.model_copy(update={"head": head}), now)
-            if await terminals.report(connection, tenant, place, said.terminals, now):
+            known = await terminals.keys(connection, place)
+            named = [one.key for one in said.terminals]
+            fitting, refused = await self._quotas.room_for_terminals(connection, tenant, place, known, named)
+            kept = [one for one in said.terminals if one.key in fitting]
+            if await terminals.report(connection, tenant, place, kept, now):
                 await notify(connection, {"tenant": tenant, "kind": "terminal"})
+        if refused is not None:
+            raise refused
 
 
 def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[LedgerEntry]) -> Verified:
@@ -173,6 +186,8 @@ def verify(tenant: TenantId, place: PlaceId, head: Head, entries: Sequence[Ledge
             case CorrectionMade():
                 if event.entry >= head.sequence:
                     raise ChainBroken(head.sequence, f"a correction of entry {event.entry}, which is none before it")
+                found.corrections.append((head.sequence, event))
+            case CorrectionRefused():
                 found.corrections.append((head.sequence, event))
             case KeyChanged():
                 found.key_changes.append((head.sequence, event.note))

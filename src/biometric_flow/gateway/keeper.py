@@ -136,3 +136,12 @@ class DatabaseKeeper:
                 is_enabled=True,
                 created_at=self._clock.now(),
             )
+
+
+def database_addresses(settings: GatewaySettings) -> tuple[EmbeddedPostgres | None, str, str]:
+    """The embedded server if there is one, the application's address, and the owner's."""
+    if settings.dsn is None:
+        server = EmbeddedPostgres(settings.data / "postgres")
+        return server, server.dsn(schema.APPLICATION, schema.DATABASE), server.dsn(schema.OWNER, schema.DATABASE)
+    dsn = settings.dsn.get_secret_value()
+    return None, dsn, settings.owner_dsn.get_secret_value() if settings.owner_dsn else dsn

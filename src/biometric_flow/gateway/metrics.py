@@ -11,8 +11,10 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from biometric_flow.gateway.place_calls import PlaceCalls
+from biometric_flow.gateway.quotas import Used
 from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.places import Quota
 
 _PREFIX: Final = "biometric_flow_gateway_"
 _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -90,18 +92,27 @@ class ProcessMeasured:
     """Things that are wrong with backups and drills."""
 
 
+@dataclass(frozen=True, slots=True)
+class QuotaMeasured:
+    """What the caller's tenant takes up, and what it may."""
+
+    used: Used
+    limit: Quota
+
+
 def exposition(
     meter: Meter,
     process: ProcessMeasured,
     places: Sequence[PlaceMeasured],
     calls: PlaceCalls,
+    share: QuotaMeasured,
     now: datetime,
     second: float,
 ) -> bytes:
     """The text form of Prometheus; `second` is on the monotonic clock."""
     registry = CollectorRegistry()
     own = {one.place for one in places}
-    families = [*_of_process(process), *_of_places(places, now), *_of_calls(calls, own, second)]
+    families = [*_of_process(process), *_of_places(places, now), *_of_calls(calls, own, second), *_of_quota(share)]
     registry.register(_Once(families))
     return generate_latest(meter.registry) + generate_latest(registry)
 
@@ -165,6 +176,17 @@ def _of_calls(calls: PlaceCalls, own: set[str], second: float) -> Iterator[Metri
         if place in own:
             waiting.add_metric([place], count)
     yield from (state, waiting, retried)
+
+
+def _of_quota(share: QuotaMeasured) -> Iterator[Metric]:
+    taken = GaugeMetricFamily(f"{_PREFIX}quota_used", "What this tenant takes up.", labels=["of"])
+    limits = GaugeMetricFamily(f"{_PREFIX}quota_limit", "What it may; nothing where there is no limit.", labels=["of"])
+    for what in ("places", "terminals", "entries"):
+        taken.add_metric([what], getattr(share.used, what))
+        limit = getattr(share.limit, what)
+        if limit is not None:
+            limits.add_metric([what], limit)
+    yield from (taken, limits)
 
 
 def breakers(calls: PlaceCalls, place: str, second: float) -> Mapping[str, str]:

@@ -94,7 +94,7 @@ class SignedBodies:
         if signed is None:
             await self.app(scope, receive, send)
             return
-        body = b""
+        body = bytearray()
         while True:
             message = await receive()
             if message["type"] != "http.request":
@@ -111,6 +111,6 @@ class SignedBodies:
             if given:
                 return await receive()
             given = True
-            return {"type": "http.request", "body": body, "more_body": False}
+            return {"type": "http.request", "body": bytes(body), "more_body": False}
 
         await self.app(scope, once, send)

@@ -174,7 +174,8 @@ async def _same_punches(
 ) -> None:
     """What people see follows from the entries: each row from its own, each punch in a row of some place.
 
-    A row may be gone where retention has let it go, or where its person is being erased and the place is not heard of.
+    A row may be gone where it lies in the archive, whose files are checked by themselves, where retention has let it
+    go, or where its person is being erased and the place is not heard of.
     """
     if not entries:
         return

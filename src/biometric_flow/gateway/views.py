@@ -3,10 +3,9 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row
-
 from biometric_flow.api.gateway import GatewayPerson, GatewayPunch, PlaceView, TerminalStatus
 from biometric_flow.gateway.store.subjects import Told
+from biometric_flow.gateway.store.words import Said
 from biometric_flow.model.punch import Channel
 
 
@@ -32,7 +31,7 @@ def punch_view(row: Told | Any) -> GatewayPunch:
     )
 
 
-def place_view(row: Row[Any], *, is_reporting: bool) -> PlaceView:
+def place_view(row: Said, *, is_reporting: bool) -> PlaceView:
     """One place."""
     return PlaceView(
         id=row.place_id,
@@ -50,7 +49,7 @@ def place_view(row: Row[Any], *, is_reporting: bool) -> PlaceView:
     )
 
 
-def terminal_view(row: Row[Any], *, is_stale: bool) -> TerminalStatus:
+def terminal_view(row: Said, *, is_stale: bool) -> TerminalStatus:
     """One terminal, as its place reported it."""
     return TerminalStatus.model_validate({**row.body, "place": row.place_id, "as_of": row.as_of, "is_stale": is_stale})
 

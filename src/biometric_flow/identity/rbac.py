@@ -41,7 +41,13 @@ class Permission(StrEnum):
     METRICS_READ = "metrics:read"
     """Counts of the gateway's process and of the tenant's places; they name nobody."""
     TERMINAL_OPERATE = "terminal:operate"
-    """Order jobs of terminals and dismiss their findings; the place records who did."""
+    """Order everyday jobs of terminals and dismiss their findings; the place records who did."""
+    DOOR_OPEN = "door:open"
+    """Unlock a door from afar, beside `terminal:operate`."""
+    TERMINAL_PEOPLE = "terminal:people"
+    """Order jobs that change who may pass and when, or what a terminal knows of people, beside `terminal:operate`."""
+    TERMINAL_MAINTAIN = "terminal:maintain"
+    """Order jobs that change or empty the machine: keys, options, firmware, clearing; beside `terminal:operate`."""
     PUNCH_READ = "punch:read"
     LEDGER_READ = "ledger:read"
     """Checkpoints, tiles and what was refused: they name nobody."""
@@ -89,6 +95,9 @@ NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.ALERT_CONFIGURE: Narrowest.TENANT,
     Permission.METRICS_READ: Narrowest.TENANT,
     Permission.TERMINAL_OPERATE: Narrowest.PLACE,
+    Permission.DOOR_OPEN: Narrowest.PLACE,
+    Permission.TERMINAL_PEOPLE: Narrowest.PLACE,
+    Permission.TERMINAL_MAINTAIN: Narrowest.PLACE,
     Permission.PERSON_READ: Narrowest.DEPARTMENT,
     Permission.PERSON_WRITE: Narrowest.TENANT,
     Permission.PLAN_READ: Narrowest.TENANT,

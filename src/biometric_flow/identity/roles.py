@@ -42,10 +42,11 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         _role("employee", "signs in; sees who they are"),
         _role(
             "device_technician",
-            "places and terminals, and their jobs; nothing about people",
+            "places and terminals, their jobs and upkeep; no doors, nothing about people",
             _P.PLACE_READ,
             _P.TERMINAL_READ,
             _P.TERMINAL_OPERATE,
+            _P.TERMINAL_MAINTAIN,
             _P.ALERT_READ,
             _P.ALERT_ACKNOWLEDGE,
             inherits=("employee",),
@@ -69,9 +70,11 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         ),
         _role(
             "place_manager",
-            "one place: its terminals, punches, people and their days",
+            "one place: its terminals and doors, punches, people and their days",
             _P.OVERVIEW_READ,
             _P.PUNCH_READ,
+            _P.DOOR_OPEN,
+            _P.TERMINAL_PEOPLE,
             inherits=("device_technician", "department_head"),
         ),
         _role(
@@ -150,6 +153,8 @@ BUILT_IN: Final[Mapping[str, Role]] = {
             _P.LEDGER_DECIDE,
             _P.METRICS_READ,
             _P.ALERT_CONFIGURE,
+            _P.DOOR_OPEN,
+            _P.TERMINAL_PEOPLE,
             inherits=("hr_manager", "security_officer", "auditor", "device_technician"),
         ),
     )

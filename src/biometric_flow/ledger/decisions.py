@@ -71,6 +71,35 @@ class CorrectionMade:
 
 
 @dataclass(frozen=True, slots=True)
+class CorrectionRefused:
+    """An approved correction, or its withdrawal, that its place can never record; says why, and not of whom."""
+
+    kind: ClassVar[str] = "correction_refused"
+    version: ClassVar[int] = 1
+
+    correction: bytes
+    """Random id of the correction, 16 bytes: the same at the gateway."""
+    is_withdrawal: bool
+    why: Literal["erased", "target_unknown"]
+    """The person was erased here, or what it corrects is no entry of this place."""
+    at: datetime
+
+    @property
+    def subject(self) -> str | None:
+        """Nobody's: the place's own key hides it, since the person's may be destroyed."""
+        return None
+
+    def body(self) -> dict[str, Any]:
+        """What is recorded."""
+        return {
+            "correction": self.correction,
+            "is_withdrawal": self.is_withdrawal,
+            "why": self.why,
+            "at": instant_text(self.at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class QuarantineDecided:
     """A person decided about a row that was put aside. The punch of an accepted one follows as the next entry."""
 
@@ -237,7 +266,9 @@ class OperationDone:
         }
 
 
-Decision = CorrectionMade | QuarantineDecided | PersonErased | KeyChanged | LogStarted | OperationDone
+Decision = (
+    CorrectionMade | CorrectionRefused | QuarantineDecided | PersonErased | KeyChanged | LogStarted | OperationDone
+)
 
 
 def correction_made(body: Mapping[str, Any]) -> CorrectionMade:
@@ -258,6 +289,18 @@ def correction_made(body: Mapping[str, Any]) -> CorrectionMade:
         by=text(body["by"]),
         reason=text(body["reason"]),
         approved_by=text(body["approved_by"]),
+        at=datetime.fromisoformat(body["at"]),
+    )
+
+
+def correction_refused(body: Mapping[str, Any]) -> CorrectionRefused:
+    """Read back what `body` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+    if body["why"] not in ("erased", "target_unknown") or not isinstance(body["is_withdrawal"], bool):
+        raise ValueError("expected a correction or a withdrawal, and that its person is erased or its target unknown")
+    return CorrectionRefused(
+        correction=octets(body["correction"], ID_BYTES),
+        is_withdrawal=body["is_withdrawal"],
+        why=cast("Literal['erased', 'target_unknown']", body["why"]),
         at=datetime.fromisoformat(body["at"]),
     )
 

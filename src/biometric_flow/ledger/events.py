@@ -10,6 +10,7 @@ import cbor2
 from biometric_flow.ledger.aside import RowPutAside, row_put_aside
 from biometric_flow.ledger.decisions import (
     CorrectionMade,
+    CorrectionRefused,
     Decision,
     KeyChanged,
     LogStarted,
@@ -17,6 +18,7 @@ from biometric_flow.ledger.decisions import (
     PersonErased,
     QuarantineDecided,
     correction_made,
+    correction_refused,
     instant_text,
     key_changed,
     log_started,
@@ -231,6 +233,7 @@ _DECODERS: Mapping[tuple[str, int], Callable[[Mapping[str, Any]], Event]] = {
     (ClockCorrected.kind, 1): _clock_corrected,
     (RowPutAside.kind, 1): row_put_aside,
     (CorrectionMade.kind, 1): correction_made,
+    (CorrectionRefused.kind, 1): correction_refused,
     (QuarantineDecided.kind, 1): quarantine_decided,
     (PersonErased.kind, 1): person_erased,
     (KeyChanged.kind, 1): key_changed,

@@ -111,8 +111,8 @@ class SqliteLedgerStore:
         sequence = position - self.log.begins
         if opened is None:
             return SealedEntry(sequence, leaf, leaf_hash, b"", b"")
-        record, key = opened
-        return SealedEntry(sequence, leaf, leaf_hash, record, opening(log_key(key, self.log.number), sequence))
+        ties = opened.opening or opening(log_key(opened.key, self.log.number), sequence)
+        return SealedEntry(sequence, leaf, leaf_hash, opened.record, ties)
 
     def acknowledge(self, position: int) -> None:
         """Take what the gateway holds durably out of the outbox."""

@@ -1,9 +1,18 @@
 """The ports of a ledger: where its entries lie, the keys that hide them, and what seals their records."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from biometric_flow.ledger.chain import Head, SealedEntry
+
+
+class OpenedRecord(NamedTuple):
+    """What was sealed of an entry, and what ties it to its leaf: its opening, or the key that this follows from."""
+
+    record: bytes
+    key: bytes
+    opening: bytes = b""
+    """Kept beside the record where the key that it follows from was replaced since."""
 
 
 class LedgerStore(Protocol):
@@ -37,6 +46,6 @@ class RecordVault(Protocol):
         """The record as it may lie on a disk; None means the place's own key."""
         ...
 
-    def open_record(self, sequence: int, sealed: bytes) -> tuple[bytes, bytes] | None:
-        """The record and the key its opening comes from; None once that key was destroyed. Raises ChainBroken."""
+    def open_record(self, sequence: int, sealed: bytes) -> OpenedRecord | None:
+        """The record and where its opening comes from; None once the person's key was destroyed. Raises ChainBroken."""
         ...

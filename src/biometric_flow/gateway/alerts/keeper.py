@@ -3,10 +3,9 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, time, timedelta
 from itertools import groupby
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from sqlalchemy import Row
 
 from biometric_flow.gateway.alerts.channels import ChannelInvalid, Couriers, NotDelivered
 from biometric_flow.gateway.alerts.machine import Notice, Quiet, Rules, advance, not_before, tell
@@ -15,6 +14,7 @@ from biometric_flow.gateway.attention import RefusedNote, WitnessWord, attention
 from biometric_flow.gateway.overview import REFUSED_SHOWN
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.store import alerts, checkpoints, outside, places, terminals
+from biometric_flow.gateway.store.words import Said
 from biometric_flow.gateway.views import place_view, terminal_view
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.clock import Clock
@@ -101,7 +101,7 @@ class AlertKeeper:
             rows = list(found)[:TOGETHER]
             await self._send(tenant, rows)
 
-    async def _send(self, tenant: TenantId, rows: Sequence[Row[Any]]) -> None:
+    async def _send(self, tenant: TenantId, rows: Sequence[Said]) -> None:
         notice, ids = _joined(rows), [row.message_id for row in rows]
         failure = ""
         try:
@@ -118,7 +118,7 @@ class AlertKeeper:
             log.warning("alert_not_delivered", tenant=tenant, channel=rows[0].channel, reason=failure[:300])
 
 
-def quiet_of(channel: Row[Any]) -> Quiet | None:
+def quiet_of(channel: Said) -> Quiet | None:
     """A channel's quiet hours."""
     if channel.quiet is None:
         return None
@@ -126,7 +126,7 @@ def quiet_of(channel: Row[Any]) -> Quiet | None:
     return Quiet(begins, ends, channel.quiet["zone"])
 
 
-def _joined(rows: Sequence[Row[Any]]) -> Notice:
+def _joined(rows: Sequence[Said]) -> Notice:
     if len(rows) == 1:
         return Notice(rows[0].title, rows[0].body, is_urgent=False)
     parts = (f"{_told(row.created_at)}\n{row.body}" for row in rows)

@@ -7,6 +7,7 @@ from typing import Final
 
 from biometric_flow.api.gateway import Attention, PlaceView
 from biometric_flow.gateway.alerts.machine import Signal
+from biometric_flow.gateway.pathless import pathless
 
 BACKLOG: Final = 1000
 """Entries that a place has and the gateway has not."""
@@ -54,7 +55,7 @@ def signals(lines: Iterable[Attention], places: Sequence[PlaceView], process: Pr
         text = f"{process.failed_sign_ins} sign-ins failed within five minutes: somebody may be guessing passwords"
         found.append(Signal("sign_in_attack", "", "", text, is_urgent=True))
     if process.is_backup_overdue:
-        reason = f": {process.backup_failure[:200]}" if process.backup_failure else ""
+        reason = f": {pathless(process.backup_failure)[:200]}" if process.backup_failure else ""
         found.append(Signal("backup_overdue", "", "", f"The gateway's backup is overdue{reason}", is_urgent=True))
     return found
 

@@ -1,7 +1,8 @@
 """What is done to pay periods: made, closed, approved, locked, reopened; each with who, when and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Final
 
 from sqlalchemy import Row
@@ -14,6 +15,7 @@ from biometric_flow.gateway.pay.errors import ExportNotPossible, PeriodInvalid, 
 from biometric_flow.gateway.pay.rows import Paid, PayMapping, PayRow, pay_rows, refuse_open
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.store import periods, places, plans, register, requests, terminals, workday_pages, workdays
+from biometric_flow.gateway.store.words import ERASED
 from biometric_flow.gateway.store.workday_pages import WorkdayFilter
 from biometric_flow.gateway.views import place_view, terminal_view
 from biometric_flow.model.ids import TenantId
@@ -31,16 +33,45 @@ async def known(connection: AsyncConnection, period_id: str) -> Row[Any]:
     return row
 
 
+def changed(bodies: Mapping[str, PeriodBody], before: Mapping[str, Row[Any] | None]) -> dict[str, PeriodBody]:
+    """Those that are not there yet as they are given."""
+
+    def is_same(row: Row[Any] | None, body: PeriodBody) -> bool:
+        given = (body.first, body.last, body.approvers)
+        return row is not None and given == (row.first_day, row.last_day, row.approvers)
+
+    return {name: body for name, body in bodies.items() if not is_same(before[name], body)}
+
+
+def refuse_overlaps(bodies: Mapping[str, PeriodBody]) -> None:
+    """Raises PeriodInvalid when two of these share a day."""
+    ordered = sorted(bodies.items(), key=lambda one: (one[1].first, one[1].last))
+    for (name, body), (other, following) in pairwise(ordered):
+        if following.first <= body.last:
+            told = FieldProblem(field=f"items.{other}.from", expected=f"days that no other period has; {name} has some")
+            raise PeriodInvalid(f"{told.field}: expected {told.expected}", [told])
+
+
 async def put(
-    connection: AsyncConnection, tenant: TenantId, period_id: str, body: PeriodBody, row: Row[Any] | None
+    connection: AsyncConnection,
+    tenant: TenantId,
+    period_id: str,
+    body: PeriodBody,
+    row: Row[Any] | None,
+    along: Collection[str] = (),
 ) -> None:
-    """Make or change an open period. Raises PeriodInvalid, PeriodNotPossible."""
+    """Make or change an open period, `along` with others that it does not meet.
+
+    Raises PeriodInvalid, PeriodNotPossible.
+    """
     if row is not None and row.status != "open":
         raise PeriodNotPossible(f"expected an open period, this one is {row.status}: reopen it first")
     if not 0 <= (body.last - body.first).days < DAYS_MAX:
         told = FieldProblem(field="to", expected=f"a date from {body.first} on, {DAYS_MAX} days at most")
         raise PeriodInvalid(f"to: expected {told.expected}, came {body.last}", [told])
-    others = [one for one in await periods.touching(connection, body.first, body.last) if one != period_id]
+    others = [
+        one for one in await periods.touching(connection, body.first, body.last) if one not in {period_id, *along}
+    ]
     if others:
         told = FieldProblem(field="from", expected=f"days that no other period has; {', '.join(others)} has some")
         raise PeriodInvalid(f"from: expected {told.expected}", [told])
@@ -150,7 +181,8 @@ async def rows_of(connection: AsyncConnection, row: Row[Any], mapping_id: str) -
         for tier, minutes in late.delta.items():
             if tier != "worked":
                 paid.append(Paid(late.person_id, late.day, tier, minutes, is_adjustment=True))
-    names = await register.names(connection, {one.person for one in paid})
+    people = {one.person for one in paid}
+    names = dict.fromkeys(people, (ERASED, ERASED)) | await register.names(connection, people)
     return pay_rows(paid, names, mapping, row.last_day), mapping
 
 

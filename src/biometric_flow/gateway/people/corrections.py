@@ -6,15 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.corrections import CorrectionOrder, RecordedCorrection
 from biometric_flow.api.hours import PersonRecord
 from biometric_flow.gateway.archive.across import punch_of
 from biometric_flow.gateway.store import corrections, register, requests
-from biometric_flow.gateway.store.subjects import Told
-from biometric_flow.ledger.decisions import CorrectionMade, instant_text
+from biometric_flow.gateway.store.words import Said
+from biometric_flow.ledger.decisions import CorrectionMade, CorrectionRefused, instant_text
 from biometric_flow.model.ids import PlaceId, TenantId
 
 log = structlog.get_logger()
@@ -22,7 +21,7 @@ log = structlog.get_logger()
 _Change = tuple[str, str, str]
 
 
-async def order(connection: AsyncConnection, tenant: TenantId, rows: Sequence[Row[Any]]) -> None:
+async def order(connection: AsyncConnection, tenant: TenantId, rows: Sequence[Said]) -> None:
     """Have these approved regularisations recorded by the places that they are about. The register must be locked."""
     people = await register.get(connection, [row.person_id for row in rows])
     position = await corrections.last_position(connection)
@@ -35,7 +34,7 @@ async def order(connection: AsyncConnection, tenant: TenantId, rows: Sequence[Ro
 
 
 async def withdraw(
-    connection: AsyncConnection, tenant: TenantId, rows: Sequence[Row[Any]], account: str, reason: str, now: datetime
+    connection: AsyncConnection, tenant: TenantId, rows: Sequence[Said], account: str, reason: str, now: datetime
 ) -> None:
     """Have it recorded that these approvals were taken back. The register must be locked."""
     position = await corrections.last_position(connection)
@@ -57,22 +56,28 @@ async def waiting(
     return [_order(row) for row in await corrections.waiting(connection, place, after, limit)]
 
 
-async def recorded(connection: AsyncConnection, place: PlaceId, made: Sequence[tuple[int, CorrectionMade]]) -> None:
+async def recorded(
+    connection: AsyncConnection, place: PlaceId, made: Sequence[tuple[int, CorrectionMade | CorrectionRefused]]
+) -> None:
     """These entries have arrived. One that says otherwise than what was approved counts as not recorded."""
     known = await corrections.of(connection, [UUID(bytes=event.correction) for _, event in made]) if made else {}
     for sequence, event in made:
         for row in known.get(UUID(bytes=event.correction), ()):
-            if row.place_id == place and row.is_withdrawal == (event.operation == "withdraw"):
-                if _says(event, _order(row)):
+            if row.place_id == place and row.is_withdrawal == _is_withdrawal(event):
+                if isinstance(event, CorrectionRefused):
+                    await corrections.stands(connection, row.position, sequence, event.why)
+                elif _says(event, _order(row)):
                     await corrections.stands(connection, row.position, sequence)
                 else:
                     log.warning("correction_differs", place=place, sequence=sequence)
 
 
-def marks(rows: Sequence[Told]) -> list[RecordedCorrection]:
+def marks(rows: Sequence[Said]) -> list[RecordedCorrection]:
     """Where a regularisation stands in ledgers, as the API shows it."""
     return [
-        RecordedCorrection(operation=row.operation, place=row.place_id, entry=row.sequence, at=row.decided_at)
+        RecordedCorrection(
+            operation=row.operation, place=row.place_id, entry=row.sequence, refused=row.refused, at=row.decided_at
+        )
         for row in rows
     ]
 
@@ -91,7 +96,7 @@ async def _settle(connection: AsyncConnection, tenant: TenantId) -> None:
 
 
 async def _about(
-    connection: AsyncConnection, row: Row[Any], person: PersonRecord
+    connection: AsyncConnection, row: Said, person: PersonRecord
 ) -> tuple[str, tuple[str | None, str], list[_Change]]:
     """What a regularisation is about: target, place with PIN, and its changes with the values before."""
     if row.operation == "overtime":
@@ -117,7 +122,7 @@ async def _about(
 
 
 async def _target(
-    connection: AsyncConnection, row: Row[Any], person: PersonRecord
+    connection: AsyncConnection, row: Said, person: PersonRecord
 ) -> tuple[str, tuple[str | None, str], tuple[datetime | None, int | None]]:
     if len(row.target) == 64:
         punch = await punch_of(connection, person.id, bytes.fromhex(row.target))
@@ -126,7 +131,7 @@ async def _target(
         return row.target, (punch.place_id, punch.pin), (punch.instant, punch.state)
     added = UUID(row.target)
     for made in (await corrections.of(connection, [added])).get(added, ()):
-        values = {name: new for name, _old, new in made.changes}
+        values = {name: new for name, _old, new in made.changes or ()}
         instant = datetime.fromisoformat(values["instant"]) if "instant" in values else None
         return added.hex, (made.place_id, made.pin), (instant, int(values.get("state", 255)))
     return "", _home(person, row.day), (None, None)
@@ -140,7 +145,7 @@ def _home(person: PersonRecord, day: date) -> tuple[str | None, str]:
     return held.place, held.pin
 
 
-def _row(row: Row[Any], tenant: TenantId, position: int, place: str | None, pin: str) -> dict[str, Any]:
+def _row(row: Said, tenant: TenantId, position: int, place: str | None, pin: str) -> dict[str, Any]:
     return {
         "tenant_id": tenant,
         "regularisation_id": row.regularisation_id,
@@ -155,7 +160,7 @@ def _row(row: Row[Any], tenant: TenantId, position: int, place: str | None, pin:
     }
 
 
-def _order(row: Told) -> CorrectionOrder:
+def _order(row: Said) -> CorrectionOrder:
     return CorrectionOrder(
         position=row.position,
         correction=row.regularisation_id,
@@ -163,12 +168,16 @@ def _order(row: Told) -> CorrectionOrder:
         operation=row.operation,
         pin=row.pin,
         target=row.target,
-        changes=[tuple(one) for one in row.changes],
+        changes=[tuple(one) for one in row.changes or ()],
         by=row.asked_by,
         reason=row.reason,
         approved_by=row.approved_by,
         at=row.decided_at,
     )
+
+
+def _is_withdrawal(event: CorrectionMade | CorrectionRefused) -> bool:
+    return event.is_withdrawal if isinstance(event, CorrectionRefused) else event.operation == "withdraw"
 
 
 def _says(event: CorrectionMade, wanted: CorrectionOrder) -> bool:

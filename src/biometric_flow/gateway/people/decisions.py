@@ -6,7 +6,6 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.hours import PersonRecord, RegularisationBody
@@ -15,6 +14,7 @@ from biometric_flow.gateway.archive.across import punch_of
 from biometric_flow.gateway.people.errors import DecisionMade, OwnRequest, RegularisationInvalid
 from biometric_flow.gateway.people.plans import Touched
 from biometric_flow.gateway.store import register, requests
+from biometric_flow.gateway.store.words import Said
 from biometric_flow.gateway.workdays.records import to_date
 from biometric_flow.policy.inputs import NO_KEY
 from biometric_flow.policy.zones import home_zone
@@ -52,7 +52,7 @@ class Asked:
     moved_from: date
 
 
-def check_decision(rows: Sequence[Row[Any]], account: str, decision: str, *, is_revocable: bool = False) -> None:
+def check_decision(rows: Sequence[Said], account: str, decision: str, *, is_revocable: bool = False) -> None:
     """Whoever asked does not decide, and only they withdraw. Raises OwnRequest or DecisionMade.
 
     What is revocable can still be rejected once it was approved.

@@ -1,6 +1,7 @@
 """What can be wrong with people, plans and requests about them."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from biometric_flow.api.problems import FieldProblem
 from biometric_flow.model.errors import BiometricFlowError
@@ -26,6 +27,11 @@ class FieldsInvalid(BiometricFlowError):
     def __init__(self, text: str, fields: Sequence[FieldProblem] = ()) -> None:
         super().__init__(text)
         self.fields = list(fields)
+
+    def within(self, item: str) -> Self:
+        """The same of one of many items, which its fields name."""
+        fields = [one.model_copy(update={"field": f"items.{item}.{one.field}"}) for one in self.fields]
+        return type(self)(f"items.{item}.{self}", fields)
 
 
 class PersonUnknown(BiometricFlowError):

@@ -2,21 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from typing import Final
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.hours import PersonBody, PersonRecord, PinHolding
+from biometric_flow.gateway.people.reach import Days, reached
 from biometric_flow.gateway.store import places, register, workdays
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.model.ids import TenantId
 from biometric_flow.policy.planning import Catalogue
 from biometric_flow.policy.zones import home_zone
-
-_RECKONED: Final = ("zone", "employed_from", "employed_to", "pins", "assignments", "roster")
-"""Fields that workdays depend on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +83,7 @@ async def save(
     connection: AsyncConnection, tenant: TenantId, given: Sequence[Given], around: Surroundings, now: datetime
 ) -> Saved:
     """Store people that passed `check`; those who are the same already are left alone."""
-    saved, due = Saved(), {}
+    saved, due = Saved(), dict[UUID, Days]()
     stored: list[tuple[UUID, PersonBody, int]] = []
     for one in given:
         body = _complete(one.body, around)
@@ -101,25 +98,16 @@ async def save(
         saved.records.append(record)
         saved.created += one.before is None
         saved.changed += one.before is not None
-        if one.before is None or _reckoned(body) != _reckoned(one.before):
-            due[person_id] = _span((body, one.before), now)
+        days = reached(one.before, body, now.date() + timedelta(days=1))
+        if days is not None:
+            due[person_id] = days
     await register.save(connection, tenant, stored)
     await workdays.mark(connection, tenant, due, now)
     return saved
 
 
-def _span(bodies: Iterable[PersonBody | None], now: datetime) -> tuple[date, date]:
-    """All days on which any of these said that the person works here, up to tomorrow."""
-    first = min(body.employed_from for body in bodies if body)
-    return first, max(first, now.date() + timedelta(days=1))
-
-
 def _fields(body: PersonBody) -> dict[str, object]:
     return {name: getattr(body, name) for name in PersonBody.model_fields}
-
-
-def _reckoned(body: PersonBody) -> dict[str, object]:
-    return {name: getattr(body, name) for name in _RECKONED}
 
 
 def _complete(body: PersonBody, around: Surroundings) -> PersonBody:

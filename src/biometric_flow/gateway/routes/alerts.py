@@ -1,11 +1,10 @@
 """`/v1/alerts` and `/v1/alert-channels`: what is wrong, who takes care of it, and where it is told."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row
 
 from biometric_flow.api.alerts import AlertView, Channel, ChannelWanted, QuietHours
 from biometric_flow.api.place import Slug
@@ -14,6 +13,7 @@ from biometric_flow.gateway.alerts.channels import Couriers, service_of
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.store import alerts
+from biometric_flow.gateway.store.words import Said
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.runtime.acting import becomes
@@ -109,7 +109,7 @@ def alerts_router(database: Database, couriers: Couriers, clock: Clock) -> APIRo
     return router
 
 
-def alert_view(row: Row[Any]) -> AlertView:
+def alert_view(row: Said) -> AlertView:
     """One alert."""
     return AlertView(
         id=row.alert_id,
@@ -126,7 +126,7 @@ def alert_view(row: Row[Any]) -> AlertView:
     )
 
 
-def _channel(row: Row[Any]) -> Channel:
+def _channel(row: Said) -> Channel:
     quiet = None if row.quiet is None else QuietHours.model_validate(row.quiet)
     return Channel(
         name=row.name,

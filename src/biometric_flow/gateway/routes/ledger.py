@@ -23,6 +23,7 @@ from biometric_flow.gateway.witness import Witness
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.ledger.merkle import read_tile_path
 from biometric_flow.model.ids import PlaceId, PunchId
+from biometric_flow.runtime.acting import takes_out
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.web import NotFound
@@ -153,7 +154,7 @@ def ledger_router(database: Database, witness: Witness, succession: Succession, 
 
     @router.get(
         "/v1/punches/{punch}/receipt",
-        openapi_extra=needs(Permission.PUNCH_READ),
+        openapi_extra=needs(Permission.PUNCH_READ) | takes_out(),
         response_class=PlainTextResponse,
         responses=problems(401, 403, 404, 409),
     )
@@ -163,7 +164,7 @@ def ledger_router(database: Database, witness: Witness, succession: Succession, 
 
     @router.get(
         "/v1/punches/{punch}/receipt/witnesses",
-        openapi_extra=needs(Permission.PUNCH_READ),
+        openapi_extra=needs(Permission.PUNCH_READ) | takes_out(),
         response_class=PlainTextResponse,
         responses=problems(401, 403, 404, 409),
     )

@@ -1,21 +1,23 @@
 """`/metrics` and `/health/full`: how this gateway is, for Prometheus and for whoever keeps it running."""
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from sqlalchemy import Row
 
 from biometric_flow.api.gateway import FullHealth, PlaceCondition
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.hub import Hub
 from biometric_flow.gateway.links import Links
-from biometric_flow.gateway.metrics import Meter, PlaceMeasured, ProcessMeasured, breakers, exposition
+from biometric_flow.gateway.metrics import Meter, PlaceMeasured, ProcessMeasured, QuotaMeasured, breakers, exposition
+from biometric_flow.gateway.pathless import pathless
 from biometric_flow.gateway.place_calls import PlaceCalls
+from biometric_flow.gateway.quotas import Quotas, used
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.store import places
+from biometric_flow.gateway.store.words import Said
 from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.gateway.traffic.shedding import Shedder
 from biometric_flow.identity.rbac import Permission
@@ -35,6 +37,7 @@ def metrics_router(
     memory: Memory,
     troubles: Callable[[], list[Trouble]],
     archive: Callable[[TenantId], list[Trouble]],
+    quotas: Quotas,
     clock: Clock,
 ) -> APIRouter:
     """Operations about the process itself; `app.state.meter` has counted."""
@@ -51,6 +54,7 @@ def metrics_router(
         tenant = account_of(request).tenant
         async with database.tenant(tenant) as connection:
             rows = await places.listed(connection)
+            taken = await used(connection)
         measured = [
             PlaceMeasured(
                 row.place_id,
@@ -66,7 +70,8 @@ def metrics_router(
             shedder.under_way, shedder.capacity, shedder.shed, listeners, waiting, memory, len(troubles())
         )
         meter: Meter = request.app.state.meter
-        text = exposition(meter, process, measured, calls, clock.now(), clock.monotonic())
+        share = QuotaMeasured(taken, quotas.of(tenant))
+        text = exposition(meter, process, measured, calls, share, clock.now(), clock.monotonic())
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     @router.get("/health/full", openapi_extra=needs(Permission.PLACE_READ), responses=problems(401, 403))
@@ -76,7 +81,7 @@ def metrics_router(
         async with database.tenant(tenant) as connection:
             rows = await places.listed(connection)
 
-        def condition(row: Row[Any]) -> PlaceCondition:
+        def condition(row: Said) -> PlaceCondition:
             place = PlaceId(row.place_id)
             return PlaceCondition(
                 place=place,
@@ -91,8 +96,8 @@ def metrics_router(
         known = [condition(row) for row in rows]
         silent = [one.place for one in known if not one.is_reporting]
         backups = [f"{row.name}: {row.backup}" for row in rows if row.backup]
-        backups += [f"the gateway: {one.text}" for one in troubles()]
-        hot = [one.text for one in archive(tenant)]
+        backups = list(map(pathless, [*backups, *(f"the gateway: {one.text}" for one in troubles())]))
+        hot = [pathless(one.text) for one in archive(tenant)]
         status: Literal["ok", "degraded"] = "degraded" if silent or backups or hot else "ok"
         return FullHealth(status=status, places=known, missing=silent, backups=backups, archive=hot)
 

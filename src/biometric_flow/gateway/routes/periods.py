@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Body, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,6 +20,7 @@ from biometric_flow.api.hours import (
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.pay import periods as acts
+from biometric_flow.gateway.pay.errors import PeriodInvalid
 from biometric_flow.gateway.pay.layouts import Period, write
 from biometric_flow.gateway.pay.rows import decimal_hours, summed, totals
 from biometric_flow.gateway.registry import Registry
@@ -30,7 +31,7 @@ from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.routes.versions import expect, tag
 from biometric_flow.gateway.store import periods
 from biometric_flow.identity.rbac import Permission
-from biometric_flow.runtime.acting import becomes, replaces
+from biometric_flow.runtime.acting import becomes, replaces, takes_out
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
 
@@ -47,6 +48,24 @@ LayoutName = Literal[
     "millennium",
     "ceridian-insync",
 ]
+
+
+class PeriodQuery(PageQuery):
+    """Which periods, and which page of them; both dates are included."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    status: Literal["open", "closed", "locked"] | None = None
+    first: date | None = Field(None, alias="from", description="Those only that have a day from this one on.")
+    last: date | None = Field(None, alias="to", description="Those only that have a day up to this one.")
+
+
+class PeriodOrders(BaseModel):
+    """Periods by id, all or none; those that are there and open are changed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: dict[Slug, PeriodBody] = Field(min_length=1, max_length=200)
 
 
 class MappingQuery(BaseModel):
@@ -88,7 +107,7 @@ def periods_router(database: Database, registry: Registry, clock: Clock) -> APIR
     refusals = problems(400, 401, 403, 404, 409)
 
     @router.get("/v1/periods", openapi_extra=reads, responses=problems(400, 401, 403))
-    async def page(query: Annotated[PageQuery, Query()], request: Request) -> PeriodPage:
+    async def page(query: Annotated[PeriodQuery, Query()], request: Request) -> PeriodPage:
         """Pay periods, newest first."""
         before = None
         if query.cursor is not None:
@@ -97,7 +116,7 @@ def periods_router(database: Database, registry: Registry, clock: Clock) -> APIR
             except ValueError:
                 raise CursorInvalid("expected a `next_cursor` of the page before, unchanged") from None
         async with database.tenant(account_of(request).tenant) as connection:
-            rows = await periods.page(connection, before, query.limit + 1)
+            rows = await periods.page(connection, before, query.limit + 1, query.status, query.first, query.last)
         shown = rows[: query.limit]
         is_last = len(rows) <= query.limit
         return PeriodPage(
@@ -123,6 +142,26 @@ def periods_router(database: Database, registry: Registry, clock: Clock) -> APIR
             action = "changed" if row else "made"
             await periods.note(connection, principal.tenant, period, clock.now(), principal.account, action, "")
             return await _shown(connection, period, response)
+
+    @router.post("/v1/periods/bulk", openapi_extra=closes, responses=problems(400, 401, 403, 409, 413))
+    async def bulk(orders: Annotated[PeriodOrders, Body()], request: Request) -> PeriodPage:
+        """Make or change many periods at once, all or none; one that is the same already is left alone."""
+        principal, now = account_of(request), clock.now()
+        async with database.tenant(principal.tenant) as connection:
+            await periods.lock(connection, principal.tenant)
+            before = {name: await periods.get(connection, name) for name in orders.items}
+            changed = acts.changed(orders.items, before)
+            acts.refuse_overlaps(orders.items)
+            for name, body in changed.items():
+                try:
+                    await acts.put(connection, principal.tenant, name, body, before[name], orders.items)
+                except PeriodInvalid as error:
+                    raise error.within(name) from None
+                action = "changed" if before[name] else "made"
+                await periods.note(connection, principal.tenant, name, now, principal.account, action, "")
+            views = [_view(await acts.known(connection, name)) for name in orders.items]
+            becomes([view.model_dump(mode="json") for view in views])
+        return PeriodPage(items=views)
 
     @router.get("/v1/periods/{period}/completeness", openapi_extra=reads, responses=problems(401, 403, 404))
     async def complete(period: Slug, request: Request) -> Completeness:
@@ -184,7 +223,7 @@ def periods_router(database: Database, registry: Registry, clock: Clock) -> APIR
 
     @router.get(
         "/v1/periods/{period}/export",
-        openapi_extra=exports,
+        openapi_extra=exports | takes_out(),
         responses={**refusals, 200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
         response_class=Response,
     )

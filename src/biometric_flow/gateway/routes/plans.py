@@ -45,6 +45,12 @@ class PageQuery(BaseModel):
     cursor: str | None = Field(None, min_length=1, max_length=400)
 
 
+class DocumentQuery(PageQuery):
+    """Which documents, and which page of them."""
+
+    begins: Slug | None = Field(None, description="Those only whose id begins so.")
+
+
 class DriftQuery(BaseModel):
     """Which days, in UTC, both included; and from how many seconds on it is told."""
 
@@ -108,10 +114,10 @@ def _add_kind(router: APIRouter, kind: Kind, path: str, database: Database, load
     name = path.rpartition("/")[2]
 
     @router.get(path, openapi_extra=reads, responses=problems(400, 401, 403), summary=f"List {name} by id.")
-    async def page(query: Annotated[PageQuery, Query()], request: Request) -> PlanDocumentPage:
+    async def page(query: Annotated[DocumentQuery, Query()], request: Request) -> PlanDocumentPage:
         after = "" if query.cursor is None else str(read_cursor(query.cursor, str)[0])
         async with database.tenant(account_of(request).tenant) as connection:
-            rows = await plans.page(connection, kind, after, query.limit + 1)
+            rows = await plans.page(connection, kind, after, query.limit + 1, query.begins)
         shown = rows[: query.limit]
         is_last = len(rows) <= query.limit
         return PlanDocumentPage(

@@ -21,7 +21,7 @@ from biometric_flow.gateway import erasures
 from biometric_flow.gateway.access import account_of, needs, place_of
 from biometric_flow.gateway.retention import HoldUnknown, RetentionTask
 from biometric_flow.gateway.routes.documents import problems
-from biometric_flow.gateway.store import consents, privacy, register
+from biometric_flow.gateway.store import consents, holds, privacy, register
 from biometric_flow.gateway.store import erasures as erasure_rows
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.model.ids import PIN_MAX
@@ -68,7 +68,7 @@ def privacy_router(database: Database, task: RetentionTask, clock: Clock) -> API
     async def list_holds(request: Request) -> list[Hold]:
         """Legal holds, newest first."""
         async with database.tenant(account_of(request).tenant) as connection:
-            return await privacy.holds(connection)
+            return await holds.every(connection)
 
     @router.post("/v1/privacy/holds", openapi_extra=writes, responses=problems(400, 401, 403, 404), status_code=201)
     async def place_hold(wanted: HoldWanted, request: Request) -> Hold:
@@ -80,7 +80,7 @@ def privacy_router(database: Database, task: RetentionTask, clock: Clock) -> API
                 raise HoldUnknown("expected the number of somebody who works or worked here, nobody has it")
             if hold.scope == "department" and hold.who not in await register.below(connection, hold.who):
                 raise HoldUnknown("expected the id of a department, there is none with this")
-            await privacy.put_hold(connection, tenant, hold)
+            await holds.put(connection, tenant, hold)
             becomes(hold)
         return hold
 
@@ -90,12 +90,12 @@ def privacy_router(database: Database, task: RetentionTask, clock: Clock) -> API
         tenant = account_of(request).tenant
         async with database.tenant(tenant) as connection:
             await register.lock(connection, tenant)
-            found = [one for one in await privacy.holds(connection) if one.id == hold and one.ended_at is None]
+            found = [one for one in await holds.every(connection) if one.id == hold and one.ended_at is None]
             if not found:
                 raise HoldUnknown("expected the id of a hold that has not ended, there is none with this")
             replaces(found[0])
             over = found[0].model_copy(update={"ended_at": clock.now(), "ended_by": ended.by})
-            await privacy.put_hold(connection, tenant, over)
+            await holds.put(connection, tenant, over)
             becomes(over)
         task.look_now()
         return over

@@ -29,11 +29,13 @@ from biometric_flow.gateway.place_calls import PlaceCalls, PlaceRequest
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.succession import PlaceUnknown
 from biometric_flow.identity.grants import Scope, ScopeKind
+from biometric_flow.identity.job_kinds import NEEDED
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.deadline import timeout_of
+from biometric_flow.runtime.web import Forbidden
 
 _SENT: Final = ("content-type", "accept", "if-none-match", "if-match", "last-event-id")
 _PROBLEMS: Final = (400, 401, 403, 404, 409, 413, 422, 429, 502, 503, 504)
@@ -111,6 +113,8 @@ def _described(offer: Offer) -> dict[str, Any]:
     }
     if offer in (JOBS, QUARANTINE, ROLLOUTS):
         described["parameters"].append({"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1}})
+    if offer is ORDER:
+        described["x-permission-by-kind"] = {kind: permission.value for kind, permission in sorted(NEEDED.items())}
     return described
 
 
@@ -120,7 +124,13 @@ def _endpoint(calls: PlaceCalls, offer: Offer, clock: Clock) -> Callable[..., Aw
         return Response(answer.body, answer.status, dict(answer.headers))
 
     async def order(request: Request, order: Annotated[JobOrder, Body()]) -> Response:
-        return await ask(request)
+        asked, caller = await _request(calls, offer, clock, request), account_of(request)
+        needed = NEEDED[order.kind]
+        reach = caller.reach(needed, clock.now())
+        if reach is None or not reach.covers(Scope(ScopeKind.PLACE, asked.place)):
+            raise Forbidden(f"expected a grant with {needed} for this place beside {PERMISSIONS[offer]}: {order.kind}")
+        answer = await calls.ask(asked)
+        return Response(answer.body, answer.status, dict(answer.headers))
 
     if offer.kind == "stream":
         return _stream(calls, offer, clock)

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.corrections import RecordedCorrection
@@ -37,6 +36,7 @@ from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.store import corrections as store
 from biometric_flow.gateway.store import register, requests, workdays
+from biometric_flow.gateway.store.words import Said
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.gateway.workdays.trials import try_out
 from biometric_flow.identity.rbac import Permission
@@ -58,6 +58,12 @@ class RequestQuery(BaseModel):
     status: RequestStatus | None = None
     limit: int = Field(100, ge=1, le=1000)
     cursor: str | None = Field(None, min_length=1, max_length=400)
+
+
+class RegularisationQuery(RequestQuery):
+    """Which regularisations."""
+
+    refused: bool | None = Field(None, description="Those that their place refused to record, or all but those.")
 
 
 def leave_router(database: Database, clock: Clock) -> APIRouter:
@@ -151,12 +157,19 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
     router = APIRouter(tags=["regularisations"], dependencies=STRICT)
 
     @router.get("/v1/regularisations", openapi_extra=needs(Permission.WORKDAY_READ), responses=problems(400, 401, 403))
-    async def page(query: Annotated[RequestQuery, Query()], request: Request) -> RegularisationPage:
+    async def page(query: Annotated[RegularisationQuery, Query()], request: Request) -> RegularisationPage:
         """Regularisations, newest first."""
         before = None if query.cursor is None else int(read_cursor(query.cursor, int)[0])
         async with database.tenant(account_of(request).tenant) as connection:
             rows = await requests.regularisations(
-                connection, query.person, query.first, query.last, query.status, before, query.limit + 1
+                connection,
+                query.person,
+                query.first,
+                query.last,
+                query.status,
+                before,
+                query.limit + 1,
+                is_refused=query.refused,
             )
             items = await regularisation_views(connection, rows[: query.limit])
         shown = rows[: query.limit]
@@ -218,7 +231,7 @@ def regularisations_router(database: Database, loader: Loader, clock: Clock) -> 
                 revoked = [row for row in rows if row.status == "approved"]
                 await corrections.withdraw(connection, principal.tenant, revoked, principal.account, reason, now)
                 await requests.decide_regularisations(
-                    connection, ids, decisions.decision, principal.account, reason, now
+                    connection, rows, decisions.decision, principal.account, reason, now
                 )
                 decided = await requests.regularisations_by_id(connection, ids)
                 if decisions.decision == "approved":
@@ -249,7 +262,7 @@ async def _reach_people(database: Database, tenant: TenantId, orders: Regularisa
         raise RegularisationInvalid(f"{wrong[0].field}: expected {wrong[0].expected}; see `errors`", wrong)
 
 
-def leave_view(row: Row[Any]) -> LeaveView:
+def leave_view(row: Said) -> LeaveView:
     """One leave as the API shows it."""
     return LeaveView.model_validate(
         {
@@ -263,13 +276,13 @@ def leave_view(row: Row[Any]) -> LeaveView:
     )
 
 
-async def regularisation_views(connection: AsyncConnection, rows: Sequence[Row[Any]]) -> list[RegularisationView]:
+async def regularisation_views(connection: AsyncConnection, rows: Sequence[Said]) -> list[RegularisationView]:
     """Regularisations as the API shows them."""
     stands = await store.of(connection, [row.regularisation_id for row in rows])
     return [_regularisation(row, corrections.marks(stands.get(row.regularisation_id, ()))) for row in rows]
 
 
-def _regularisation(row: Row[Any], recorded: list[RecordedCorrection]) -> RegularisationView:
+def _regularisation(row: Said, recorded: list[RecordedCorrection]) -> RegularisationView:
     return RegularisationView(
         id=row.regularisation_id,
         person=row.person_id,

@@ -26,6 +26,7 @@ from biometric_flow.gateway.routes.cursors import CursorInvalid, read_cursor, wr
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.routes.queries import STRICT
 from biometric_flow.gateway.store import register, workday_pages, workdays
+from biometric_flow.gateway.store.words import Said
 from biometric_flow.gateway.store.workday_pages import WorkdayFilter
 from biometric_flow.gateway.workdays.errors import WorkdayUnknown
 from biometric_flow.gateway.workdays.loader import Loader
@@ -78,7 +79,7 @@ def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRout
         shown = rows[: query.limit]
         is_last = len(rows) <= query.limit
         return WorkdayPage(
-            items=[workday_view(row, names) for row in shown],
+            items=[workday_view(row, names) for row in shown if row.person_id in names and not row.is_erased],
             next_cursor=None if is_last else write_cursor(shown[-1].day.isoformat(), str(shown[-1].person_id)),
         )
 
@@ -123,9 +124,9 @@ def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRout
         tenant = account_of(request).tenant
         async with database.tenant(tenant) as connection:
             row = await workday_pages.one(connection, person, day)
-            if row is None:
+            record = (await register.get(connection, [person])).get(person)
+            if row is None or record is None:
                 raise WorkdayUnknown("there is no workday of this person on that date")
-            record = (await register.get(connection, [person]))[person]
             known = await loader.catalogue(connection, tenant)
             later = await workday_pages.adjustments(connection, person, day)
         packs = {pack.label: pack.policy for pack in known.packs}
@@ -153,7 +154,7 @@ def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRout
         is_last = len(rows) <= query.limit
         last = None if is_last else shown[-1]
         return IrregularityPage(
-            items=[_irregularity(row, names) for row in shown],
+            items=[_irregularity(row, names) for row in shown if row.person_id in names],
             counts=counts,
             next_cursor=last and write_cursor(last.day.isoformat(), str(last.person_id), last.code),
         )
@@ -161,7 +162,7 @@ def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRout
     return router
 
 
-def workday_view(row: Row[Any], names: Names) -> WorkdayView:
+def workday_view(row: Said, names: Names) -> WorkdayView:
     """One stored workday as the API shows it."""
     number, name = names[row.person_id]
     return WorkdayView.model_validate(
