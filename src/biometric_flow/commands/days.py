@@ -24,7 +24,6 @@ from biometric_flow.commands.screen import Screen
 from biometric_flow.commands.text import shown
 from biometric_flow.ledger.decisions import ID_BYTES, CorrectionMade
 from biometric_flow.place.files import files_of
-from biometric_flow.place.keys import KEYS_FOLDER, read_keys
 from biometric_flow.place.reader import PlaceReader, PunchFilter
 from biometric_flow.place.schema import open_reader
 from biometric_flow.place.subjects import Subjects
@@ -35,6 +34,8 @@ from biometric_flow.policy.plan_documents import make_plan, parse
 from biometric_flow.policy.planning import Catalogue, Plan, seen, units, workdays
 from biometric_flow.policy.sentences import hours
 from biometric_flow.runtime.clock import SystemClock
+from biometric_flow.runtime.key_file import KEYS_FOLDER
+from biometric_flow.runtime.key_store import read_keys
 
 PASSWORD: Final = "BIOMETRIC_FLOW_PASSWORD"  # noqa: S105 - the name of a variable
 DONE: Final = 0

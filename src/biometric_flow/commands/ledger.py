@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from contextlib import closing
 from pathlib import Path
 
 from biometric_flow.commands.new_log import add_new_log, place_that_is_down
@@ -17,10 +18,12 @@ from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.place.audit import Audited, Keys, audit, newest_log
 from biometric_flow.place.files import files_of
 from biometric_flow.place.handover import KEY_FILE, change_key
-from biometric_flow.place.keys import read_keys
+from biometric_flow.place.write_ahead import check_log
 from biometric_flow.runtime.clock import SystemClock
-from biometric_flow.runtime.errors import StartRefused
-from biometric_flow.runtime.places import find_place
+from biometric_flow.runtime.errors import FolderUnusable, StartRefused
+from biometric_flow.runtime.key_store import read_keys
+from biometric_flow.runtime.places import PlaceConfig, find_place
+from biometric_flow.runtime.process import hold
 from biometric_flow.runtime.signing import signing_key
 
 WHOLE, ALTERED = 0, 1
@@ -80,13 +83,11 @@ def _verify(given: argparse.Namespace) -> int:
         raise StartRefused(
             f"expected a place's ledger and its key in {files.folder}, there is none; see --data, --place-key"
         )
-    own = given.place_key
-    if own is None:
-        origin = log_origin(TenantId(place.tenant), PlaceId(place.id), newest_log(file).number)
-        own = Signer(origin, signing_key(key_file)).public
     root = files.root()
     store = read_keys(files.keys, place.tenant, root)
     try:
+        _check_log(files.folder, file)
+        own = given.place_key or _own_key(place, file, key_file)
         keys = Keys(own, given.gateway_key, tuple(kept_checkpoints(given.earlier)))
         found = audit(file, PlaceId(place.id), keys, store, jobs=_jobs(root))
     except LedgerError as error:
@@ -101,6 +102,22 @@ def _verify(given: argparse.Namespace) -> int:
     if given.place_key is None:
         screen.note("note: checked with the key in the same folder; give --place-key to rule out that both were forged")
     return WHOLE
+
+
+def _check_log(folder: Path, file: Path) -> None:
+    """Before the file is opened, and to its last transaction where no process uses it."""
+    try:
+        lock = hold(folder)
+    except (FolderUnusable, OSError):
+        check_log(file)
+        return
+    with closing(lock):
+        check_log(file, is_at_rest=True)
+
+
+def _own_key(place: PlaceConfig, file: Path, key_file: Path) -> PublicKey:
+    origin = log_origin(TenantId(place.tenant), PlaceId(place.id), newest_log(file).number)
+    return Signer(origin, signing_key(key_file)).public
 
 
 def _jobs(root: RootKeys) -> int:

@@ -18,14 +18,15 @@ from biometric_flow.ledger.note import PublicKey, Signer
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.place.files import files_of
 from biometric_flow.place.handover import KEY_FILE, finish_change
-from biometric_flow.place.keys import open_keys
 from biometric_flow.place.new_log import begin_log
 from biometric_flow.place.schema import open_database
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.place.store import PlaceStore
 from biometric_flow.place.subjects import Subjects
+from biometric_flow.place.write_ahead import keep_altered
 from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.errors import StartRefused
+from biometric_flow.runtime.key_store import open_keys
 from biometric_flow.runtime.places import PlaceConfig, find_place
 from biometric_flow.runtime.process import hold
 from biometric_flow.runtime.signing import signing_key
@@ -63,6 +64,7 @@ def place_that_is_down(given: argparse.Namespace, place: PlaceConfig) -> Iterato
     if not (files.folder / "place.sqlite3").is_file():
         raise StartRefused(f"expected a place's ledger in {files.folder}, there is none; see --data")
     with closing(hold(files.folder)), closing(open_keys(files.keys, place.tenant, files.root())) as keys:
+        keep_altered(files.folder / "place.sqlite3")
         connection = open_database(files.folder / "place.sqlite3", keys)
         with closing(connection):
             store = PlaceStore(PlaceId(place.id), connection, Subjects(connection, keys))

@@ -1,6 +1,7 @@
 """`biometric-flow privacy` and `biometric-flow keys`: ask a running place to erase, export, or replace a key."""
 
 import argparse
+import os
 import time
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from biometric_flow.commands.asking import add_place, add_place_or_gateway, add_
 from biometric_flow.commands.register import register
 from biometric_flow.commands.retention import add_retention
 from biometric_flow.commands.screen import Screen
+from biometric_flow.place.files import files_of
 from biometric_flow.runtime.errors import StartRefused
 
 LOOK_SECONDS: Final = 0.5
@@ -43,10 +45,10 @@ def add_keys(parser: argparse.ArgumentParser) -> None:
     add_place_or_own_gateway(status)
     status.set_defaults(command=_status)
     rotate = commands.add_parser(
-        "rotate", help="replace the root key, the tenant key or all terminals' keys of a running place, or of a gateway"
+        "rotate", help="replace the root key, the tenant key, or keys of owners, of a running place or of a gateway"
     )
     add_place_or_own_gateway(rotate)
-    rotate.add_argument("--level", required=True, choices=("root", "tenant", "terminals"))
+    rotate.add_argument("--level", required=True, choices=("root", "tenant", "terminals", "people", "place"))
     rotate.add_argument("--wait", type=float, default=600, metavar="S", help="seconds to wait for its end (600)")
     rotate.set_defaults(command=_rotate)
 
@@ -102,6 +104,9 @@ def _rotate(given: argparse.Namespace) -> int:
         found = ask(given, "GET", "/v1/keys")
         if not any(one["is_running"] for one in found["rotations"] if one["level"] == given.level):
             _show(found)
+            gateway_keys.note_closed_backups(
+                given.level, files_of(given.config, os.environ, given.place).settings.root_home()
+            )
             return 0
         if time.monotonic() > until:
             _show(found)

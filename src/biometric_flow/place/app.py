@@ -18,6 +18,7 @@ from biometric_flow.api.clients import UplinkClient
 from biometric_flow.api.gateway import PlaceReport
 from biometric_flow.api.jobs import JobChannel, JobOrder
 from biometric_flow.api.offered import is_offered
+from biometric_flow.identity.errors import IdentityError
 from biometric_flow.ledger.errors import ChainBroken
 from biometric_flow.ledger.logs import log_origin
 from biometric_flow.ledger.note import Signer
@@ -47,7 +48,6 @@ from biometric_flow.place.incidents import Incidents
 from biometric_flow.place.jobs import Jobs
 from biometric_flow.place.joined import LinkKeyTask, proof_of
 from biometric_flow.place.key_rotation import KeyRotation
-from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.link import LINKED, LinkKeeper, LinkTransport
 from biometric_flow.place.push.archive import UploadArchive
 from biometric_flow.place.push.desk import Desk
@@ -57,6 +57,7 @@ from biometric_flow.place.push.server import listener as push_listener
 from biometric_flow.place.push.server import serve as serve_push
 from biometric_flow.place.push.tables import PushReader, WorkCodes, spoken_protocol
 from biometric_flow.place.reader import PlaceReader
+from biometric_flow.place.resealing import Resealing
 from biometric_flow.place.retention import Retention
 from biometric_flow.place.retention_keeper import RetentionKeeper
 from biometric_flow.place.rollout_runner import RolloutRunner
@@ -79,23 +80,27 @@ from biometric_flow.place.trail import HOLDER, PlaceTrail
 from biometric_flow.place.uplink import Uplink
 from biometric_flow.place.wording import Wording
 from biometric_flow.place.workplace import Workplace
+from biometric_flow.place.write_ahead import keep_altered
 from biometric_flow.place.writer import Writer
 from biometric_flow.runtime.acting import Door
 from biometric_flow.runtime.backup_drill import DrillTask
 from biometric_flow.runtime.backup_task import BackupPlan, BackupTask
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.key_file import KEYS_FOLDER
+from biometric_flow.runtime.key_store import open_keys
 from biometric_flow.runtime.logging import configure_logging
 from biometric_flow.runtime.places import PlaceConfig, find_place
 from biometric_flow.runtime.process import bind, hold, serve, usable_folder
+from biometric_flow.runtime.root_home import root_keys
 from biometric_flow.runtime.settings import load_settings
 from biometric_flow.runtime.signing import signing_key
 from biometric_flow.runtime.web import Baseline, NotFound, Unauthenticated, bearer, install_problems
 
 log = structlog.get_logger()
 
-VERIFY_AT_START = 10_000
-"""Newest entries that are checked before a place serves (security-design L8)."""
+VERIFY_AT_START = 1_000
+"""Newest entries that are checked before a place serves, more than a kill can cut short; all of them once a day."""
 
 
 class ApiKeyGuard:
@@ -123,8 +128,12 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     keys_folder = settings.keys or folder / KEYS_FOLDER
     keys = open_keys(keys_folder, place.tenant, root_keys(keys_folder, settings.root_home()))
     file = folder / "place.sqlite3"
+    keep_altered(file)
     connection = open_database(file, keys)
-    subjects = Subjects(connection, keys)
+    try:
+        subjects = Subjects(connection, keys)
+    except IdentityError as error:
+        raise FolderUnusable(f"{folder} and its key store are not of one time: {error}") from None
     store = PlaceStore(place.id, connection, subjects)
     try:
         store.ledger.verify(last=VERIFY_AT_START)
@@ -172,7 +181,6 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         )
 
     writer = Writer(store, recorded)
-    rotation = KeyRotation(keys, clock, partial(writer.call, store.reseal_secrets))
     origin = log_origin(place.tenant, place.id, store.log.number)
     finish_change(folder, origin, store)
     signer = Signer(origin, signing_key(folder / KEY_FILE))
@@ -234,6 +242,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     archive = UploadArchive(
         folder / "archive.sqlite3", keys, settings.archive_bytes, timedelta(days=settings.archive_days)
     )
+    settle = timedelta(seconds=settings.rotation_settle_seconds)
+    rotation = KeyRotation(keys, clock, writer, Resealing(connection, store), archive, settle)
     pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection, subjects), commands, archive))
 
     def way(key: str, kind: str) -> JobChannel:
@@ -342,6 +352,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         await checkpoints.sign()
         await archive.close()
         writer.close()
+        reader_connection.close()
         connection.close()
         keys.close()
         lock.close()

@@ -20,11 +20,12 @@ from biometric_flow.ledger.sqlite import COLUMNS, SqliteLedgerStore, end_of, log
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.place.aside import Aside
 from biometric_flow.place.judge import TABLES, Judge, Row
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.schema import open_reader
 from biometric_flow.place.side_by_side import Judges, Work, judges_of
 from biometric_flow.place.subjects import Subjects
 from biometric_flow.place.whole import index_that_differs
+from biometric_flow.place.write_ahead import check_log
+from biometric_flow.runtime.key_store import KeyStore
 
 STEP: Final = 2048
 
@@ -52,13 +53,14 @@ class Keys:
     """Checkpoints of this ledger that were fetched before."""
 
 
-def audit(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys, jobs: int = 1) -> Audited:
+def audit(file: Path, place: PlaceId, keys: Keys, store: KeyStore, jobs: int = 1) -> Audited:
     """Read all of a place's file and check it. Raises LedgerAltered, naming the first entry or row that does not fit.
 
     The file may be in use: it is read as it was at one moment. `store` opens the records; of people who were erased
     only the leaves can be checked, and that erasures account for all of them. `jobs` above 1 judges entries in so many
     processes beside this one, for a caller without threads whose root keys are in a file.
     """
+    check_log(file)
     connection = open_reader(file)
     try:
         connection.execute("BEGIN")
@@ -186,7 +188,7 @@ def _legible(text: bytes) -> str:
 class _Audit:
     """All logs of a file, one after the other; what is checked is always the log under way."""
 
-    def __init__(self, connection: sqlite3.Connection, place: PlaceId, keys: Keys, store: PlaceKeys) -> None:
+    def __init__(self, connection: sqlite3.Connection, place: PlaceId, keys: Keys, store: KeyStore) -> None:
         self._connection, self._of, self._keys = connection, place, keys
         self._subjects = Subjects(connection, store)
         self._successions = _successions(connection, self._subjects, keys.place)

@@ -18,11 +18,11 @@ from biometric_flow.model.ids import PlaceId
 from biometric_flow.model.punch import Punch
 from biometric_flow.place.audit import Keys, audit, log_origin_of
 from biometric_flow.place.errors import JobFailed
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.schema import open_reader
 from biometric_flow.place.subjects import Subjects
 from biometric_flow.place.workplace import Workplace
+from biometric_flow.runtime.key_store import KeyStore
 
 _STEP: Final = 500
 
@@ -45,7 +45,7 @@ async def check_clearable(at: Workplace, rows: Sequence[Punch | Quarantined], re
     await asyncio.to_thread(read_back, at.file, at.place.id, Keys(at.ledger_key, witness), at.keys, punches)
 
 
-def read_back(file: Path, place: PlaceId, keys: Keys, store: PlaceKeys, punches: Sequence[Punch]) -> None:
+def read_back(file: Path, place: PlaceId, keys: Keys, store: KeyStore, punches: Sequence[Punch]) -> None:
     """Audit the whole ledger, find each punch in it, and see that a cosigned checkpoint covers them. Raises JobFailed.
 
     The audit checks the chain, the tree, and every signature, the gateway's with the pinned key. It runs over

@@ -2,14 +2,14 @@
 
 import sqlite3
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Final
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 import structlog
 
 from biometric_flow.api.clients import GatewayProblem, GatewayUnreachable, UplinkClient
 from biometric_flow.api.corrections import CorrectionOrder
-from biometric_flow.ledger.decisions import ID_BYTES, Change, CorrectionMade
+from biometric_flow.ledger.decisions import ID_BYTES, Change, CorrectionMade, CorrectionRefused
 from biometric_flow.ledger.errors import LedgerError
 from biometric_flow.model.ids import Pin, canonical_pin
 from biometric_flow.place.store import PlaceStore, Recorded
@@ -27,7 +27,9 @@ CREATE TABLE correction (
 ) STRICT;
 CREATE INDEX correction_by_subject ON correction (subject, sequence);
 """
-_WITHDRAWN: Final = b"withdrawn"
+_WITHDRAWN, _REFUSED = b"withdrawn", b"refused"
+PATIENCE: Final = timedelta(days=1)
+"""How long after its approval a correction waits for what it corrects: a place may be reading its terminals again."""
 
 
 class Corrections:
@@ -39,7 +41,8 @@ class Corrections:
     def record(self, orders: Sequence[CorrectionOrder], now: datetime) -> Recorded:
         """Append what is not there yet, in one transaction; durable when this returns.
 
-        What corrects something that this place has not recorded, or is about somebody who was erased here, is left out.
+        What is about somebody who was erased here, or corrects what this place does not know a day after the approval,
+        is refused by an entry of its own: it will never be recorded.
         """
         self._store.halt.check()
         with self._store.transaction():
@@ -49,8 +52,11 @@ class Corrections:
 
     def _record_one(self, order: CorrectionOrder, now: datetime) -> None:
         subjects, pin = self._store.subjects, canonical_pin(order.pin)
+        refused = refused_as(subjects, order.correction.bytes, is_withdrawal=order.operation == "withdraw")
+        if self._sequence("correction", refused):
+            return
         if subjects.id_of(pin) is None and subjects.tombstones.has(pin):
-            log.warning("correction_of_erased", correction=str(order.correction))
+            self._refuse(order, "erased", now)
             return
         subjects.enrol([pin])
         known = known_as(subjects, pin, order.correction.bytes, is_withdrawal=order.operation == "withdraw")
@@ -60,6 +66,8 @@ class Corrections:
         at = self._entry_of(pin, target) if target else 0
         if at is None:
             log.warning("correction_without_target", correction=str(order.correction))
+            if now - order.at > PATIENCE:
+                self._refuse(order, "target_unknown", now)
             return
         event = CorrectionMade(
             correction=order.correction.bytes,
@@ -74,8 +82,15 @@ class Corrections:
             approved_by=order.approved_by,
             at=order.at,
         )
+        self._append(event, now)
+
+    def _refuse(self, order: CorrectionOrder, why: Literal["erased", "target_unknown"], now: datetime) -> None:
+        log.warning("correction_refused", correction=str(order.correction), why=why)
+        self._append(CorrectionRefused(order.correction.bytes, order.operation == "withdraw", why, now), now)
+
+    def _append(self, event: CorrectionMade | CorrectionRefused, now: datetime) -> None:
         (sealed,) = self._store.ledger.append([event], now.date().isoformat())
-        row = correction_row(self._store.log.begins + sealed.sequence, event, subjects)
+        row = correction_row(self._store.log.begins + sealed.sequence, event, self._store.subjects)
         self._connection.execute("INSERT INTO correction VALUES (?, ?, ?)", row)
 
     def _entry_of(self, pin: str, target: bytes) -> int | None:
@@ -123,7 +138,16 @@ def known_as(subjects: Subjects, pin: str, correction: bytes, *, is_withdrawal: 
     return subjects.known(pin, correction + (_WITHDRAWN if is_withdrawal else b""))
 
 
-def correction_row(sequence: int, event: CorrectionMade, subjects: Subjects) -> tuple[int, bytes, str]:
-    """The row of table `correction` that follows from an entry."""
+def refused_as(subjects: Subjects, correction: bytes, *, is_withdrawal: bool) -> bytes:
+    """The same of one that was refused, under the place's own key: its person may have none any more."""
+    return subjects.known(None, correction + _REFUSED + (_WITHDRAWN if is_withdrawal else b""))
+
+
+def correction_row(
+    sequence: int, event: CorrectionMade | CorrectionRefused, subjects: Subjects
+) -> tuple[int, bytes, str]:
+    """The row of table `correction` that follows from an entry; one that was refused is nobody's."""
+    if isinstance(event, CorrectionRefused):
+        return sequence, refused_as(subjects, event.correction, is_withdrawal=event.is_withdrawal), ""
     known = known_as(subjects, event.pin, event.correction, is_withdrawal=event.operation == "withdraw")
     return sequence, known, subjects.owner(event.pin).name

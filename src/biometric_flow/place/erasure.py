@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from biometric_flow.identity.keyring import subject
+from biometric_flow.identity.keyring import ERASED_KEY, subject
 from biometric_flow.ledger.chain import erased_key_digest
 from biometric_flow.ledger.decisions import PersonErased
 from biometric_flow.model.ids import Pin
@@ -87,7 +87,7 @@ class Erasures:
         """
         one, sequences = self.check(pin)
         erasure = erasure or secrets.token_bytes(ERASURE_BYTES)
-        digest = erased_key_digest(self._subjects.keys.secret(subject(one)))
+        digest = erased_key_digest(self._subjects.keys.derived(subject(one), ERASED_KEY))
         return self._erase(one, pin, sequences, PersonErased(erasure, digest, len(sequences), by, reason, now), now)
 
     def replay(self, register: Register, now: datetime) -> int:
@@ -102,8 +102,10 @@ class Erasures:
         known = [one for (one,) in self._connection.execute("SELECT id FROM subject").fetchall()]
         for one in known:
             is_closed = one in self._subjects.closed
-            digest = bytes(32) if is_closed else erased_key_digest(keys.secret(subject(one)))
-            if not is_closed and digest not in register.keys:
+            digest = bytes(32) if is_closed else erased_key_digest(keys.derived(subject(one), ERASED_KEY))
+            # As it was told before a key could be replaced: of the key itself.
+            told_once = digest if is_closed else erased_key_digest(keys.secret(subject(one)))
+            if not is_closed and register.keys.isdisjoint({digest, told_once}):
                 continue
             sequences = self._entries_of(one)
             event = PersonErased(secrets.token_bytes(ERASURE_BYTES), digest, len(sequences), _BY, _REASON, now)

@@ -26,6 +26,7 @@ log = structlog.get_logger()
 LINK_KEY: Final = "link-key.pem"
 NEXT_KEY: Final = f"next-{LINK_KEY}"
 """A key that the gateway may believe already: it takes the place of the first once that was heard."""
+UNAUTHENTICATED: Final = 401
 LOOK_SECONDS: Final = 3600.0
 RETRY_SECONDS: Final = 5.0
 """A change whose answer was lost is finished soon; the gateway may have taken the next key already."""
@@ -105,14 +106,29 @@ class LinkKeyTask:
     async def _look(self, signing: Signing) -> None:
         current, following = (self._proof.folder / name for name in (LINK_KEY, NEXT_KEY))
         made = datetime.fromtimestamp(current.stat().st_mtime, UTC)
-        if not following.exists() and self._clock.now() - made < self._lasts:
+        was_begun = following.exists()
+        if not was_begun and self._clock.now() - made < self._lasts:
             return
         key = await asyncio.to_thread(signing_key, following)
-        place = self._proof.place
-        await self._client.change_key(public_text(key), prove(key, f"{place.tenant}/{place.id}"))
+        try:
+            await self._change_to(key)
+        except GatewayProblem as problem:
+            if not was_begun or problem.status != UNAUTHENTICATED:
+                raise
+            # An answer was lost and then the line, for longer than the present key counts beside the next one.
+            before, signing.key = signing.key, key
+            try:
+                await self._change_to(key)
+            except BaseException:
+                signing.key = before
+                raise
         await asyncio.to_thread(os.replace, following, current)
         signing.key = key
         log.info("link_key_changed")
+
+    async def _change_to(self, key: Ed25519PrivateKey) -> None:
+        place = self._proof.place
+        await self._client.change_key(public_text(key), prove(key, f"{place.tenant}/{place.id}"))
 
 
 def public_text(key: Ed25519PrivateKey) -> str:

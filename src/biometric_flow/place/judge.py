@@ -9,7 +9,13 @@ from typing import Any, Final
 
 from biometric_flow.ledger.aside import RowPutAside
 from biometric_flow.ledger.chain import Head, SealedEntry, check, link
-from biometric_flow.ledger.decisions import CorrectionMade, LogStarted, PersonErased, QuarantineDecided
+from biometric_flow.ledger.decisions import (
+    CorrectionMade,
+    CorrectionRefused,
+    LogStarted,
+    PersonErased,
+    QuarantineDecided,
+)
 from biometric_flow.ledger.errors import LedgerAltered, LedgerError
 from biometric_flow.ledger.events import Event, PunchRecorded, decode
 from biometric_flow.ledger.logs import Log, log_name
@@ -117,7 +123,7 @@ class Judge:
         if punch != expected:
             raise LedgerAltered(f"{where}: the row of table punch is not what the entry says")
         expected = None
-        if tells and isinstance(event, CorrectionMade):
+        if tells and isinstance(event, CorrectionMade | CorrectionRefused):
             expected = correction_row(position, event, self._subjects)
         if correction != expected:
             raise LedgerAltered(f"{where}: the row of table correction is not what the entry says")

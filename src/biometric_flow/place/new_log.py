@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from biometric_flow.ledger.chain import SealedEntry
-from biometric_flow.ledger.decisions import CorrectionMade, KeyChanged, LogStarted, PersonErased
+from biometric_flow.ledger.decisions import CorrectionMade, CorrectionRefused, KeyChanged, LogStarted, PersonErased
 from biometric_flow.ledger.events import Event, PunchRecorded, decode
 from biometric_flow.ledger.logs import Decision
 from biometric_flow.ledger.merkle import Frontier
@@ -70,7 +70,7 @@ def _carry(
     moved = [
         (following.log.begins + new.sequence, begins + old.sequence)
         for new, (old, event) in zip(sealed, told, strict=True)
-        if isinstance(event, PunchRecorded | CorrectionMade)
+        if isinstance(event, PunchRecorded | CorrectionMade | CorrectionRefused)
     ]
     for table in ("punch", "correction"):
         connection.executemany(f"UPDATE {table} SET sequence = ? WHERE sequence = ?", moved)  # noqa: S608 - our own names

@@ -23,7 +23,7 @@ from biometric_flow.api.retention import (
     too_old,
 )
 from biometric_flow.identity.envelope import Binding, row_name
-from biometric_flow.identity.keyring import PLACE
+from biometric_flow.identity.keyring import ERASURES_WANTED, PLACE
 from biometric_flow.model.ids import Pin
 from biometric_flow.place.errors import HoldUnknown, PersonUnknown, RetentionFromGateway
 from biometric_flow.place.savepoint import savepoint
@@ -193,7 +193,7 @@ class Retention:
         self._connection.execute("INSERT OR REPLACE INTO legal_hold VALUES (?, ?, ?)", (one.hold.id, origin, told))
 
     def _digest(self, pin: str) -> bytes:
-        key = self._subjects.keys.derived(PLACE, b"biometric-flow/erasure-wanted/1")
+        key = self._subjects.keys.derived(PLACE, ERASURES_WANTED)
         return hmac.digest(key, pin.encode(), "sha256")[:16]
 
 

@@ -16,8 +16,8 @@ from biometric_flow.api.place import AttlogLayout, ClockRule, Serial, Slug, Term
 from biometric_flow.ledger.errors import StorageUnavailable
 from biometric_flow.place.errors import TerminalExists, TerminalUnknown
 from biometric_flow.place.identity import Identity
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.sealing import SECRET_COLUMNS, open_secret, seal_secret
+from biometric_flow.runtime.key_store import KeyStore
 from biometric_flow.runtime.settings import FileModel, read_json
 
 COMM_KEY_LIMIT: Final = 999_999
@@ -157,7 +157,7 @@ class RosterEntry:
 class Roster:
     """The terminals, in memory and in the database. Methods that write run in the writer's thread."""
 
-    def __init__(self, connection: sqlite3.Connection, keys: PlaceKeys) -> None:
+    def __init__(self, connection: sqlite3.Connection, keys: KeyStore) -> None:
         self._connection, self._keys = connection, keys
         self.read()
 

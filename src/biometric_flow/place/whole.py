@@ -9,7 +9,8 @@ from biometric_flow.place.schema import STEPS, definitions, definitions_of
 
 _FINDINGS: Final = 1000
 """What SQLite tells at most of a file."""
-_OF_INDEX: Final = re.compile(r"(?:row \d+ missing from|wrong # of entries in) index (\S+)")
+_OF_INDEX: Final = re.compile(r"(?:row \d+ missing from|wrong # of entries in|non-unique entry in) index (\S+)")
+"""Of a unique index whose entries are out of order, as after a turned bit, SQLite says that two are the same."""
 
 
 def index_that_differs(connection: sqlite3.Connection) -> str:

@@ -42,7 +42,7 @@ class Wording:
         return b64encode(self._subjects.keys.seal(owner, binding, text.encode("utf-8", "surrogatepass"))).decode()
 
     def open(self, table: str, column: str, row: int | str | bytes, sealed: str) -> str:
-        """The text again. Raises what `PlaceKeys.open` raises."""
+        """The text again. Raises what `KeyStore.open` raises."""
         if not sealed:
             return ""
         envelope, keys = b64decode(sealed), self._subjects.keys

@@ -1,6 +1,7 @@
 """Who does what in the request that is under way: set at the door of a process, read where a change is committed.
 
-Every operation that can write gets an `Action` before anything else happens to its request. Whatever commits a change
+Every operation that can write, or hands out what leaves the system, gets an `Action` before anything else happens to
+its request. Whatever commits a change
 adds the action's leaf in the same transaction; what changed nothing, because it was refused or failed, is recorded
 before its answer leaves. So no answer to a write goes out without one.
 """
@@ -33,6 +34,8 @@ ResultT = TypeVar("ResultT")
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 TRAIL: Final = "x-trail"
 """Where an operation that leaves no leaf of its own is recorded instead; stands in the API document."""
+TAKES_OUT: Final = "x-takes-out"
+"""An operation that reads and is recorded all the same: what it gives leaves the system, as a file or a proof."""
 PERSONAL: Final = frozenset({"pin", "person", "email"})
 """Names in a path whose values are recorded as keyed commitments only (security-design L2)."""
 _VALUE: Final = 120
@@ -50,7 +53,7 @@ class Commit(Protocol):
 
 @dataclass(slots=True)
 class Action:
-    """One use of an operation that writes. Handlers may add to it; the trail turns it into a leaf."""
+    """One use of an operation that is recorded. Handlers may add to it; the trail turns it into a leaf."""
 
     operation: str
     at: datetime
@@ -150,17 +153,17 @@ class Trail(Protocol):
 
 
 class Door:
-    """ASGI middleware around an app: each request that can write gets its action, and none leaves unrecorded."""
+    """ASGI middleware around an app: each request to be recorded gets its action, and none leaves without."""
 
     def __init__(self, app: ASGIApp, routers: Iterable[APIRouter], trail: Trail, clock: Clock) -> None:
         self.app, self._trail, self._clock = app, trail, clock
         self._strangers: deque[float] = deque()
         self._left_out = 0
-        self._routes = list(writing_routes(routers))
+        self._routes = list(recorded_routes(routers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; what reads, and what no operation answers, passes through."""
-        action = self._action(scope) if scope["type"] == "http" and scope["method"] not in READS else None
+        """Handle one request; what only reads, and what no operation answers, passes through."""
+        action = self._action(scope) if scope["type"] == "http" else None
         if action is None:
             await self.app(scope, receive, send)
             return
@@ -202,8 +205,8 @@ class Door:
 
     def _action(self, scope: Scope) -> Action | None:
         for route in self._routes:
-            found = route.path_regex.match(scope["path"])
-            if found and scope["method"] in (route.methods or ()):
+            found = route.path_regex.match(scope["path"]) if scope["method"] in (route.methods or ()) else None
+            if found:
                 client = scope.get("client")
                 action = Action(
                     f"{scope['method']} {route.path_format}",
@@ -219,9 +222,16 @@ class Door:
         return None
 
 
-def writing_routes(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
-    """The operations that can write: all whose method is not one for reading."""
+def takes_out() -> dict[str, Any]:
+    """Declare that a reading operation is recorded: `@router.get(..., openapi_extra=takes_out())`."""
+    return {TAKES_OUT: True}
+
+
+def recorded_routes(routers: Iterable[APIRouter]) -> Iterator[APIRoute]:
+    """The operations that leave a leaf: all whose method is not one for reading, and what takes something out."""
     for router in routers:
         for route in router.routes:
-            if isinstance(route, APIRoute) and set(route.methods or ()) - READS:
+            if isinstance(route, APIRoute) and (
+                set(route.methods or ()) - READS or TAKES_OUT in (route.openapi_extra or {})
+            ):
                 yield route

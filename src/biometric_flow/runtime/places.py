@@ -20,11 +20,22 @@ def _zone(name: str) -> str:
     return name
 
 
+class Quota(FileModel):
+    """What a tenant may take up of an installation; what is left out has no limit."""
+
+    places: int | None = Field(None, ge=1, le=100_000)
+    terminals: int | None = Field(None, ge=1, le=1_000_000)
+    entries: int | None = Field(None, ge=1, description="Of all its ledgers: what storage grows with.")
+    contact: str = Field("whoever runs this installation", min_length=1, max_length=200)
+    """Who is asked for more; refusals name them."""
+
+
 class TenantConfig(FileModel):
     """One customer."""
 
     id: Slug
     name: str = Field(min_length=1, max_length=80)
+    quota: Quota = Field(default_factory=lambda: Quota.model_validate({}))
 
 
 class PlaceConfig(FileModel):
@@ -62,6 +73,12 @@ class PlacesFile(FileModel):
             twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
                 raise ValueError(f"different {what}; these stand twice: {', '.join(twice)}")
+        for tenant in self.tenants:
+            count = sum(place.tenant == tenant.id for place in self.places)
+            limit = tenant.quota.places
+            if limit is not None and count > limit:
+                said = f"at most {limit} places of tenant {tenant.id}, got {count}; ask {tenant.quota.contact} for more"
+                raise ValueError(said)
         unknown = {place.tenant for place in self.places} - {tenant.id for tenant in self.tenants}
         if unknown:
             raise ValueError(f"places of tenants listed under `tenants`; not listed: {', '.join(sorted(unknown))}")

@@ -103,7 +103,7 @@ def read_json(path: Path, kind: type[FileModelT]) -> FileModelT:
     except ValidationError as error:
         problems = [
             f"{path}: {_key_path(problem['loc'])}: expected {_expected(problem)}, got {_came(problem)}"
-            for problem in error.errors()
+            for problem in _own_faults(error)
         ]
         raise SettingsInvalid("; ".join(problems)) from None
 
@@ -136,6 +136,16 @@ def _explain(error: ValidationError, sources: Mapping[str, str], prefix: str, ki
             yield f"{where}: expected a value, got none"
         else:
             yield f"{where}: expected {_expected(problem)}, got {_came(problem)}"
+
+
+def _own_faults(error: ValidationError) -> Iterable[Any]:
+    """Without lists that are too short only because what stands in them is wrong."""
+    problems = error.errors()
+    for problem in problems:
+        depth = len(problem["loc"])
+        inside = (one for one in problems if len(one["loc"]) > depth and one["loc"][:depth] == problem["loc"])
+        if problem["type"] != "too_short" or not any(inside):
+            yield problem
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:

@@ -63,7 +63,7 @@ def _terminal(place: str, key: str) -> None:
         f"jobs {place} {key}", lambda client, token: client.ask(list[JobView], "GET", path, token, {"limit": 20})
     )
     names = {each.id: each.name for each in places}
-    view = terminal(one, names, jobs, why_not, may_operate=widgets.may("terminal:operate"))
+    view = terminal(one, names, jobs, why_not, widgets.may)
     widgets.draw("terminal", {**view, "told": widgets.told()}, act=lambda order: _order(one, path, order))
 
 

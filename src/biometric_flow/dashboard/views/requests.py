@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from biometric_flow.api.corrections import RecordedCorrection
 from biometric_flow.api.hours import PersonRecord, Preview, RegularisationView
 from biometric_flow.dashboard.views.listing import badge, cell, link, nothing
 from biometric_flow.dashboard.views.people import hours
@@ -56,6 +57,9 @@ def _row(one: RegularisationView, person: PersonRecord | None, waits: bool, me: 
     name = person.name if person else str(one.person)[:8]
     day = link("/people", id=str(one.person), month=f"{one.date:%Y-%m}", day=f"{one.date}")
     shape, word, tone = STATUSES[one.status]
+    refused = next((mark for mark in one.recorded if mark.refused), None) if one.status == "approved" else None
+    if refused is not None:
+        shape, word, tone = "■", noted("Not in the ledger"), "bad"
     recorded = counted(len(one.recorded), "{n} ledger entry", "{n} ledger entries") if one.recorded else ""
     return {
         "select": {"id": str(one.id), "label": _("Choose {name}, {day}", name=name, day=day_text(one.date)),
@@ -65,9 +69,16 @@ def _row(one: RegularisationView, person: PersonRecord | None, waits: bool, me: 
             cell(name, detail=person.number if person else "", is_name=True),
             cell(_what(one)),
             cell(one.reason, is_name=True),
-            badge(shape, _(word), tone, one.decision_reason or recorded),
+            badge(shape, _(word), tone, _refused(refused) if refused else one.decision_reason or recorded),
         ],
     }  # fmt: skip
+
+
+def _refused(mark: RecordedCorrection) -> str:
+    place = mark.place or ""
+    if mark.refused == "erased":
+        return _("{place} cannot record it: the person was erased there.", place=place)
+    return _("{place} cannot record it: it knows nothing of what is corrected.", place=place)
 
 
 def _what(one: RegularisationView) -> str:

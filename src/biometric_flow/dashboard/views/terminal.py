@@ -1,7 +1,7 @@
 """One terminal: its state, how full it is, what is wrong, what it can be told, and what became of that."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from biometric_flow.api.gateway import TerminalStatus
@@ -48,6 +48,14 @@ ORDERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Order -> what the button says and what will happen."""
 
+OPERATE: Final = "terminal:operate"
+NEEDED: Final[Mapping[str, str]] = {
+    "push_users": "terminal:people",
+    "unlock": "door:open",
+    "set_comm_key": "terminal:maintain",
+    "clear_log": "terminal:maintain",
+}
+"""The permission that an order asks for beside `terminal:operate`. For what is drawn; the gateway decides."""
 _DANGEROUS: Final = ("clear_log",)
 _ASKED: Final = ("restart", "unlock", "set_comm_key", "clear_log")
 """Orders that say first what they do; the others can be given again at any time."""
@@ -55,9 +63,13 @@ OPEN: Final = ("queued", "sent")
 
 
 def terminal(
-    one: TerminalStatus, places: Mapping[str, str], jobs: Sequence[JobView] | None, why_not: str, *, may_operate: bool
+    one: TerminalStatus,
+    places: Mapping[str, str],
+    jobs: Sequence[JobView] | None,
+    why_not: str,
+    may: Callable[[str], bool],
 ) -> View:
-    """The page. `jobs` is None when the place could not be asked; `why_not` says why."""
+    """The page. `jobs` is None when the place could not be asked; `why_not` says why; `may` says what is held."""
     known = device(one, places)
     capacity = one.capacity
     full = (_("People"), _("Punches stored"), _("Fingers"), _("Faces"))
@@ -86,10 +98,12 @@ def terminal(
         "facts_title": _("What it is"),
         "facts": [fact for fact in [*known["main"], *known["more"]] if fact[0] not in full],
         "actions_title": _("What it can be told"),
-        "actions": [_action(kind, one) for kind in ORDERS if kind != "set_comm_key" or not one.has_comm_key]
-        if may_operate
-        else [],
-        "no_actions": "" if may_operate else _("You need the right to operate terminals. Ask an administrator."),
+        "actions": [
+            _action(kind, one)
+            for kind in ORDERS
+            if may(OPERATE) and may(NEEDED.get(kind, OPERATE)) and (kind != "set_comm_key" or not one.has_comm_key)
+        ],
+        "no_actions": "" if may(OPERATE) else _("You need the right to operate terminals. Ask an administrator."),
         "jobs_title": _("What it was told"),
         "jobs": {
             "head": [_("When"), _("What"), _("Status"), _("What came of it")],

@@ -20,7 +20,7 @@ from biometric_flow.place.reader import PunchFilter
 from biometric_flow.place.routes.biometrics import release_view
 from biometric_flow.place.routes.punches import BEFORE_ALL, punch_view
 from biometric_flow.place.state import PlaceState, State
-from biometric_flow.runtime.acting import acting
+from biometric_flow.runtime.acting import acting, takes_out
 
 router = APIRouter(prefix="/v1", tags=["privacy"])
 
@@ -41,7 +41,7 @@ async def erase_person(wanted: ErasureWanted, state: State) -> ErasureDone:
     return done
 
 
-@router.get("/people/{pin}/export")
+@router.get("/people/{pin}/export", openapi_extra=takes_out())
 async def export_person(pin: str, state: State) -> PersonExport:
     """Everything this place holds about one person, as one document."""
     return await state.writer.call(_export, state, _pin(pin))
@@ -55,7 +55,10 @@ async def read_keys(state: State) -> KeysView:
 
 @router.post("/keys/rotations", status_code=202)
 async def rotate_key(wanted: RotationWanted, state: State) -> RotationView:
-    """Replace the root or the tenant key; the place works on, and a restart goes on where it was."""
+    """Replace the root key, the tenant key, or the keys of terminals, people or the place; a restart goes on with it.
+
+    The place works on. What was sealed is sealed anew before an old key is destroyed; copies of before stay closed.
+    """
     return await state.rotation.begin(wanted.level)
 
 

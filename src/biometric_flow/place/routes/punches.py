@@ -13,6 +13,7 @@ from biometric_flow.place.errors import CursorInvalid, PinInvalid
 from biometric_flow.place.quarantine import Decision, Touch, punch_of
 from biometric_flow.place.reader import PunchFilter
 from biometric_flow.place.state import State
+from biometric_flow.runtime.acting import takes_out
 
 router = APIRouter(prefix="/v1", tags=["punches"])
 
@@ -40,7 +41,7 @@ async def list_punches(
     return PunchPage(items=[punch_view(punch) for _, punch in items], next_cursor=following)
 
 
-@router.get("/punches/{punch}/receipt", response_class=PlainTextResponse)
+@router.get("/punches/{punch}/receipt", response_class=PlainTextResponse, openapi_extra=takes_out())
 async def read_receipt(
     state: State, punch: Annotated[str, Path(pattern="^[0-9a-f]{64}$", description="The punch's id.")]
 ) -> str:

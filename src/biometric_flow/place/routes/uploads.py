@@ -10,6 +10,7 @@ from biometric_flow.place.errors import TerminalUnknown
 from biometric_flow.place.push.replay import replay
 from biometric_flow.place.routes.push import Push
 from biometric_flow.place.state import State
+from biometric_flow.runtime.acting import takes_out
 
 router = APIRouter(prefix="/v1", tags=["push"])
 
@@ -29,7 +30,7 @@ async def list_uploads(
     return [ArchivedUploadView.model_validate(one, from_attributes=True) for one in found]
 
 
-@router.get("/uploads/{number}/body", response_class=Response)
+@router.get("/uploads/{number}/body", response_class=Response, openapi_extra=takes_out())
 async def read_body(number: int, push: Push) -> Response:
     """The body as it came, without templates, pictures, passwords and identity cards."""
     _, body = await push.desk.archive.get(number)
