@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export UV_NO_PROGRESS := 1
 export UV_LINK_MODE := copy
+# Once, here: where Python may not write beside its libraries, each process would compile a thousand modules anew.
+export UV_COMPILE_BYTECODE := 1
 
 .PHONY: help run test check format bench drill lock clean
 
@@ -24,6 +26,7 @@ $(BIN)/uv: requirements/uv.txt
 $(VENV)/.run: $(BIN)/uv requirements/run.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q src
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.run requirements/dev.txt

@@ -14,6 +14,7 @@ PROGRAMS: Final = (
     "zk_pull_100k",
     "ledger_ingest",
     "ledger_tree",
+    "place_restart",
     "place_poll_500",
     "gateway_intake",
     "live_latency",

@@ -13,10 +13,12 @@ from pathlib import Path
 from benchmarks.harness import Anchor, Result, measure
 from biometric_flow.model.ids import Pin, PlaceId, TenantId, TerminalSerial
 from biometric_flow.model.punch import Channel, Punch, clock_text, punch_id
-from biometric_flow.place.keys import KEYS_FOLDER, open_keys, root_keys
 from biometric_flow.place.schema import open_database
 from biometric_flow.place.store import Batch, PlaceStore, punch_row
 from biometric_flow.place.subjects import Subjects
+from biometric_flow.runtime.key_file import KEYS_FOLDER
+from biometric_flow.runtime.key_store import open_keys
+from biometric_flow.runtime.root_home import root_keys
 
 SIZES = ((1, 300), (20, 4_000), (200, 20_000))
 TENANT, GATE, START = TenantId("bench"), TerminalSerial("BENCH0001"), datetime(2026, 1, 1, tzinfo=UTC)

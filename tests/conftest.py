@@ -3,8 +3,11 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+
+from tests.root_homes import MODULE, PIN, RootHome, token_in
 
 
 @pytest.fixture
@@ -12,3 +15,34 @@ def passable() -> Iterator[Path]:
     """A folder that PostgreSQL's own account reaches. Every run of pytest closes the folders above `tmp_path` again."""
     with tempfile.TemporaryDirectory(prefix="bf-test-") as folder:
         yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def token(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The label of a PKCS#11 token. SoftHSM looks for tokens once in a process, so that all tests share this one."""
+    return token_in(tmp_path_factory.mktemp("softhsm"))
+
+
+@pytest.fixture(scope="session")
+def service() -> Iterator[str]:
+    """The address of a key service that speaks as AWS KMS does: the emulator moto, in a process of its own."""
+    from tests.key_service import free_port, key_service
+
+    with key_service(free_port()) as address:
+        yield address
+
+
+@pytest.fixture
+def root_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> RootHome:
+    """A home of root keys; parametrise it with `file`, `token` or `service`."""
+    if request.param == "file":
+        return RootHome("file")
+    if request.param == "token":
+        label = request.getfixturevalue("token")
+        return RootHome("token", {"pkcs11_module": str(MODULE), "pkcs11_token": label, "pkcs11_pin": PIN})
+    from tests.key_service import CREDENTIALS
+
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    address, prefix = request.getfixturevalue("service"), f"test-{uuid4().hex}"
+    return RootHome("service", {"kms_prefix": prefix, "kms_region": "eu-central-1", "kms_endpoint": address})

@@ -25,7 +25,7 @@ from biometric_flow.ledger import chain, events
 from biometric_flow.ledger.errors import LedgerAltered
 from biometric_flow.place import judge as judge_module
 from biometric_flow.place.audit import audit
-from biometric_flow.place.keys import PlaceKeys
+from biometric_flow.runtime.key_store import KeyStore
 from tests.services.bits_by_row import PAGE, Remembered
 from tests.services.stores import keys_of
 from tests.services.test_place_audit import CAIRO, KEYS, ledger, told
@@ -33,7 +33,7 @@ from tests.services.test_place_audit import CAIRO, KEYS, ledger, told
 CHECKED_AT_ONCE: Final = 50
 
 
-def remembering(keys: PlaceKeys) -> PlaceKeys:
+def remembering(keys: KeyStore) -> KeyStore:
     """The key store, which opens equal bytes once; what `audit` asks of pure functions is remembered too."""
     judge_module.check = functools.lru_cache(maxsize=20_000)(chain.check)
     judge_module.decode = functools.lru_cache(maxsize=20_000)(events.decode)
@@ -58,7 +58,7 @@ def turn_every_bit(file: Remembered, places: Sequence[int]) -> Counter[str]:
     return count
 
 
-def compare(file: Remembered, path: Path, keys: PlaceKeys, bits: Sequence[tuple[int, int]]) -> Counter[str]:
+def compare(file: Remembered, path: Path, keys: KeyStore, bits: Sequence[tuple[int, int]]) -> Counter[str]:
     """Turn these bits, and have the whole verify of the product look; it says what was judged by the row alone."""
     count: Counter[str] = Counter()
     truth = told(path)
@@ -114,7 +114,7 @@ def _checked(work: tuple[str, list[tuple[int, int]]]) -> dict[str, Any]:
 
 
 @functools.cache
-def _prepared(folder: str) -> tuple[Remembered, Path, PlaceKeys]:
+def _prepared(folder: str) -> tuple[Remembered, Path, KeyStore]:
     source = Path(folder) / "place.sqlite3"
     keys = remembering(keys_of(source))
     memory = Path("/dev/shm") if os.access("/dev/shm", os.W_OK) else None

@@ -18,8 +18,8 @@ from biometric_flow.ledger.errors import LedgerAltered
 from biometric_flow.ledger.logs import FIRST
 from biometric_flow.place import audit as audit_module
 from biometric_flow.place.judge import Judge, Piece
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.schema import definitions, definitions_of
+from biometric_flow.runtime.key_store import KeyStore
 from tests.services.test_place_audit import CAIRO, KEYS, told
 
 PAGE: Final = 4096
@@ -128,7 +128,7 @@ def _counting(query: str) -> str:
 class Remembered:
     """A file of which everything is known, and what one turned bit makes of it."""
 
-    def __init__(self, file: Path, keys: PlaceKeys) -> None:
+    def __init__(self, file: Path, keys: KeyStore) -> None:
         self._file, self._keys = file, keys
         with file.open("r+b") as opened:
             self._content = mmap.mmap(opened.fileno(), 0)

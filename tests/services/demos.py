@@ -92,7 +92,7 @@ class Demo:
         """Ctrl-C, until it has ended."""
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGINT)
-        await asyncio.wait_for(self.process.wait(), 30)
+        await asyncio.wait_for(self.process.wait(), 40)
 
 
 async def control(port: int, **command: object) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from biometric_flow.api.clients import GatewayClient, GatewayProblem, UplinkClient
 from biometric_flow.api.place import LedgerEntry
 from biometric_flow.gateway.app import create_app
-from biometric_flow.gateway.key_store import KEYS_FOLDER, open_tenant_keys
+from biometric_flow.gateway.key_store import open_tenant_keys
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.store import accounts, schema
 from biometric_flow.gateway.store.sealing import KEYS
@@ -26,6 +26,7 @@ from biometric_flow.ledger.events import Event, PunchRecorded
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.database import Database
+from biometric_flow.runtime.key_file import KEYS_FOLDER
 from biometric_flow.runtime.places import PlacesFile
 from biometric_flow.runtime.postgres import SUPERUSER, EmbeddedPostgres
 from tests.builders import MOMENT, punch
@@ -44,11 +45,18 @@ def with_keys(database: Database, folder: Path) -> Database:
     return database
 
 
-def places_file(secrets: dict[str, str] = SECRETS, ledger_keys: Mapping[str, str] = MappingProxyType({})) -> PlacesFile:
+def places_file(
+    secrets: dict[str, str] = SECRETS,
+    ledger_keys: Mapping[str, str] = MappingProxyType({}),
+    quota: Mapping[str, object] = MappingProxyType({}),
+) -> PlacesFile:
     rows = (("cairo", "demo", "Africa/Cairo"), ("leeds", "demo", "Europe/London"), ("tokyo", "other", "Asia/Tokyo"))
     return PlacesFile.model_validate(
         {
-            "tenants": [{"id": "demo", "name": "Demo Works"}, {"id": "other", "name": "Other Works"}],
+            "tenants": [
+                {"id": "demo", "name": "Demo Works", "quota": dict(quota)},
+                {"id": "other", "name": "Other Works"},
+            ],
             "places": [
                 {
                     "id": place,
@@ -134,6 +142,7 @@ class RunningGateway:
     app: ASGIApp
     token: str = ""
     folder: Path = Path()
+    has_been_well: bool = False
 
     def uplink(self, place: str = "cairo", secret: str | None = None) -> UplinkClient:
         return UplinkClient(self.url, place, secret or SECRETS[place])
@@ -165,9 +174,13 @@ class RunningGateway:
         return (await self.client.health()).status == "ok"
 
     async def is_entered(self) -> bool:
-        """Whether it is well and lets its administrator in; one that limits its tests is asked again."""
+        """Whether it is well and lets its administrator in; one that limits its tests is asked again.
+
+        Asked about its health until it is well and no further: of a few requests a second none is left to sign in with.
+        """
         try:
-            if await self.is_well():
+            self.has_been_well = self.has_been_well or await self.is_well()
+            if self.has_been_well:
                 self.token = (await self.client.sign_in(ADMIN, PASSWORD)).access_token
         except GatewayProblem as problem:
             if problem.code != "access.too_many":
@@ -181,6 +194,7 @@ async def running_gateway(
     database: TestDatabase | None,
     clock: Clock | None = None,
     ledger_keys: Mapping[str, str] = MappingProxyType({}),
+    quota: Mapping[str, object] = MappingProxyType({}),
     **settings: object,
 ) -> AsyncIterator[RunningGateway]:
     values: dict[str, object] = {"data": folder, "admin_email": ADMIN, "admin_password": PASSWORD, "demo": True}
@@ -189,7 +203,9 @@ async def running_gateway(
         values |= {"dsn": database.dsn, "owner_dsn": database.owner_dsn}
     folder.mkdir(exist_ok=True)
     app = create_app(
-        GatewaySettings.model_validate(values), places_file(ledger_keys=ledger_keys), clock or SystemClock()
+        GatewaySettings.model_validate(values),
+        places_file(ledger_keys=ledger_keys, quota=quota),
+        clock or SystemClock(),
     )
     async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=20) as http:
         client = GatewayClient(url)

@@ -10,7 +10,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from biometric_flow.api.corrections import CorrectionOrder
-from biometric_flow.identity.keyring import ROOT
+from biometric_flow.identity.keyring import ROOT, KeyKind
 from biometric_flow.ledger.decisions import KeyChanged
 from biometric_flow.ledger.logs import Decision, agree
 from biometric_flow.ledger.note import Checkpoint, Note, Signer
@@ -21,7 +21,9 @@ from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.corrections import Corrections
 from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.new_log import begin_log
+from biometric_flow.place.resealing import Resealing
 from biometric_flow.place.store import Batch
+from biometric_flow.runtime.key_store import KeyStore
 from tests.builders import MOMENT, punch
 from tests.services.lives import POINTS, SIGNER, TERMINALS, WITNESS, live_once
 from tests.services.stores import opened_store
@@ -83,15 +85,36 @@ def corrected(file: Path, chance: random.Random) -> None:
 
 
 def rotated(file: Path, chance: random.Random) -> None:
-    """The root or the tenant key replaced, to the end or not."""
+    """The root or the tenant key replaced, to the end or not; or the keys of people or of the place."""
     store, connection = opened_store(file)
     keys = store.subjects.keys
+    kind = chance.choice([None, KeyKind.SUBJECT, KeyKind.PLACE])
+    if kind is not None:
+        if not keys.retiring(kind):
+            keys.turn(kind)
+        if chance.random() < 0.7 and resealed(Resealing(connection, store), keys, kind):
+            keys.retire(kind)
+        connection.close()
+        return
     owner = chance.choice([ROOT, keys.tenant_owner])
     steps = keys.rotation(owner) or keys.rotation(owner, begin=True)
     while steps and chance.random() < 0.8:
         keys.take(steps[0])
         steps = keys.rotation(owner)
     connection.close()
+
+
+def resealed(resealing: Resealing, keys: KeyStore, kind: KeyKind) -> bool:
+    """Seal anew what is under keys of a kind that were replaced; twice, of which the second has nothing to do."""
+    old, counts = frozenset(one.id for one in keys.retiring(kind)), [0, 0]
+    for turn in range(2):
+        for piece in resealing.pieces():
+            after, count = piece(None, old)
+            while after is not None:
+                counts[turn] += count
+                after, count = piece(after, old)
+    assert counts[1] == 0
+    return True
 
 
 def key_changed(file: Path) -> Signer:

@@ -22,11 +22,13 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from biometric_flow.ledger.errors import LedgerAltered
 from biometric_flow.ledger.note import Cosigner, Signer
 from biometric_flow.model.ids import PlaceId, TerminalSerial
 from biometric_flow.model.punch import Punch, QuarantineReason
 from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.store import Batch, PlaceStore
+from biometric_flow.place.write_ahead import check_log
 from tests.builders import MOMENT, person, punch
 from tests.services.stores import opened_store
 
@@ -83,6 +85,11 @@ class Life:
         self.point, self.left = point, occurrence
 
     def run(self, promised: Sequence[int]) -> None:
+        try:
+            check_log(self.file, is_at_rest=True)
+        except LedgerAltered as error:
+            self.tell(f"lost: {error}")
+            os._exit(1)
         store, connection = opened_store(self.file)
         store.ledger.verify(last=10_000)
         for terminal, number in zip(TERMINALS, promised, strict=True):

@@ -72,6 +72,7 @@ async def running_place(
         "blocked_retry_seconds": 0.2,
         "offline_after_seconds": 0.6,
         "report_seconds": 0.3,
+        "rotation_settle_seconds": 0.1,
         "checkpoint_quiet_seconds": 0.05,
     }
     values = PlaceSettings.model_validate({"id": place, "data": folder, "api_key": API_KEY, **quick, **settings})

@@ -19,8 +19,8 @@ from typing import Final
 import structlog
 
 from biometric_flow.place import app as app_module
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.schema import open_database
+from biometric_flow.runtime.key_store import KeyStore
 from tests.services.pushes import push_place, pushing
 
 ROOT = Path(__file__).parents[2]
@@ -117,7 +117,7 @@ def strike_before(point: str, occurrence: int) -> None:
             if left == 0:
                 os.kill(os.getpid(), signal.SIGKILL)
 
-    def opened(path: Path, keys: PlaceKeys) -> sqlite3.Connection:
+    def opened(path: Path, keys: KeyStore) -> sqlite3.Connection:
         connection = open_database(path, keys)
         connection.set_trace_callback(before)
         return connection

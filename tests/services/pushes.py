@@ -13,11 +13,11 @@ from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.model.place import Place
 from biometric_flow.place.app import create_app
 from biometric_flow.place.biometrics.caretaker import Caretaker
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.push.server import PushServer
 from biometric_flow.place.roster import DevicesFile, TerminalConfig
 from biometric_flow.place.settings import PlaceSettings
 from biometric_flow.runtime.clock import SystemClock
+from biometric_flow.runtime.key_store import KeyStore
 from tests.services.places import API_KEY, RunningPlace, serving
 
 SECRET = "a-push-secret-of-enough-random-bits"
@@ -31,7 +31,7 @@ class PushPlace(RunningPlace):
     """Where they dial: scheme, host and port."""
     server: PushServer
     caretaker: Caretaker
-    keys: PlaceKeys
+    keys: KeyStore
 
     async def dial(
         self, method: str, path: str, body: bytes = b"", secret: str = SECRET, serial: str = "PUSH0001"
@@ -68,6 +68,7 @@ async def push_place(
         "push_port": 0,
         "push_poll_seconds": 1,
         "push_answer_seconds": 0.5,
+        "rotation_settle_seconds": 0.1,
     }
     values = PlaceSettings.model_validate({"id": "cairo", "data": folder, "api_key": API_KEY, **quick, **settings})
     folder.mkdir(parents=True, exist_ok=True)

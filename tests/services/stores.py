@@ -4,15 +4,17 @@ import sqlite3
 from pathlib import Path
 
 from biometric_flow.model.ids import PlaceId
-from biometric_flow.place.keys import KEYS_FOLDER, PlaceKeys, open_keys, root_keys
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.schema import open_database, open_reader
 from biometric_flow.place.store import PlaceStore
 from biometric_flow.place.subjects import Subjects
+from biometric_flow.runtime.key_file import KEYS_FOLDER
+from biometric_flow.runtime.key_store import KeyStore, open_keys
+from biometric_flow.runtime.root_home import root_keys
 from tests.builders import TENANT
 
 
-def keys_of(file: Path, tenant: str = TENANT) -> PlaceKeys:
+def keys_of(file: Path, tenant: str = TENANT) -> KeyStore:
     """The key store beside a place's file, made when there is none."""
     folder = file.parent / KEYS_FOLDER
     return open_keys(folder, tenant, root_keys(folder))

@@ -51,6 +51,9 @@ HOLDERS = {
     "alert:configure": "tenant_admin platform_operator",
     "metrics:read": "tenant_admin platform_operator",
     "terminal:operate": "tenant_admin place_manager device_technician platform_operator",
+    "door:open": "tenant_admin place_manager",
+    "terminal:people": "tenant_admin place_manager",
+    "terminal:maintain": "tenant_admin place_manager device_technician platform_operator",
     "audit:read": "tenant_admin auditor security_officer",
     "privacy:read": "tenant_admin auditor hr_manager",
     "privacy:write": "tenant_admin",
@@ -65,6 +68,9 @@ IN_A_PLACE = {
     "place:read",
     "terminal:read",
     "terminal:operate",
+    "door:open",
+    "terminal:people",
+    "terminal:maintain",
     "alert:read",
     "alert:acknowledge",
     "person:read",
@@ -335,6 +341,36 @@ async def test_a_key_is_let_in_only_for_what_it_was_made_for(stage: Any) -> None
             answer = await ask(gateway, operation, secret)
             is_for = operation.permission in ("terminal:read", "audit:read", "self:read")
             assert (answer.status not in (401, 403)) is is_for, (operation, answer)
+
+
+ORDERS = {"restart": {}, "unlock": {}, "delete_templates": {"pin": "7"}, "set_comm_key": {}}
+
+
+async def test_who_may_order_a_restart_may_not_open_a_door(stage: Any) -> None:
+    gateway, cast, _listed = stage
+    admin = await cast.account("tenant_admin")
+    tokens = {
+        "technician": cast.token(await cast.account("device_technician")),
+        "manager": cast.token(await cast.account("place_manager", place="cairo")),
+        "key": await cast.key(admin, ["terminal:operate", "terminal:maintain"]),
+        "auditor": cast.token(await cast.account("auditor")),
+    }
+    let_in = {}
+    for who, token in tokens.items():
+        answers = {}
+        for kind, more in ORDERS.items():
+            answer = await gateway.http.post(
+                "/v1/places/cairo/terminals/gate/jobs",
+                json={"kind": kind, **more},
+                headers={"Authorization": f"Bearer {token}"},
+            )
+            answers[kind] = answer.json()["code"]
+        assert set(answers.values()) <= {"place.unreachable", "access.forbidden"}, answers
+        let_in[who] = {kind for kind, code in answers.items() if code == "place.unreachable"}
+    assert let_in["technician"] == {"restart", "set_comm_key"}
+    assert let_in["manager"] == set(ORDERS)
+    assert let_in["key"] == {"restart", "set_comm_key"}, "the account may open doors, its key was not made for it"
+    assert not let_in["auditor"]
 
 
 def test_an_operation_without_test_data_fails_the_matrix() -> None:

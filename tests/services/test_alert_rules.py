@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 from biometric_flow.gateway.links import Links
-from biometric_flow.gateway.metrics import Meter, ProcessMeasured
+from biometric_flow.gateway.metrics import Meter, ProcessMeasured, QuotaMeasured
 from biometric_flow.gateway.metrics import exposition as of_gateway
 from biometric_flow.gateway.place_calls import PlaceCalls
+from biometric_flow.gateway.quotas import Used
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.traffic.remembered import Memory
 from biometric_flow.place.metrics import PushMeasured
 from biometric_flow.place.metrics import exposition as of_place
 from biometric_flow.runtime.clock import SystemClock
+from biometric_flow.runtime.places import Quota
 from tests.builders import MOMENT
 from tests.requires import unpacked
 from tests.services.gateways import places_file
@@ -46,7 +48,8 @@ async def test_each_series_of_a_rule_is_measured() -> None:
 
     calls = PlaceCalls(Registry(places_file(), timedelta(seconds=15)), Links(), clock)
     process = ProcessMeasured(0, 1, 0, 0, 0, Memory(0))
-    text = of_gateway(Meter(nothing, clock), process, [], calls, MOMENT, 0.0).decode()
+    share = QuotaMeasured(Used(1, 1, 1), Quota())
+    text = of_gateway(Meter(nothing, clock), process, [], calls, share, MOMENT, 0.0).decode()
     text += of_place([], 0, 0, MOMENT, PushMeasured({}, {}, {})).decode()
     measured = set(re.findall(r"# TYPE (\w+) ", text))
     asked = set(re.findall(r"\b(biometric_flow_\w+)[{\[ )]", (FOLDER / "alerts.yml").read_text()))

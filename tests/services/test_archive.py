@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from biometric_flow.cli import main
+from biometric_flow.ledger.events import PunchRecorded
 from tests.services.gateways import TestDatabase, running_gateway
 from tests.services.hours import MONDAY, Desk, touch, worked_week
 from tests.services.ledgers import SignedChain
@@ -40,8 +41,12 @@ async def archiving(database: TestDatabase, folder: Path, **more: Any) -> AsyncI
 
 async def two_months(desk: Desk) -> None:
     """A week of two people in March, with a stray punch in February, and a week of November."""
-    old = [touch(pin, OLD + timedelta(days=day), at) for pin in "78" for day in range(5) for at in ("09:00", "17:00")]
-    await desk.punches(touch("7", date(2026, 2, 27), "09:00"), *old, *worked_week("7"))
+    await desk.punches(touch("7", date(2026, 2, 27), "09:00"), *old_touches(), *worked_week("7"))
+
+
+def old_touches() -> list[PunchRecorded]:
+    """The week of two people in March."""
+    return [touch(pin, OLD + timedelta(days=day), at) for pin in "78" for day in range(5) for at in ("09:00", "17:00")]
 
 
 async def everything(desk: Desk, **query: str) -> list[dict[str, Any]]:

@@ -12,12 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from biometric_flow.api.clients import UplinkClient
 from biometric_flow.cli import main
-from biometric_flow.ledger.decisions import Change, CorrectionMade
+from biometric_flow.ledger.decisions import Change, CorrectionMade, CorrectionRefused
+from biometric_flow.ledger.errors import LedgerAltered
 from biometric_flow.ledger.events import decode
+from biometric_flow.ledger.note import Signer
+from biometric_flow.model.ids import Pin, PlaceId
+from biometric_flow.place.audit import Keys, audit
+from biometric_flow.place.biometrics.vault import Vault
 from biometric_flow.place.corrections import Corrections, CorrectionsTask
+from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.reader import PlaceReader
 from biometric_flow.place.store import Batch, PlaceStore
 from biometric_flow.place.uplink import wire
@@ -38,7 +45,7 @@ class Cairo:
     """The ledger of the place Cairo on a real file, and its uplink to a running gateway."""
 
     def __init__(self, store: PlaceStore, connection: sqlite3.Connection, reader: PlaceReader, link: UplinkClient):
-        self.store, self.reader, self.link = store, reader, link
+        self.store, self.reader, self.link, self.connection = store, reader, link, connection
         self.corrections = Corrections(connection, store)
         self.task = CorrectionsTask(link, self.corrections, Writer(store, lambda _: None), SystemClock(), 1)
 
@@ -51,6 +58,10 @@ class Cairo:
     def made(self) -> list[CorrectionMade]:
         events = [decode(entry.record) for entry in self.reader.entries(0, 1000)]
         return [event for event in events if isinstance(event, CorrectionMade)]
+
+    def refused(self) -> list[CorrectionRefused]:
+        events = [decode(entry.record) for entry in self.reader.entries(0, 1000) if not entry.is_erased]
+        return [event for event in events if isinstance(event, CorrectionRefused)]
 
 
 @asynccontextmanager
@@ -215,6 +226,42 @@ async def test_whoever_holds_no_pin_has_their_correction_recorded_once_they_hold
         await cairo.task.fetch()
         await cairo.upload()
         assert await clerk.recorded(added) == [("add", "cairo", 4)]
+
+
+async def test_what_a_place_can_never_record_is_refused_by_an_entry_that_says_why(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    file = tmp_path / "place.sqlite3"
+    async with working(gateway, file) as (desk, clerk, cairo, _who):
+        punches = (await gateway.client.punches(gateway.token, order="oldest")).items
+        voided = await clerk.approve(operation="void", punch=punches[1].id)
+        added = await clerk.approve(operation="add", at=at(TUESDAY, "09:00").isoformat())
+        first, second = await cairo.link.corrections(0)
+        lost = first.model_copy(update={"target": "ab" * 32})  # as a place that was set up anew does not know it
+        cairo.corrections.record([lost], first.at + timedelta(hours=23))
+        assert cairo.refused() == [], "it may be reading its terminals again"
+        cairo.corrections.record([lost], first.at + timedelta(hours=25))
+        erasures = Erasures(
+            cairo.connection, cairo.store, Vault(cairo.connection, cairo.store.subjects.keys, is_on=False), False
+        )
+        erasures.erase(Pin("7"), "officer", "asked", second.at)
+        erasures.finish()
+        await cairo.task.fetch()
+        await cairo.task.fetch()
+        assert [one.why for one in cairo.refused()] == ["target_unknown", "erased"]
+        assert await clerk.recorded(added) == [("add", "cairo", None)]
+        await cairo.upload()
+        assert await cairo.link.corrections(0) == [], "it is not offered any more"
+        page = await desk.ask("GET", "/v1/regularisations?refused=true&status=approved")
+        told = {one["id"]: [(mark["refused"], mark["entry"]) for mark in one["recorded"]] for one in page["items"]}
+        assert told == {voided: [("target_unknown", 4)], added: [("erased", 6)]}
+        assert (await desk.ask("GET", "/v1/regularisations?refused=false"))["items"] == []
+        cairo.store.ledger.verify()
+        key = Keys(Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.generate()).public)
+        assert audit(file, PlaceId("cairo"), key, cairo.store.subjects.keys).entries == 6
+        cairo.connection.execute("DELETE FROM correction WHERE sequence = 4")
+        with pytest.raises(LedgerAltered, match="entry 4: the row of table correction"):
+            audit(file, PlaceId("cairo"), key, cairo.store.subjects.keys)
 
 
 async def test_a_place_alone_computes_with_the_corrections_in_its_own_ledger(

@@ -17,6 +17,11 @@ from tests.services.gateways import ADMIN, PASSWORD, RunningGateway, TestDatabas
 READS = {"get", "head", "options"}
 
 
+def recorded(methods: dict[str, Any]) -> set[str]:
+    """The methods of a path that leave a leaf: those that write, and those that take something out."""
+    return {method for method, said in methods.items() if method not in READS or "x-takes-out" in said}
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
@@ -47,7 +52,7 @@ async def test_every_operation_that_writes_leaves_exactly_one_leaf_or_names_wher
     document = (await gateway.http.get("/openapi.json")).json()
     walked = 0
     for path, methods in document["paths"].items():
-        for method in set(methods) - READS:
+        for method in recorded(methods):
             url = re.sub("{[a-z_:]+}", "cairo", path)
             for headers in ({}, bearer(gateway.token), bearer("bfp_" + "x" * 43)):
                 before = sum(leaves(database).values())
@@ -55,7 +60,7 @@ async def test_every_operation_that_writes_leaves_exactly_one_leaf_or_names_wher
                 is_recorded = "x-trail" not in methods[method] or answer.status_code in (401, 403)
                 assert sum(leaves(database).values()) - before == is_recorded, (method, path, answer.text)
                 walked += 1
-    assert walked >= 12
+    assert walked >= 15
     recorded_elsewhere = {
         path: operation["x-trail"]
         for path, methods in document["paths"].items()

@@ -12,6 +12,7 @@ import pytest
 
 from biometric_flow.cli import main
 from biometric_flow.gateway.store import schema
+from biometric_flow.runtime.backup import found_in
 from biometric_flow.runtime.postgres import SUPERUSER, EmbeddedPostgres
 from biometric_flow.runtime.sealed_file import new_identity
 from tests.services.gateways import RunningGateway, TestDatabase, places_file, running_gateway
@@ -39,6 +40,10 @@ def gateway_folder(passable: Path) -> Iterator[Path]:
         EmbeddedPostgres(cluster).stop()
 
 
+async def is_made(backups: Path) -> bool:
+    return backups.is_dir() and "data" in {name.part for name in found_in(backups)}
+
+
 async def test_a_restored_gateway_holds_nobody_who_was_erased_since_its_backup(
     gateway_folder: Path, passable: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -57,6 +62,7 @@ async def test_a_restored_gateway_holds_nobody_who_was_erased_since_its_backup(
             rows = "".join(f"{pin}\t{TODAY} 08:0{n}:00\t0\t1\n" for n in range(2) for pin in (PIN, "8"))
             await place.upload("ATTLOG", rows.encode())
             await until(lambda: has(gateway, 4))
+            await until(lambda: is_made(backups))  # the first by itself; the one to be restored is made after it
             create = ["backup", "create", *common, "--to", str(backups), "--recipient", recipient]
             assert await asyncio.to_thread(main, create) == 0
             await desk.ask("POST", "/v1/privacy/erasures", json=ASKED)

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.services.gateways import RunningGateway
-from tests.services.hours import MONDAY, OFFICE, Desk, touch
+from tests.services.hours import MONDAY, OFFICE, PACK, Desk, touch
 
 LISTS = (
     "/v1/workdays", "/v1/schedules", "/v1/shifts", "/v1/policies", "/v1/calendars", "/v1/leave", "/v1/irregularities",
@@ -78,3 +78,75 @@ async def test_what_can_be_changed_has_a_version_that_a_change_must_name(gateway
     assert page.headers["etag"]
     again = await desk.raw("GET", "/v1/workdays", headers={"If-None-Match": page.headers["etag"]})
     assert again.status_code == 304
+
+
+async def test_every_list_narrows_by_what_its_rows_say(gateway: RunningGateway) -> None:
+    desk = Desk(gateway)
+    who = await filled(desk)
+    second = str(MONDAY + timedelta(days=7))
+    narrowed = {
+        f"/v1/workdays?person={who}&from={MONDAY}&to={MONDAY}": 1,
+        f"/v1/irregularities?person={who}&from={MONDAY}&to={MONDAY}&irregularity=MISSING_OUT": 1,
+        "/v1/shifts?begins=la": 1,
+        "/v1/schedules?begins=week": 1,
+        "/v1/calendars?begins=c": 2,
+        "/v1/calendars?begins=x": 0,
+        "/v1/policies?id=house": 2,
+        "/v1/policies?on=2019-12-31": 0,
+        f"/v1/policies?id=house&on={MONDAY}": 2,
+        f"/v1/leave?person={who}&from={MONDAY}&to={MONDAY}&status=requested": 1,
+        "/v1/regularisations?status=approved": 0,
+        f"/v1/periods?from={second}": 1,
+        f"/v1/periods?to={MONDAY}&status=open": 1,
+        "/v1/periods?status=locked": 0,
+    }
+    for question, count in narrowed.items():
+        assert len((await desk.ask("GET", question))["items"]) == count, question
+
+
+async def test_many_packs_are_saved_at_once_or_none(gateway: RunningGateway) -> None:
+    desk = Desk(gateway)
+    other = {**PACK, "id": "other"}
+    wrong = [PACK, other, {**PACK, "version": 3}]
+    refused = await desk.raw("POST", "/v1/policies/bulk", json={"items": wrong})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "items.2.version"), refused.text
+    assert (await desk.ask("GET", "/v1/policies"))["items"] == []
+    broken = [PACK, {**other, "policy": {"grace_in_min": "five"}}]
+    refused = await desk.raw("POST", "/v1/policies/bulk", json={"items": broken})
+    assert refused.json()["errors"][0]["field"] == "items.1.policy.grace_in_min", refused.text
+    made = await desk.ask("POST", "/v1/policies/bulk", 201, json={"items": [PACK, other, {**PACK, "version": 2}]})
+    assert [(one["id"], one["version"]) for one in made["items"]] == [("house", 1), ("other", 1), ("house", 2)]
+    assert (await desk.raw("POST", "/v1/policies/bulk", json={"items": []})).status_code == 422
+
+
+async def test_many_periods_are_made_and_moved_at_once_or_none(gateway: RunningGateway) -> None:
+    desk = Desk(gateway)
+
+    def weeks(shift: int = 0, approvers: int = 1) -> dict[str, dict[str, Any]]:
+        days = [MONDAY + timedelta(days=7 * number + shift) for number in range(3)]
+        ends = [day + timedelta(days=6) for day in days]
+        spans = zip(days, ends, strict=True)
+        return {
+            f"w{n}": {"from": str(day), "to": str(end), "approvers": approvers} for n, (day, end) in enumerate(spans)
+        }
+
+    made = await desk.ask("POST", "/v1/periods/bulk", json={"items": weeks()})
+    assert [(one["id"], one["version"]) for one in made["items"]] == [("w0", 1), ("w1", 1), ("w2", 1)]
+    moved = await desk.ask("POST", "/v1/periods/bulk", json={"items": weeks(1)})
+    assert [one["version"] for one in moved["items"]] == [2, 2, 2], "each over days that another had a moment ago"
+    again = await desk.ask("POST", "/v1/periods/bulk", json={"items": weeks(1)})
+    assert [one["version"] for one in again["items"]] == [2, 2, 2], "the same again changes nothing"
+    events = (await desk.ask("GET", "/v1/periods/w1"))["events"]
+    assert [one["action"] for one in events] == ["made", "changed"]
+    meets = {"w3": {"from": str(MONDAY), "to": str(MONDAY + timedelta(days=1))}}
+    for wrong, field in (
+        (meets, "items.w3.from"),
+        ({"a": weeks()["w0"], "b": weeks()["w0"]}, "items.b.from"),
+        ({**weeks(1, 2), "x": {"from": "2027-01-02", "to": "2027-01-01"}}, "items.x.to"),
+    ):
+        refused = await desk.raw("POST", "/v1/periods/bulk", json={"items": wrong})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, field), refused.text
+    assert [one["approvers"] for one in (await desk.ask("GET", "/v1/periods"))["items"]] == [1, 1, 1]
+    await desk.ask("POST", "/v1/periods/w0/close", json={"force": True, "reason": "for the test"})
+    refused = await desk.raw("POST", "/v1/periods/bulk", json={"items": weeks()})
+    assert (refused.status_code, refused.json()["code"]) == (409, "period.not_possible")

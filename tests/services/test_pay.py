@@ -225,6 +225,35 @@ async def test_a_period_closes_locks_with_two_accounts_and_later_knowledge_is_pa
     assert told["adjustments"] == []
 
 
+async def test_a_move_reaches_the_days_whose_clocks_differ_and_locked_ones_get_adjustments(
+    gateway: RunningGateway,
+) -> None:
+    desk, boss = Desk(gateway), await another(gateway)
+    await desk.plan()
+    who = await desk.hire()
+    await desk.punches(*worked_week("7"))
+    await desk.settled()
+    await desk.ask("PUT", "/v1/periods/w1", json={"from": str(MONDAY), "to": str(SUNDAY)})
+    await desk.ask("POST", "/v1/periods/w1/close", json={"force": True, "reason": "the place is gone"})
+    await boss.ask("POST", "/v1/periods/w1/approve", json={})
+
+    async def moved(zone: str) -> tuple[int, list[Any]]:
+        """How many people are due at once, and what the locked week is worth otherwise."""
+        answer = await desk.raw("GET", f"/v1/people/{who}")
+        body = {name: value for name, value in answer.json().items() if name not in ("id", "version")} | {"zone": zone}
+        await desk.ask("PUT", f"/v1/people/{who}", json=body, headers={"If-Match": answer.headers["ETag"]})
+        due = (await desk.ask("GET", "/v1/workdays/progress"))["people_due"]
+        await desk.settled()
+        told = [await desk.ask("GET", f"/v1/workdays/{who}/{MONDAY + timedelta(days=n)}/explain") for n in range(5)]
+        assert [one["workday"]["worked"] for one in told] == [480] * 5, "locked days stand"
+        return due, [one["adjustments"] for one in told if one["adjustments"]]
+
+    assert await moved("Europe/Athens") == (0, []), "the same clock since this person works here: nothing is due"
+    due, adjustments = await moved("Pacific/Pago_Pago")  # where it is still Sunday when they come on Monday
+    assert (due, bool(adjustments)) == (1, True)
+    assert await moved("Africa/Cairo") == (1, [])
+
+
 async def test_a_period_that_is_over_closes_while_punches_of_today_keep_arriving_and_not_before_its_own_are_computed(
     gateway: RunningGateway,
 ) -> None:

@@ -19,8 +19,8 @@ from biometric_flow.model.ids import PlaceId
 from biometric_flow.place import audit as audit_module
 from biometric_flow.place.audit import Keys, LedgerAltered, audit
 from biometric_flow.place.corrections import Corrections
-from biometric_flow.place.keys import PlaceKeys
 from biometric_flow.place.store import Batch
+from biometric_flow.runtime.key_store import KeyStore
 from tests.builders import GATE, MOMENT, person, punch
 from tests.services.histories import log_begun, past
 from tests.services.stores import keys_of, opened_store
@@ -111,7 +111,7 @@ def flips(value: object) -> Iterator[object]:
             yield bytes(changed).decode("utf-8", "replace") if isinstance(value, str) else bytes(changed)
 
 
-def alter(file: Path, cell: Cell, pick: random.Random | None, store: PlaceKeys) -> int:
+def alter(file: Path, cell: Cell, pick: random.Random | None, store: KeyStore) -> int:
     """Flip bits of one cell, all or one picked, and see each found; returns how many."""
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA foreign_keys = OFF")

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from biometric_flow.place import judge as judge_module
-from biometric_flow.place.keys import FILE_NAME, KEYS_FOLDER, open_keys, read_keys, root_keys
 from biometric_flow.runtime.errors import FolderUnusable
+from biometric_flow.runtime.key_file import FILE_NAME, KEYS_FOLDER
+from biometric_flow.runtime.key_store import open_keys, read_keys
+from biometric_flow.runtime.root_home import root_keys
 from tests.builders import TENANT
 from tests.services import bits
 from tests.services.bits_by_row import PAGE, Remembered
@@ -37,6 +39,15 @@ def test_every_bit_of_some_bytes_is_found_or_means_nothing_and_verify_says_the_s
     assert sum(number for name, number in count.items() if name.startswith("found")) > 2000
     sample = bits.of_every_kind(judged, size, 150, chance)
     assert sum(bits.compare(judged, verified, bits._prepared(str(small.parent))[2], sample).values()) == 150
+
+
+def test_an_index_whose_order_a_turned_bit_broke_is_told_from_an_altered_row(small: Path) -> None:
+    judged, verified = prepared(small)
+    of_index = [judged.where(at)[0] == "indexes of punch: values" for at in range(small.stat().st_size)]
+    first = [at for at, is_value in enumerate(of_index) if is_value and not of_index[at - 1]]
+    sample = [(at, 7) for at in random.Random(20261123).sample(first, 40)]
+    count = bits.compare(judged, verified, bits._prepared(str(small.parent))[2], sample)
+    assert count["checked: indexes of punch: values"] == 40
 
 
 @pytest.mark.parametrize(("word", "bit"), [(b"subject", 0), (b"active", 5), (b"CREATE UNIQUE", 7)])

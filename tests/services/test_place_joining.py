@@ -4,13 +4,14 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -24,7 +25,9 @@ from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.signing import signing_key
 from tests.services.gateways import SECRETS, Chain, RunningGateway, TestDatabase, places_file, running_gateway, touches
 from tests.services.hours import Desk
-from tests.services.places import API_KEY, running_place, until
+from tests.services.places import API_KEY, RunningPlace, running_place, until
+
+Content = bytes | AsyncIterator[bytes]
 
 CAIRO = Place(PlaceId("cairo"), TenantId("demo"), "Cairo", ZoneInfo("Africa/Cairo"))
 
@@ -55,6 +58,11 @@ def signed(
     moment = datetime.now(UTC) - timedelta(seconds=late)
     head = sign_head(key, "demo", place, method, target, body, moment, secrets.token_bytes(16))
     return {"Authorization": head, "Content-Type": "application/json"}
+
+
+async def byte_by_byte(body: bytes) -> AsyncIterator[bytes]:
+    for number in range(len(body)):
+        yield body[number : number + 1]
 
 
 @contextmanager
@@ -129,7 +137,7 @@ async def test_each_request_is_believed_once_as_it_was_signed_and_never_for_anot
     assert (await gateway.http.get(path, headers=head)).json() == {"position": 3}
     told: dict[str, tuple[int, str]] = {}
 
-    async def tried(what: str, method: str, url: str, headers: dict[str, str], body: bytes = b"") -> None:
+    async def tried(what: str, method: str, url: str, headers: dict[str, str], body: Content = b"") -> None:
         answer = await gateway.http.request(method, url, headers=headers, content=body)
         told[what] = answer.status_code, answer.json()["code"]
 
@@ -138,6 +146,7 @@ async def test_each_request_is_believed_once_as_it_was_signed_and_never_for_anot
     await tried("another query", "GET", path.replace("log=1", "log=2"), signed(key, "GET", path))
     await tried("another method", "PUT", report, signed(key, "POST", report, good), good)
     await tried("another body", "PUT", report, signed(key, "PUT", report, good), good + b" ")
+    await tried("another body in pieces", "PUT", report, signed(key, "PUT", report, good), byte_by_byte(good + b" "))
     await tried("no body", "PUT", report, signed(key, "PUT", report, good))
     await tried("a late one", "GET", path, signed(key, "GET", path, late=90))
     await tried("another key", "GET", path, signed(Ed25519PrivateKey.generate(), "GET", path))
@@ -155,16 +164,17 @@ async def test_each_request_is_believed_once_as_it_was_signed_and_never_for_anot
         "another place's path": (404, "request.not_found"),
         "what is no ledger": (403, "access.forbidden"),
     }
-    # The body that was signed reaches the operation, which then says what is wrong with it.
-    answer = await gateway.http.put(report, headers=signed(key, "PUT", report, good), content=good)
-    assert answer.status_code == 422
+    # The body that was signed reaches the operation, also byte by byte, which then says what is wrong with it.
+    for content in (good, byte_by_byte(good)):
+        answer = await gateway.http.put(report, headers=signed(key, "PUT", report, good), content=content)
+        assert (answer.status_code, answer.json()["code"]) == (422, "request.invalid")
 
 
 async def test_a_revoked_place_is_refused_and_its_open_link_is_cut_within_a_minute(
     gateway: RunningGateway, tmp_path: Path
 ) -> None:
     key, admin = await joined(gateway), Desk(gateway)
-    _keep(tmp_path, key)
+    keep_key(tmp_path, key)
     async with running_place(tmp_path, gateway_url=gateway.url) as place:
         await until(lambda: _answers(gateway, "/v1/places/cairo/health", 200))
         began = time.monotonic()
@@ -183,7 +193,7 @@ async def test_a_place_changes_its_key_by_itself_and_finishes_what_was_cut_short
     gateway: RunningGateway, tmp_path: Path
 ) -> None:
     key, admin = await joined(gateway), Desk(gateway)
-    _keep(tmp_path, key)
+    keep_key(tmp_path, key)
     # A kill came after the gateway had taken the next key, and before the place knew.
     following = signing_key(tmp_path / NEXT_KEY)
     client = uplink(gateway, key)
@@ -203,6 +213,28 @@ async def test_a_place_changes_its_key_by_itself_and_finishes_what_was_cut_short
     assert all(one["ends_at"] is not None for one in before)
 
 
+async def test_a_place_whose_key_ended_while_nobody_told_it_that_the_next_one_is_believed_comes_back(
+    gateway: RunningGateway, tmp_path: Path
+) -> None:
+    """The answer to its change was lost and so was the line, for longer than the old key counts beside the next one."""
+    assert gateway.database is not None
+    key = await joined(gateway)
+    keep_key(tmp_path, key)
+    following = signing_key(tmp_path / NEXT_KEY)
+    client = uplink(gateway, key)
+    await client.change_key(public_text(following), prove(following, "demo/cairo"))
+    with psycopg.connect(gateway.database.owner_dsn) as connection:
+        connection.execute("SELECT set_config('app.tenant', 'demo', false)")
+        connection.execute("UPDATE link_key SET ends_at = now() - interval '1 day' WHERE ends_at IS NOT NULL")
+    await until(lambda: _believes_no_more(client))  # a key that was read is believed for two seconds
+    await client.close()
+    async with running_place(tmp_path, gateway_url=gateway.url) as place:
+        await until(lambda: _is_gone(tmp_path / NEXT_KEY))
+        await until(lambda: _answers(gateway, "/v1/places/cairo/health", 200))
+        await until(lambda: _is_connected(place))
+    assert signing_key(tmp_path / LINK_KEY).private_bytes_raw() == following.private_bytes_raw()
+
+
 async def test_a_place_that_never_joined_works_alone_and_says_how_to_join(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -211,7 +243,19 @@ async def test_a_place_that_never_joined_works_alone_and_says_how_to_join(
     assert "biometric-flow join --place cairo" in capsys.readouterr().out
 
 
-def _keep(folder: Path, key: Ed25519PrivateKey) -> None:
+async def _believes_no_more(client: UplinkClient) -> bool:
+    try:
+        await client.position()
+    except GatewayProblem:
+        return True
+    return False
+
+
+async def _is_connected(place: RunningPlace) -> bool:
+    return bool((await place.get("/health"))["gateway"] == "connected")
+
+
+def keep_key(folder: Path, key: Ed25519PrivateKey) -> None:
     signing_key(folder / LINK_KEY)
     from joserfc.jwk import OKPKey
 

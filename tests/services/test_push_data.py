@@ -134,7 +134,7 @@ async def test_an_upload_is_kept_as_it_came_and_says_what_became_of_it(tmp_path:
     assert (one["table"], one["query"], one["times"], one["is_whole"]) == ("ATTLOG", "stamp=3", 2, True)
     assert (one["accepted"], one["duplicate"], one["quarantined"]) == (2, 0, 1)
     assert one["entries"] == [[2, 3]]
-    assert len(entries["entries"]) == 4, "a generation, two punches, a row put aside"
+    assert len(entries["entries"]) == 5, "a generation, two punches, a row put aside, and that the body was handed out"
     assert len(punches) == 2
 
 

@@ -1,6 +1,7 @@
 """`biometric-flow up` with a real configuration."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import sys
 from pathlib import Path
 
 import httpx2
+import psutil
 import pytest
 
 from tests.services.demos import free_ports
@@ -74,7 +76,8 @@ def told(*words: str, **variables: str) -> str:
     return run.stdout.strip()
 
 
-async def test_a_real_configuration_runs_lets_its_place_join_and_stops(passable: Path) -> None:
+async def test_a_real_configuration_runs_lets_its_place_join_and_stops_whole(passable: Path) -> None:
+    """Also when its database hangs at the end, as on a slow disk: nothing of it goes on running."""
     config, addresses = configuration(passable)
     process = await asyncio.create_subprocess_exec(*command(config), stdout=asyncio.subprocess.DEVNULL)
     try:
@@ -86,9 +89,22 @@ async def test_a_real_configuration_runs_lets_its_place_join_and_stops(passable:
         joining = ("join", "--place", "cairo", "--config", str(config))
         assert "cairo has joined" in await asyncio.to_thread(told, *joining, JOIN_TOKEN=token)
         assert (passable / "data" / "places" / "cairo" / "link-key.pem").exists()
+        [checkpointer] = [one for one in of_database(passable) if "checkpointer" in " ".join(one.cmdline())]
+        checkpointer.suspend()
     finally:
         process.send_signal(signal.SIGINT)
-        assert await asyncio.wait_for(process.wait(), 15) == 0
+        assert await asyncio.wait_for(process.wait(), 30) == 0
+    assert of_database(passable) == []
+
+
+def of_database(folder: Path) -> list[psutil.Process]:
+    """The processes of the embedded PostgreSQL below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if process.name() == "postgres" and Path(process.cwd()).is_relative_to(folder):
+                found.append(process)
+    return found
 
 
 @pytest.mark.parametrize(

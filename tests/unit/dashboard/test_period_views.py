@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
+from biometric_flow.api.corrections import RecordedCorrection
 from biometric_flow.api.hours import Completeness, Obstacle, PeriodView, Preview, RegularisationView
 from biometric_flow.dashboard.views.periods import period
 from biometric_flow.dashboard.views.requests import requests
@@ -77,6 +78,16 @@ def test_what_is_decided_offers_no_decision() -> None:
 
     assert names(view) == []
     assert view["rows"][0]["select"] is None
+
+
+def test_an_approval_that_its_place_refused_to_record_is_shown_with_the_reason_until_it_is_taken_back() -> None:
+    mark = RecordedCorrection(operation="add", place="cairo", entry=6, refused="erased", at=asked().requested_at)
+    view = requests([asked(status=one, recorded=[mark]) for one in ("approved", "rejected")], {}, "", False, "", None)
+
+    refused, taken_back = (row["cells"][-1] for row in view["rows"])
+    assert refused["badge"] == ["■", "Not in the ledger", "bad"]
+    assert refused["detail"] == "cairo cannot record it: the person was erased there."
+    assert taken_back["badge"][1] == "Rejected"
 
 
 def test_a_preview_says_how_hours_change_before_anything_is_decided() -> None:

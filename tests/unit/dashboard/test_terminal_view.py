@@ -7,9 +7,18 @@ import pytest
 from dashboard_answers import terminal as answered
 
 from biometric_flow.api.jobs import JobView
-from biometric_flow.dashboard.views.terminal import ORDERS, STATES, body, is_given, terminal
+from biometric_flow.dashboard.views.terminal import NEEDED, OPERATE, ORDERS, STATES, body, is_given, terminal
+from biometric_flow.identity import job_kinds
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
+
+
+def everything(_permission: str) -> bool:
+    return True
+
+
+def nothing(_permission: str) -> bool:
+    return False
 
 
 def job(**changes: object) -> JobView:
@@ -21,7 +30,7 @@ def job(**changes: object) -> JobView:
 
 
 def test_an_order_is_said_to_have_worked_only_once_the_terminal_confirmed_it() -> None:
-    view = terminal(answered(), {}, [job(state=state) for state in STATES], "", may_operate=True)
+    view = terminal(answered(), {}, [job(state=state) for state in STATES], "", everything)
 
     words = [row[2]["badge"] for row in view["jobs"]["rows"]]
     assert [tone for _shape, _word, tone in words] == ["unknown", "warn", "ok", "bad", "bad"]
@@ -30,12 +39,10 @@ def test_an_order_is_said_to_have_worked_only_once_the_terminal_confirmed_it() -
 
 def test_every_button_says_what_will_happen_and_what_disturbs_people_asks_first() -> None:
     one = answered()
-    actions = {
-        each["name"]: each for each in terminal(answered(has_comm_key=True), {}, [], "", may_operate=True)["actions"]
-    }
+    actions = {each["name"]: each for each in terminal(answered(has_comm_key=True), {}, [], "", everything)["actions"]}
 
     assert set(actions) == set(ORDERS) - {"set_comm_key"}, "it has a key"
-    bare = terminal(answered(has_comm_key=False), {}, [], "", may_operate=True)["actions"]
+    bare = terminal(answered(has_comm_key=False), {}, [], "", everything)["actions"]
     assert {each["name"] for each in bare} == set(ORDERS)
     assert all(one.name in each["title"] for each in actions.values())
     assert {name for name, each in actions.items() if each["dialog"]} == {"restart", "unlock", "clear_log"}
@@ -53,13 +60,22 @@ def test_clearing_needs_the_name_of_the_terminal_typed_and_nothing_unknown_is_or
     assert not is_given({}, one)
 
 
+def test_only_orders_that_the_account_may_give_are_shown() -> None:
+    assert {kind: NEEDED.get(kind, OPERATE) for kind in ORDERS} == {kind: job_kinds.NEEDED[kind] for kind in ORDERS}
+
+    view = terminal(answered(has_comm_key=False), {}, [], "", lambda one: one in (OPERATE, "door:open"))
+
+    assert {each["name"] for each in view["actions"]} == {"sync_time", "pull_again", "restart", "unlock"}
+    assert not view["no_actions"]
+
+
 @pytest.mark.parametrize("kind", ORDERS)
 def test_every_order_is_one_that_a_place_understands(kind: str) -> None:
     assert job(order=body(kind)).order.kind == kind
 
 
 def test_without_the_right_there_are_no_buttons_and_whom_to_ask_is_said() -> None:
-    view = terminal(answered(), {}, None, "The place cannot be asked right now (place.unreachable).", may_operate=False)
+    view = terminal(answered(), {}, None, "The place cannot be asked right now (place.unreachable).", nothing)
 
     assert view["actions"] == []
     assert "administrator" in view["no_actions"]

@@ -8,6 +8,7 @@ from biometric_flow.ledger.chain import EMPTY, Head, check, leaf_hash, opening, 
 from biometric_flow.ledger.decisions import (
     Change,
     CorrectionMade,
+    CorrectionRefused,
     KeyChanged,
     OperationDone,
     PersonErased,
@@ -72,6 +73,13 @@ events: st.SearchStrategy[Event] = st.one_of(
         by=texts,
         reason=texts,
         approved_by=texts,
+        at=instants,
+    ),
+    st.builds(
+        CorrectionRefused,
+        correction=st.binary(min_size=16, max_size=16),
+        is_withdrawal=st.booleans(),
+        why=st.sampled_from(["erased", "target_unknown"]),
         at=instants,
     ),
     st.builds(

@@ -110,8 +110,9 @@ def test_places_are_read(tmp_path: Path) -> None:
 )
 def test_a_wrong_place_is_named_by_file_and_key(tmp_path: Path, change: dict[str, object], told: str) -> None:
     places(tmp_path, {**PLACE, **change})
-    with pytest.raises(SettingsInvalid, match=told):
+    with pytest.raises(SettingsInvalid, match=told) as refused:
         read_places(tmp_path)
+    assert "at least 1 item" not in str(refused.value), "there is one, and it is wrong"
 
 
 def test_two_places_with_one_id_are_refused(tmp_path: Path) -> None:
