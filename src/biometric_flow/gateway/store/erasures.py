@@ -265,7 +265,10 @@ async def _forget(connection: AsyncConnection, place: str, subject: bytes, pin: 
 
 
 async def _entries_about(connection: AsyncConnection, place: str, subject: bytes, pin: str) -> list[int]:
-    """Entries with this PIN. Those under the keys of somebody else who is known here are not looked into."""
+    """Entries with this PIN. Those under the keys of somebody else who is known here are not looked into.
+
+    A key may be destroyed already, beside a database that was put back: whose it was says whom its entries are about.
+    """
     keys, known = sealing.keys_of(connection), await directory.look(connection)
     used = [KeyId(bytes(row.key)) for row in await connection.execute(_SEALED_BY, {"place": place})]
     mine = subject_at(place, subject.hex())
@@ -276,12 +279,13 @@ async def _entries_about(connection: AsyncConnection, place: str, subject: bytes
     ]
     rows = (await connection.execute(_ABOUT, {"place": place, "keys": looked})).all()
 
+    def is_about(sequence: int, envelope: bytes) -> bool:
+        if keys.is_destroyed(envelope):
+            return keys.owner_of(envelope) == mine
+        return decode(ledger.opened_record(keys, place, sequence, envelope)).subject == pin
+
     def about() -> list[int]:
-        return [
-            row.sequence
-            for row in rows
-            if decode(ledger.opened_record(keys, place, row.sequence, bytes(row.record))).subject == pin
-        ]
+        return [row.sequence for row in rows if is_about(row.sequence, bytes(row.record))]
 
     return await asyncio.to_thread(about)
 
