@@ -1,8 +1,10 @@
 """What some tests need from the machine: absent, the test is skipped by name, or fails where all tests are required."""
 
+import fcntl
 import os
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -45,15 +47,20 @@ def chromium() -> str:
 
 
 def install(*packages: str) -> None:
-    """Install system packages where this account may; elsewhere nothing happens and `require` says so."""
+    """Install system packages where this account may; elsewhere nothing happens and `require` says so.
+
+    One process at a time: apt refuses a second one, whose tests would miss what the first is just bringing.
+    """
     if os.geteuid() != 0 or not shutil.which("apt-get"):
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command, seconds in (
-        (["apt-get", "update", "-q"], 120),
-        (["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], 600),
-    ):
-        subprocess.run(command, check=False, capture_output=True, timeout=seconds, env=quiet)
+    with (Path(tempfile.gettempdir()) / "biometric-flow-apt.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        for command, seconds in (
+            (["apt-get", "update", "-q"], 120),
+            (["apt-get", "install", "-q", "-y", "--no-install-recommends", *packages], 600),
+        ):
+            subprocess.run(command, check=False, capture_output=True, timeout=seconds, env=quiet)
 
 
 def _found() -> str | None:
