@@ -12,9 +12,10 @@ from biometric_flow.gateway.store import schema
 from biometric_flow.ledger.decisions import PersonErased
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.database import Database
-from tests.services.gateways import TestDatabase, with_keys
+from tests.services.gateways import Chain, TestDatabase, with_keys
 from tests.services.hours import Desk, person
-from tests.services.test_archive import archiving, create, everything, hot, two_months
+from tests.services.test_archive import archiving, create, everything, hot, old_touches, two_months
+from tests.services.test_gateway_erasure import verified as proven
 
 ASKED = {"number": "E8", "reason": "request of 3 March", "by": "privacy officer"}
 
@@ -68,3 +69,24 @@ async def test_archived_rows_of_who_is_erased_open_no_more_and_all_counts_say_so
         brought_back = await desk.ask("POST", f"/v1/archive/files/{files[1]['id']}/restore")
         assert brought_back["rows"] == 10
         assert (hot(database), await desk.gateway.count()) == (20, 21)
+
+
+async def test_archived_touches_that_another_place_told_as_well_are_that_places_when_their_person_is_erased(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    async with archiving(database, tmp_path) as desk:
+        for pin in "78":
+            await desk.ask("POST", "/v1/people", 201, json=person(f"E{pin}", pin))
+        await two_months(desk)
+        await create(desk)
+        leeds = Chain("leeds")
+        await desk.gateway.uplink("leeds").upload(0, leeds.add(*old_touches()))
+        asked = await desk.ask("POST", "/v1/privacy/erasures", json=ASKED)
+        assert (await proven(desk.gateway)).places == 2
+        done = PersonErased(bytes.fromhex(asked["erasure"]), bytes(32), 10, "officer", "request", datetime.now(UTC))
+        await desk.punches(done)
+        theirs = [one for one in await everything(desk) if one["pin"] == "8"]
+        assert ({one["place"] for one in theirs}, len(theirs)) == ({"leeds"}, 10)
+        assert (await desk.gateway.count(), (await proven(desk.gateway)).places) == (31, 2)
+        assert sum(one["rows"] for one in await create(desk)) == 10, "a month that is archived takes what comes late"
+        assert (await desk.gateway.count(), (await proven(desk.gateway)).places) == (31, 2)

@@ -30,7 +30,7 @@ def test_punches_of_before_receipts_learn_where_they_stand_in_the_ledger(databas
     step(database, "downgrade", "0001")
     chain = Chain()
     kept = list(touches(3))
-    chain.add(person("7"), kept[0], person("7", "Amina H."), *kept[1:])
+    chain.add(person("7"), kept[0], person("7", "Amina H."), *kept[1:], kept[0])
     with psycopg.connect(database.owner_dsn) as connection:
         connection.execute("SELECT set_config('app.tenant', 'demo', false)")
         fill(connection, chain, kept)
@@ -38,6 +38,8 @@ def test_punches_of_before_receipts_learn_where_they_stand_in_the_ledger(databas
     with psycopg.connect(database.owner_dsn) as connection:
         connection.execute("SELECT set_config('app.tenant', 'demo', false)")
         found = dict(connection.execute("SELECT punch_id, sequence FROM punch").fetchall())
+        again = connection.execute("SELECT place_id, sequence FROM told_again").fetchall()
+        assert again == [("cairo", 6)], "what was told before, and has no row"
         forced = connection.execute(
             "SELECT relforcerowsecurity FROM pg_class WHERE relname IN ('punch', 'ledger_entry')"
         )

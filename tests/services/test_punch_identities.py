@@ -1,6 +1,7 @@
 """One touch is one punch, whichever places tell it, at whatever time, under whatever keys."""
 
 import asyncio
+from collections import Counter
 from pathlib import Path
 
 import psycopg
@@ -75,6 +76,65 @@ async def test_a_touch_of_somebody_erased_at_one_place_is_its_own_pins_at_anothe
     assert (await verified(gateway)).places == 2
 
 
+async def test_a_touch_that_two_places_told_is_the_second_ones_when_its_person_is_erased_at_the_first(
+    gateway: RunningGateway,
+) -> None:
+    desk, cairo, leeds = Desk(gateway), Chain("cairo"), Chain("leeds")
+    await hire(desk)
+    cairo.add(*touches(3, MINE), *touches(2, "8"))
+    leeds.add(*touches(2, MINE), *touches(1, "8"), *touches(1, MINE))
+    await told(gateway, cairo, 5)
+    await told(gateway, leeds, 4)
+    await _begun(desk)
+    assert (await verified(gateway)).entries == 9, "while the place has not answered"
+    assert await _owners(gateway) == {("cairo", "8"): 2, ("leeds", MINE): 2}
+    # What the first place tells in between goes with its answer, to the second one where that told it too.
+    late = list(touches(1, MINE, first=20))
+    leeds.add(*touches(1, MINE, first=20))
+    await gateway.uplink("cairo").upload(5, cairo.add(*late))
+    await gateway.uplink("leeds").upload(4, leeds.entries[4:])
+    await _done(gateway, desk, cairo, entries=4)
+    assert await _owners(gateway) == {("cairo", "8"): 2, ("leeds", MINE): 3}
+    assert (await verified(gateway)).entries == 12
+    places = await gateway.client.places(gateway.token)
+    assert {one.id: one.punches for one in places} == {"cairo": 2, "leeds": 3}
+
+
+async def test_whoever_is_erased_at_both_places_that_told_their_touches_is_gone_from_both(
+    gateway: RunningGateway,
+) -> None:
+    desk, cairo, leeds = Desk(gateway), Chain("cairo"), Chain("leeds")
+    held = [{"place": place, "pin": MINE, "from": "2026-01-01"} for place in ("cairo", "leeds")]
+    body = {"number": ASKED["number"], "name": "Amina", "place": "cairo", "employed_from": "2026-01-01", "pins": held}
+    await desk.ask("POST", "/v1/people", 201, json=body)
+    cairo.add(*touches(3, MINE))
+    leeds.add(*touches(5, MINE))
+    await told(gateway, leeds, 2)
+    await told(gateway, cairo, 3)
+    one = await _begun(desk)
+    assert await gateway.count(pin=MINE) == 0
+    assert (await verified(gateway)).entries == 8
+    for chain in (cairo, leeds):
+        done = PersonErased(bytes.fromhex(one), bytes(32), len(chain.entries), "officer", "request", MOMENT)
+        await gateway.uplink(chain.place).upload(len(chain.entries), chain.add(done))
+        assert (await verified(gateway)).places == 2
+        assert await gateway.count(pin=MINE) == 0
+    await until(lambda: is_done(desk))
+
+
+async def test_touches_told_while_their_person_is_erased_elsewhere_are_in_a_row_or_gone_with_them(
+    gateway: RunningGateway,
+) -> None:
+    desk, cairo, leeds = Desk(gateway), Chain("cairo"), Chain("leeds")
+    await hire(desk)
+    cairo.add(*touches(40, MINE))
+    leeds.add(*touches(40, MINE))
+    await told(gateway, cairo, 40)
+    await asyncio.gather(told(gateway, leeds, 1), _erased(gateway, desk, cairo, entries=40))
+    assert await _owners(gateway) == {("leeds", MINE): 40}
+    assert (await verified(gateway)).entries == 81
+
+
 async def test_a_ledger_whose_touches_lie_in_the_archive_proves_and_takes_none_of_them_again(
     database: TestDatabase, tmp_path: Path
 ) -> None:
@@ -93,7 +153,17 @@ async def test_a_ledger_whose_touches_lie_in_the_archive_proves_and_takes_none_o
             await verified(desk.gateway)
 
 
+async def _owners(gateway: RunningGateway) -> Counter[tuple[str, str]]:
+    return Counter((one.place, one.pin) for one in (await gateway.client.punches(gateway.token)).items)
+
+
 async def _erased(gateway: RunningGateway, desk: Desk, chain: Chain, entries: int) -> None:
+    await _begun(desk)
+    await _done(gateway, desk, chain, entries)
+
+
+async def _begun(desk: Desk) -> str:
+    """Ask for an erasure, and its id once it began."""
     await desk.ask("POST", "/v1/privacy/erasures", json=ASKED)
 
     async def is_begun() -> bool:
@@ -101,6 +171,12 @@ async def _erased(gateway: RunningGateway, desk: Desk, chain: Chain, entries: in
         return bool(one["begun_at"])
 
     await until(is_begun)
+    [one] = await desk.ask("GET", "/v1/privacy/erasures")
+    return str(one["erasure"])
+
+
+async def _done(gateway: RunningGateway, desk: Desk, chain: Chain, entries: int) -> None:
+    """The place says that it erased the person."""
     [one] = await desk.ask("GET", "/v1/privacy/erasures")
     after = len(chain.entries)
     done = PersonErased(bytes.fromhex(one["erasure"]), bytes(32), entries, "officer", "request", MOMENT)

@@ -12,7 +12,7 @@ from biometric_flow.api.erasures import GatewayErasure, GatewayErasureWanted
 from biometric_flow.api.retention import PlaceHold, Stay, in_force, stays
 from biometric_flow.gateway.erasure_register import ErasureTold, Marks
 from biometric_flow.gateway.people.errors import PersonUnknown
-from biometric_flow.gateway.store import erasures, holds, privacy, register
+from biometric_flow.gateway.store import erasures, holds, places, privacy, register
 from biometric_flow.gateway.store.words import Said
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import TenantId
@@ -50,6 +50,13 @@ async def ask(
         await erasures.put(connection, tenant, key, found.id, wanted.by, wanted.reason, now)
     left = await _begin(connection, tenant, key, found.id, marks, now)
     return await _view(connection, await erasures.get(connection, key), left)
+
+
+async def prepare(connection: AsyncConnection, tenant: TenantId) -> None:
+    """Take the locks of `look`, for whoever does more in the same transaction before."""
+    if await erasures.waiting(connection):
+        await register.lock(connection, tenant)
+        await places.lock_all(connection)
 
 
 async def look(connection: AsyncConnection, tenant: TenantId, marks: Marks, now: datetime) -> int:

@@ -44,6 +44,7 @@ PERSONAL: Final = frozenset(one.kind for one in (PunchRecorded, PersonEnrolled, 
 """Kinds of entries whose contents go with the person they are about."""
 MAKES_SUBJECTS: Final = frozenset(one.kind for one in (PunchRecorded, PersonEnrolled))
 """Kinds whose person is in the tables from then on."""
+_ERASES: Final = PersonErased.kind.encode()
 _INT32: Final = range(-(2**31), 2**31)
 _INT64: Final = range(-(2**63), 2**63)
 
@@ -114,6 +115,9 @@ class Intake:
         keeps what is new.
         """
         async with self._database.tenant(tenant) as connection:
+            if any(_ERASES in entry.leaf for entry in entries):
+                # What goes here may become another place's, and places are locked in one order.
+                await places.lock_all(connection)
             log, head = await self._succession.log_of(connection, tenant, place, number, entries, now)
             if after > head.sequence:
                 raise OutOfOrder(f"expected entries after position {head.sequence}, got entries after {after}")

@@ -74,6 +74,7 @@ class RetentionTask:
         action = Action("delete what the retention policy says", self._clock.now(), actor="process:gateway")
         with acting_as(action):
             async with self._database.tenant(tenant) as connection:
+                await erasures.prepare(connection, tenant)
                 gone = await privacy.purge(connection, self._clock.now())
                 action.about("erasures", str(await erasures.look(connection, tenant, self.marks, self._clock.now())))
                 action.about("rows", str(gone))

@@ -43,6 +43,7 @@ COLUMNS: Final[Tags] = tags("""
     erasure: technical tenant_id erasure_id asked_at begun_at done_at entries, pseudonym person_id marks
     erasure: account decided_by reason
     erasure_order: technical tenant_id erasure_id place_id, pseudonym subject
+    told_again: technical tenant_id place_id sequence
     key_ending: technical tenant_id kind, pseudonym owner
     ledger_entry: technical tenant_id place_id sequence, evidence leaf hash record opening
     ledger_node: technical tenant_id log level position hash

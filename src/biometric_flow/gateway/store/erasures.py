@@ -14,7 +14,8 @@ from sqlalchemy.types import BigInteger
 from biometric_flow.api.retention import PlaceErasure
 from biometric_flow.gateway import key_endings
 from biometric_flow.gateway.erasure_register import MARK_BYTES, ErasureTold, Marks
-from biometric_flow.gateway.store import directory, holds, ledger, sealing, subjects
+from biometric_flow.gateway.store import directory, holds, ledger, sealing, subjects, told_again
+from biometric_flow.gateway.store import places as place_rows
 from biometric_flow.gateway.store.archive_tables import archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import employee, pin_holding
 from biometric_flow.gateway.store.privacy_tables import consent, erasure, erasure_order
@@ -180,17 +181,20 @@ async def _go(
     for one in people:
         for table in ("workday_due", "employee"):
             await connection.execute(text(f"SELECT 1 FROM {table} WHERE person_id = :one FOR UPDATE"), {"one": one})  # noqa: S608
+    await place_rows.lock_all(connection)
     ordered, strangers = [], []
     for place, subject in whose:
         order = {"tenant_id": told.tenant, "erasure_id": told.erasure, "place_id": place, "subject": subject}
         is_known = select(func.count()).where(person.c.subject == subject)
         if (await connection.execute(is_known)).scalar_one():
             await connection.execute(insert(erasure_order).values(order))
-            await _erase_subject(connection, place, subject)
-            ordered.append(subject)
+            ordered.append((place, subject))
         else:
             strangers.append(subject)
             await key_endings.end(connection, _owners(place, subject))
+    known = await directory.look(connection)
+    for place, subject in ordered:
+        await _erase_subject(connection, place, subject, known.pin(subject))
     for one in people:
         for table in OF_PERSON:
             await connection.execute(text(f"DELETE FROM {table} WHERE person_id = :person"), {"person": one})  # noqa: S608
@@ -198,7 +202,7 @@ async def _go(
         await key_endings.end(connection, [owner_of_person(str(one))])
         await holds.unname(connection, one)
     await directory.change(connection, removes=True)
-    await subjects.unname(connection, ordered)
+    await subjects.unname(connection, [subject for _, subject in ordered])
     await subjects.forget(connection, strangers)
     this = update(erasure).where(erasure.c.erasure_id == told.erasure)
     await connection.execute(this.values(person_id=None, begun_at=told.begun_at, marks=b"".join(sorted(told.marks))))
@@ -231,10 +235,12 @@ async def carried_out(
     if pin is not None:
         mine.append(erasure_order.c.subject.in_((await directory.look(connection)).with_pin(pin, place)))
     whose = [bytes(one) for one in (await connection.execute(select(erasure_order.c.subject).where(*mine))).scalars()]
+    if whose:
+        await place_rows.lock_all(connection)
     # A database that was put back may name somebody whose key is destroyed: they go all the same.
     known, entries = await directory.look(connection), 0
     for one in whose:
-        await _erase_subject(connection, place, one)
+        await _erase_subject(connection, place, one, known.pin(one))
         entries += await _forget(connection, place, one, known.pin(one))
     if whose:
         await connection.execute(delete(erasure_order).where(*mine))
@@ -249,16 +255,21 @@ async def _end(connection: AsyncConnection, key: bytes, now: datetime) -> None:
         await connection.execute(update(erasure).where(erasure.c.erasure_id == key).values(done_at=now))
 
 
-async def _erase_subject(connection: AsyncConnection, place: str, subject: bytes) -> None:
+async def _erase_subject(connection: AsyncConnection, place: str, subject: bytes, pin: str) -> None:
+    gone = await told_again.of_subject(connection, place, subject)
     await connection.execute(_PUNCHES, {"place": place, "subject": subject})
     for table in (enrolment, consent, person, archive_key):
         await connection.execute(delete(table).where(table.c.place_id == place, table.c.subject == subject))
+    await told_again.pass_on(connection, place, pin, gone)
 
 
 async def _forget(connection: AsyncConnection, place: str, subject: bytes, pin: str) -> int:
     about = await _entries_about(connection, place, subject, pin)
     cold = (archived_punch.c.place_id == place, archived_punch.c.sequence.in_(about))
+    gone = await told_again.of_archived(connection, place, about)
     await connection.execute(delete(archived_punch).where(*cold))
+    await told_again.forget(connection, place, about)
+    await told_again.pass_on(connection, place, pin, gone)
     forgotten: int = (await connection.execute(_FORGET, {"place": place, "entries": about})).scalar_one()
     await key_endings.end(connection, _owners(place, subject))
     return forgotten

@@ -34,6 +34,12 @@ async def is_listed(connection: AsyncConnection, place_id: str) -> bool:
     return (await connection.execute(query)).one_or_none() is not None
 
 
+async def lock_all(connection: AsyncConnection) -> None:
+    """Until the commit no place of the tenant tells anything: all are locked in one order, then the tenant's row."""
+    for order in (place.c.place_id, tenant.c.tenant_id):
+        await connection.execute(select(order).order_by(order).with_for_update(key_share=True))
+
+
 async def listed(connection: AsyncConnection) -> list[Said]:
     """The tenant's places with the state of their replica, their last report and how many terminals and people."""
     people = (

@@ -42,6 +42,14 @@ _INSERT = text(
     ON CONFLICT DO NOTHING
     """  # noqa: S608 - the names are the constants above
 ).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _COLUMNS.items()))
+_TOLD_AGAIN = text(
+    """
+    INSERT INTO told_again SELECT :tenant, :place, sequence FROM unnest(:punch_id, :sequence) AS given (id, sequence)
+    WHERE EXISTS (SELECT FROM punch WHERE punch_id = id AND place_id <> :place)
+        OR EXISTS (SELECT FROM archived_punch WHERE punch_id = id AND place_id <> :place)
+    ON CONFLICT DO NOTHING
+    """
+).bindparams(*(bindparam(name, type_=ARRAY(_COLUMNS[name])) for name in ("punch_id", "sequence")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +83,7 @@ async def insert(
 ) -> int:
     """Store punches of known subjects with their ledger sequences, number them in the feed, and say how many were new.
 
-    Known ids change nothing.
+    Known ids change nothing; where another place told them, it is kept that this one did as well.
     The feed counter's row stays locked until the commit, so positions become visible in their order.
     """
     counted = (
@@ -101,6 +109,9 @@ async def insert(
     }
     done = await connection.execute(_INSERT, {"tenant": owner, "place": place_id, "base": base, **columns})
     stored: int = done.rowcount
+    if stored < len(new):
+        again = {"punch_id": columns["punch_id"], "sequence": columns["sequence"]}
+        await connection.execute(_TOLD_AGAIN, {"tenant": owner, "place": place_id, **again})
     await connection.execute(update(place).where(place.c.place_id == place_id).values(punches=place.c.punches + stored))
     return stored
 

@@ -129,6 +129,16 @@ punch = Table(
     _of_place(),
 )
 
+told_again = Table(
+    "told_again",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    _of_place(),
+)
+"""Entries of touches that another place had told before."""
+
 subject = Table(
     "subject",
     metadata,
