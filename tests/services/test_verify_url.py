@@ -9,7 +9,7 @@ import pytest
 
 from biometric_flow.cli import main
 from biometric_flow.commands.replica import TOKEN_VARIABLE
-from tests.services.gateways import RunningGateway, TestDatabase
+from tests.services.gateways import ADMIN, PASSWORD, RunningGateway, TestDatabase
 from tests.services.places import API_KEY
 from tests.services.test_gateway_witness import keys, seen, text
 from tests.services.test_place_ledger import place_with_punches
@@ -58,3 +58,51 @@ async def test_a_place_is_checked_over_its_own_interface(tmp_path: Path, monkeyp
         monkeypatch.setenv(TOKEN_VARIABLE, API_KEY)
         key = (await place.http.get("/v1/ledger/key")).text.strip()
         assert await verify(place.url, "--own", "cairo", "--key", key) == 0
+
+
+def row(database: TestDatabase, sequence: int) -> dict[str, bytes]:
+    with psycopg.connect(database.owner_dsn) as connection:
+        connection.execute("SELECT set_config('app.tenant', 'demo', false)")
+        query = "SELECT leaf, hash, record, opening FROM audit_entry WHERE sequence = %s"
+        found = connection.execute(query, (sequence,)).fetchone()
+        assert found is not None
+        return dict(zip(("leaf", "hash", "record", "opening"), found, strict=True))
+
+
+def put(database: TestDatabase, sequence: int, column: str, value: bytes) -> None:
+    with psycopg.connect(database.owner_dsn) as connection:
+        connection.execute("SELECT set_config('app.tenant', 'demo', false)")
+        change = f"UPDATE audit_entry SET {column} = %s WHERE sequence = %s"
+        assert connection.execute(change, (value, sequence)).rowcount == 1
+
+
+@pytest.mark.parametrize("step", [211, pytest.param(1, marks=[pytest.mark.drill, pytest.mark.timeout(3600)])])
+async def test_each_bit_of_a_record_of_the_audit_trail_that_was_turned_is_found_and_its_entry_named(
+    gateway: RunningGateway,
+    database: TestDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    step: int,
+) -> None:
+    for _ in range(3):
+        await gateway.http.post("/v1/auth/token", json={"grant_type": "nonsense"})
+        await gateway.client.me((await gateway.client.sign_in(ADMIN, PASSWORD)).access_token)
+    monkeypatch.setenv(TOKEN_VARIABLE, gateway.token)
+    command = (gateway.url, "--audit", "--key", (await text(gateway, "/v1/audit/key")).strip())
+    assert await verify(*command) == 0
+    held, turned = row(database, 2), 0
+    for column, value in held.items():
+        for place in range(0, len(value) * 8, step):
+            altered = bytearray(value)
+            altered[place // 8] ^= 1 << place % 8
+            put(database, 2, column, bytes(altered))
+            capsys.readouterr()
+            assert await verify(*command) == 1, (column, place)
+            said = capsys.readouterr().err
+            # A leaf that still fits its record is contradicted by the next one; a hash stands in the tile only.
+            named = {"leaf": ("entry 2:", "entry 3:"), "record": ("entry 2:",), "hash": ("tile 0/000",)}[column]
+            assert any(name in said for name in named), (column, place, said)
+            turned += 1
+        put(database, 2, column, value)
+    assert turned >= sum(map(len, held.values())) * 8 // step
+    assert await verify(*command) == 0

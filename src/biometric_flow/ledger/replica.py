@@ -1,10 +1,10 @@
 """Checks a log as it is served: checkpoint, tiles and leaves (C2SP tlog-tiles), from nothing but what was fetched."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from biometric_flow.ledger.chain import EMPTY, leaf_hash, link
+from biometric_flow.ledger.chain import EMPTY, check, leaf_hash, link
 from biometric_flow.ledger.errors import ChainBroken, LedgerError
 from biometric_flow.ledger.merkle import TILE_HEIGHT, TILE_WIDTH, Frontier, Tile, tile_path
 from biometric_flow.ledger.note import Checkpoint, Note, PublicKey
@@ -79,6 +79,21 @@ def check_replica(
     if tree.root() != said.root:
         raise ReplicaAltered(f"the checkpoint over {said.size} leaves was signed over others than are served")
     return Checked(said.origin, said.size, said.root, cosigned_at)
+
+
+def check_records(place: PlaceId, entries: Iterable[tuple[bytes, bytes, bytes]]) -> tuple[int, bytes]:
+    """How many entries these are, each as leaf, record and opening from the first on, and the root over them.
+
+    Raises ReplicaAltered for the first whose record is not what its leaf promises, or that does not continue the chain.
+    """
+    tree, head = Frontier(), EMPTY
+    for leaf, record, opening in entries:
+        try:
+            head = check(place, head, leaf, record, opening)
+        except ChainBroken as error:
+            raise ReplicaAltered(str(error)) from error
+        tree.append(head.hash)
+    return tree.size, tree.root()
 
 
 def _earlier(notes: Sequence[Note], key: PublicKey, size: int) -> dict[int, bytes]:
