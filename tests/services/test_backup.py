@@ -19,6 +19,7 @@ import pytest
 from biometric_flow.cli import main
 from biometric_flow.gateway import backup as of_gateway
 from biometric_flow.gateway.backup import Source
+from biometric_flow.gateway.store import schema
 from biometric_flow.gateway.wal import WalShipper
 from biometric_flow.place import backup as of_place
 from biometric_flow.runtime.backup import WAL, found_in, read_manifest
@@ -32,6 +33,7 @@ from biometric_flow.zk.simulator.terminal import SimulatedTerminal
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, Chain, places_file, running_gateway, touches
 from tests.services.places import configured, running_place, until
+from tests.services.test_gateway_by_hand import told
 from tests.services.test_place_ledger import place_with_punches
 
 
@@ -255,6 +257,12 @@ async def test_a_gateway_whose_history_was_rewritten_before_the_backup_is_not_re
         command = ["backup", "create", *common, "--to", str(backups), "--recipient", recipient]
         assert await asyncio.to_thread(main, command) == 0
         assert await asyncio.to_thread(main, ["backup", "verify", "--config", str(config)]) == 1
+        over = ["backup", "restore", *common, "--from", str(backups), "--identity", str(identity)]
+        assert await asyncio.to_thread(main, over) == 2, "there is a gateway"
+        server = EmbeddedPostgres(gateway_folder / "postgres")
+        for events in (await told(gateway_folder, server.dsn(schema.APPLICATION, schema.DATABASE))).values():
+            said = [(one.operation, one.result) for one in events]
+            assert said == [("backup drill", "200"), ("backup create", "200"), ("backup restore", "500 internal")]
     environment.write_text(f"BIOMETRIC_FLOW_GATEWAY_DATA={passable / 'new'}\n", encoding="utf-8")
     capsys.readouterr()
     command = ["backup", "restore", *common, "--from", str(backups), "--identity", str(identity)]

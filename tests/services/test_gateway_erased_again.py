@@ -99,6 +99,7 @@ async def test_a_restored_gateway_holds_nobody_who_was_erased_since_its_backup(
         assert (again["by"], again["places"]) == ("restore", ["cairo"])
         operations = [one["operation"] for one in (await desk.ask("GET", "/v1/audit?limit=1000"))["items"]]
         assert operations.count("erase again what a backup brought back") == 1
+        assert operations.count("backup restore") == 1
         async with push_place(place_folder, [pushing()], **link(gateway)):
             await until(lambda: is_done(desk))
         assert await gateway.count() == 2

@@ -4,6 +4,7 @@ import argparse
 import os
 import tempfile
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -93,13 +94,16 @@ def _key(given: argparse.Namespace) -> int:
 
 def _create(given: argparse.Namespace) -> int:
     from biometric_flow.gateway import backup as of_gateway
+    from biometric_flow.gateway.by_hand import recorded
     from biometric_flow.place import backup as of_place
 
     now = SystemClock().now()
     target = usable_folder(given.to)
     recipient = read_recipient(given.recipient)
     if given.gateway:
-        written = of_gateway.back_up(gateway_source(given.config, os.environ), target, recipient, now)
+        source = gateway_source(given.config, os.environ)
+        with recorded(source, "backup create", SystemClock(), {"recipient": recipient}, Screen().note):
+            written = of_gateway.back_up(source, target, recipient, now)
     else:
         written = of_place.back_up(_place_source(given), target, recipient, now)
     screen = Screen()
@@ -125,6 +129,7 @@ def _list(given: argparse.Namespace) -> int:
 
 def _restore(given: argparse.Namespace) -> int:
     from biometric_flow.gateway import backup as of_gateway
+    from biometric_flow.gateway.by_hand import recorded
     from biometric_flow.place import backup as of_place
 
     screen = Screen()
@@ -134,18 +139,20 @@ def _restore(given: argparse.Namespace) -> int:
         if given.gateway:
             source = gateway_source(given.config, os.environ)
             wal = given.source / WAL
-            back = of_gateway.restore(
-                data,
-                keys,
-                given.identity,
-                source.folder,
-                SystemClock().now(),
-                wal if wal.is_dir() else None,
-                given.until,
-                given.erasures,
-                source.key_stores,
-                source.root,
-            )
+            brought = replace(source, dsn=None, backup_dsn=None)
+            with recorded(brought, "backup restore", SystemClock(), {"backup": data.name}, screen.note):
+                back = of_gateway.restore(
+                    data,
+                    keys,
+                    given.identity,
+                    source.folder,
+                    SystemClock().now(),
+                    wal if wal.is_dir() else None,
+                    given.until,
+                    given.erasures,
+                    source.key_stores,
+                    source.root,
+                )
             screen.facts(
                 {
                     "restored": str(source.folder),
@@ -184,6 +191,7 @@ def _restore(given: argparse.Namespace) -> int:
 
 def _drill(given: argparse.Namespace) -> int:
     from biometric_flow.gateway import backup as of_gateway
+    from biometric_flow.gateway.by_hand import recorded
     from biometric_flow.place import backup as of_place
 
     screen = Screen()
@@ -193,7 +201,9 @@ def _drill(given: argparse.Namespace) -> int:
         work = Path(parent) / "drill"
         try:
             if given.gateway:
-                verified = of_gateway.drill(gateway_source(given.config, os.environ), work, now)
+                source = gateway_source(given.config, os.environ)
+                with recorded(source, "backup drill", SystemClock(), {}, screen.note):
+                    verified = of_gateway.drill(source, work, now)
                 facts = {"places": str(verified.places), "entries": str(verified.entries)}
             else:
                 place = find_place(given.config, given.place)

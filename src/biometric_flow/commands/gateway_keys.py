@@ -11,6 +11,7 @@ from biometric_flow.commands.backup import gateway_settings, gateway_source
 from biometric_flow.commands.screen import Screen
 from biometric_flow.gateway.key_store import TenantKeys, open_tenant_keys
 from biometric_flow.identity.keyring import ROOT
+from biometric_flow.runtime.clock import SystemClock
 from biometric_flow.runtime.errors import StartRefused
 from biometric_flow.runtime.key_store import KeyStore
 from biometric_flow.runtime.root_home import Service, Token
@@ -30,14 +31,18 @@ def rotate(given: argparse.Namespace) -> int:
     """Replace one key of every tenant. Whoever was stopped calls it again: it goes on with what is left."""
     if given.level == "terminals":
         raise StartRefused("expected another --level than terminals for a gateway: these are keys of its places")
-    with closing(_opened(given)) as keys:
+    from biometric_flow.gateway.by_hand import recorded
+
+    source = gateway_source(given.config, os.environ)
+    about = {"level": given.level}
+    with recorded(source, "keys rotate", SystemClock(), about, Screen().note), closing(_opened(given)) as keys:
         for tenant in keys.tenants():
             if given.level in OWNED:
                 _rotate_owners(given, keys.of(tenant))
             else:
                 rotate_store(keys.of(tenant), given.level)
         _show(keys)
-    note_closed_backups(given.level, gateway_source(given.config, os.environ).root)
+    note_closed_backups(given.level, source.root)
     return 0
 
 

@@ -111,7 +111,7 @@ class Restored:
 
 def back_up(source: Source, target: Path, recipient: str, now: datetime) -> dict[BackupName, Written]:
     """Write data and keys as two encrypted files, with the gateway running or not. Raises BackupRefused."""
-    with _reachable(source) as (application, replication):
+    with reachable(source) as (application, replication):
         logs = asyncio.run(_states(application, source))
         written = {}
         at = claim(target, "gateway", GATEWAY_ID, now)
@@ -214,12 +214,12 @@ def drill(source: Source, work: Path, now: datetime) -> Verified:
 
 def verify(source: Source, promised: dict[str, LogState] | None = None) -> Verified:
     """Check the replicas of a database as it is, also one that another tool restored. Raises ReplicaAltered."""
-    with _reachable(source) as (dsn, _), closing(_keys(source.key_stores, source.tenants, source.root)) as stores:
+    with reachable(source) as (dsn, _), closing(_keys(source.key_stores, source.tenants, source.root)) as stores:
         return asyncio.run(_verify_now(dsn, stores, source.tenants, promised or {}))
 
 
 @contextmanager
-def _reachable(source: Source) -> Iterator[tuple[str, str]]:
+def reachable(source: Source) -> Iterator[tuple[str, str]]:
     """Addresses for the application and for replication; an embedded server that does not run is started meanwhile."""
     if source.dsn is not None:
         yield source.dsn, source.backup_dsn or source.dsn
@@ -238,14 +238,14 @@ def _reachable(source: Source) -> Iterator[tuple[str, str]]:
 
 async def _erase_again(dsn: str, keys: TenantKeys, folder: Path, told: Iterable[ErasureTold], now: datetime) -> int:
     key = signing_key(folder / WITNESS_KEY)
-    async with _opened(dsn, keys) as database:
+    async with opened(dsn, keys) as database:
         database.recorder = AuditTrail(database, key)
         return await replay(database, Marks(key), told, now)
 
 
 async def _begun(dsn: str, tenants: list[TenantId]) -> list[ErasureTold]:
     found: list[ErasureTold] = []
-    async with _opened(dsn) as database:
+    async with opened(dsn) as database:
         for tenant in tenants:
             async with database.tenant(tenant) as connection:
                 found += await erasures.begun(connection, tenant)
@@ -258,21 +258,23 @@ def _keys(folder: Path, logs: Iterable[str], root: Token | Service | None) -> Te
 
 
 async def _states(dsn: str, source: Source) -> dict[str, LogState]:
-    async with _opened(dsn) as database:
+    async with opened(dsn) as database:
         return await replicas.states(database, source.tenants)
 
 
 async def _verify(dsn: str, keys: TenantKeys, promised: dict[str, LogState]) -> Verified:
-    async with _opened(dsn, keys) as database:
+    async with opened(dsn, keys) as database:
         return await replicas.verify(database, promised)
 
 
 async def _verify_now(dsn: str, keys: TenantKeys, tenants: list[TenantId], promised: dict[str, LogState]) -> Verified:
-    async with _opened(dsn, keys) as database:
+    async with opened(dsn, keys) as database:
         return await replicas.verify(database, {**await replicas.states(database, tenants), **promised})
 
 
-class _opened:  # noqa: N801 - used as a word, `async with _opened(dsn)`
+class opened:  # noqa: N801 - used as a word, `async with opened(dsn)`
+    """A gateway's database for what is done beside it, with the keys that open its rows where those are needed."""
+
     def __init__(self, dsn: str, keys: TenantKeys | None = None) -> None:
         self._database = Database(dsn, schema.APPLICATION)
         if keys is not None:
