@@ -179,4 +179,9 @@ def pages_that_say(gateway: RunningGateway, *words: str) -> list[str]:
         ).fetchall()
     files = [one for one in (Path(folder) / "base" / number).iterdir() if one.is_file()]
     assert files
-    return [one.name for one in files if any(word.encode() in one.read_bytes() for word in words)]
+    found = []
+    for one in files:
+        with contextlib.suppress(FileNotFoundError):  # PostgreSQL makes and drops some of its own meanwhile
+            if any(word.encode() in one.read_bytes() for word in words):
+                found.append(one.name)
+    return found

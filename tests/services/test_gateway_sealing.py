@@ -15,6 +15,7 @@ from biometric_flow.gateway.key_store import open_tenant_keys
 from biometric_flow.gateway.store import audit, schema
 from biometric_flow.gateway.store.sealing import is_sealed
 from biometric_flow.ledger.chain import SealedEntry
+from biometric_flow.ledger.events import PunchRecorded, decode
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.errors import FolderUnusable
@@ -75,11 +76,16 @@ async def test_rows_of_an_older_version_are_sealed_at_the_first_start(database: 
         opened = with_keys(Database(database.dsn, schema.APPLICATION), tmp_path)
         opened.is_ready = True
         trail = await own_entries(opened)
+    events = {one.sequence: decode(one.record) for one in chain.entries}
+    identities = {at: event.punch.id for at, event in events.items() if isinstance(event, PunchRecorded)}
     with psycopg.connect(database.server.dsn(SUPERUSER, database.name)) as connection:
         change = "UPDATE {} SET record = %s, opening = %s WHERE sequence = %s"
         for table, entries in (("ledger_entry", chain.entries), ("audit_entry", trail)):
             for one in entries:
                 connection.execute(change.format(table), (one.record, one.opening, one.sequence))
+        for sequence, identity in identities.items():
+            connection.execute("UPDATE punch SET punch_id = %s WHERE sequence = %s", (identity, sequence))
+        connection.execute("DELETE FROM terminal_place")
         subjects = connection.execute("SELECT subject FROM subject ORDER BY subject").fetchall()
         values = (subjects[0][0], b"k" * 32)
         connection.execute("INSERT INTO archive_key VALUES ('demo', %s, 'cairo', %s)", values)
@@ -94,6 +100,13 @@ async def test_rows_of_an_older_version_are_sealed_at_the_first_start(database: 
         assert await gateway.count(pin="42") == 5
         assert (await own_entries(opened))[: len(trail)] == trail
         assert (await replicas.verify(opened, await replicas.states(opened, [DEMO]))).entries == 10
+        named = {bytes(one) for (one,) in rows(database, "SELECT punch_id FROM punch")}  # type: ignore[call-overload]
+        assert len(named) == 10
+        assert not named & set(identities.values())
+        other = Chain("leeds")
+        other.add(*touches(5, pin="41"))
+        await gateway.uplink("leeds").upload(0, other.entries)
+        assert await gateway.count() == 10
     await opened.close()
 
 

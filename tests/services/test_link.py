@@ -106,12 +106,13 @@ async def test_what_a_place_signs_is_cosigned_and_its_receipts_carry_both_signat
         headers = {"Authorization": f"Bearer {gateway.token}"}
         witness = PublicKey.parse((await gateway.http.get("/v1/ledger/keys", headers=headers)).text.splitlines()[0])
         own = PublicKey.parse((await place.http.get("/v1/ledger/key")).text)
+        named = {one.pin: one.id for one in (await gateway.client.punches(gateway.token)).items}
         for punch in await place.punches():
-            path = f"/v1/punches/{punch['id']}/receipt"
-            of_place = (await place.http.get(path)).text
+            of_place = (await place.http.get(f"/v1/punches/{punch['id']}/receipt")).text
             note = Note.parse(of_place.partition("\n\n")[2])
             note.verified_by(own)
             note.verified_by(witness)
+            path = f"/v1/punches/{named[punch['pin']]}/receipt"
             assert (await gateway.http.get(path, headers=headers)).text == of_place
 
 

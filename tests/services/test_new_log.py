@@ -154,7 +154,9 @@ async def test_a_place_restored_from_an_old_backup_goes_on_in_a_new_log_and_ever
         assert "the disk was lost" in logs[1]["decision"]
 
         witness = (await get(gateway, "/v1/ledger/keys")).splitlines()[0]
-        receipts = [*of_place, *[await get(gateway, f"/v1/punches/{one}/receipt") for one in ids]]
+        named = [one.id for one in (await gateway.client.punches(gateway.token)).items]
+        assert len(named) == len(ids)
+        receipts = [*of_place, *[await get(gateway, f"/v1/punches/{one}/receipt") for one in named]]
         for receipt in receipts:
             key = second_key if SECOND in receipt else first_key
             assert verify_receipt.verify(receipt, key, witness)["witnessed_at"]

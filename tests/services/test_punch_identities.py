@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -10,15 +12,20 @@ import pytest
 from biometric_flow.gateway.key_store import open_tenant_keys
 from biometric_flow.gateway.replicas import ReplicaAltered
 from biometric_flow.gateway.resealing import replace
+from biometric_flow.gateway.store import ledger, punch_ids
+from biometric_flow.identity.keyring import subject_at
 from biometric_flow.ledger.decisions import PersonErased
-from biometric_flow.model.ids import TenantId
+from biometric_flow.ledger.events import PunchRecorded, decode
+from biometric_flow.model.ids import Pin, TenantId
+from biometric_flow.model.punch import clock_text, punch_id
+from biometric_flow.runtime.key_store import KeyStore
 from biometric_flow.runtime.postgres import SUPERUSER
-from tests.builders import MOMENT
+from tests.builders import GATE, MOMENT
 from tests.services.gateways import Chain, RunningGateway, TestDatabase, touches
-from tests.services.hours import Desk
+from tests.services.hours import Desk, person
 from tests.services.places import until
 from tests.services.test_archive import archiving, create, everything, old_touches, two_months
-from tests.services.test_gateway_erasure import ASKED, PIN, hire, is_done, verified
+from tests.services.test_gateway_erasure import ASKED, PIN, hire, is_done, rows_that_say, verified
 
 DEMO = TenantId("demo")
 MINE = PIN
@@ -151,6 +158,111 @@ async def test_a_ledger_whose_touches_lie_in_the_archive_proves_and_takes_none_o
             connection.execute("DELETE FROM archived_punch WHERE sequence = 3")
         with pytest.raises(ReplicaAltered, match="demo/cairo: entry 3: the punch that people see"):
             await verified(desk.gateway)
+
+
+@pytest.mark.parametrize(("pins", "minutes"), [(10_000, 1), pytest.param(10_000, 1440, marks=pytest.mark.drill)])
+async def test_nobody_erased_is_found_in_an_old_copy_by_counting_through_pins_and_minutes(
+    gateway: RunningGateway, pins: int, minutes: int
+) -> None:
+    desk, cairo, leeds = Desk(gateway), Chain("cairo"), Chain("leeds")
+    await hire(desk, pin="4711")
+    cairo.add(*touches(3, "4711"), *touches(2, "8"))
+    leeds.add(*touches(1, "8"))
+    await told(gateway, cairo, 5)
+    await told(gateway, leeds, 1)
+    [shown] = [one for one in (await gateway.client.punches(gateway.token)).items if one.pin == "8"][:1]
+    await desk.ask("POST", "/v1/people", 201, json=person("E8", "8"))
+    [who] = [one["id"] for one in (await desk.ask("GET", "/v1/people"))["items"] if one["number"] == "E8"]
+    asked = {"person": who, "reason": "twice", "operation": "void", "punch": shown.id}
+    await desk.ask("POST", "/v1/regularisations", 201, json={"items": [asked]})
+    identities = [event.punch.id for event in [*touches(3, "4711"), *touches(2, "8")]]
+    assert not {"punch", "regularisation"} & set(rows_that_say(gateway, *[one.hex() for one in identities]))
+    copy = _copied(gateway)
+    await _erased(gateway, desk, cairo, entries=3)
+
+    async def are_destroyed() -> bool:
+        keys = open_tenant_keys(gateway.folder / "keys", [DEMO]).of(DEMO)
+        return all(not keys.has(subject_at("cairo", one.subject.hex())) for one in copy if one.is_erased)
+
+    await until(are_destroyed)
+    keys = open_tenant_keys(gateway.folder / "keys", [DEMO]).of(DEMO)
+    moments = [MOMENT - timedelta(minutes=minute) for minute in range(3 * minutes)]
+    guesses = {
+        punch_id(DEMO, GATE, Pin(str(pin)), clock_text((at + timedelta(hours=2)).replace(tzinfo=None)), 0): str(pin)
+        for pin in range(pins)
+        for at in moments
+    }
+    assert set(identities) <= guesses.keys(), "whoever counts through comes by the right one"
+    assert not {one.stored for one in copy} & guesses.keys()
+    # Not even with the keys that there still are. Who is not erased is found with theirs: it is how to find somebody.
+    found = {}
+    for subject in {one.subject for one in copy if keys.has(subject_at("cairo", one.subject.hex()))}:
+        known = punch_ids.keyed(keys, [punch_ids.Named("cairo", subject, one) for one in guesses])
+        found |= {one: guesses[guess] for one, guess in zip(known, guesses, strict=True)}
+    assert {found.get(one.stored) for one in copy if not one.is_erased} == {"8"}
+    assert {found.get(one.stored) for one in copy if one.is_erased} == {None}
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A punch in somebody's old copy of the tables."""
+
+    stored: bytes
+    subject: bytes
+    is_erased: bool
+
+
+def _copied(gateway: RunningGateway) -> list[_Row]:
+    assert gateway.database is not None
+    with psycopg.connect(gateway.database.server.dsn(SUPERUSER, gateway.database.name)) as connection:
+        rows = connection.execute("SELECT punch_id, subject FROM punch").fetchall()
+    punches_of = Counter(bytes(subject) for _, subject in rows)
+    return [_Row(bytes(one), bytes(subject), punches_of[bytes(subject)] == 3) for one, subject in rows]
+
+
+async def test_punches_of_an_older_version_hot_and_archived_are_named_at_the_first_start(
+    database: TestDatabase, tmp_path: Path
+) -> None:
+    async with archiving(database, tmp_path) as desk:
+        await two_months(desk)
+        await desk.ask("POST", "/v1/people", 201, json=person("E7", "7"))
+        shown = await everything(desk)
+        await create(desk)
+        [who] = [one["id"] for one in (await desk.ask("GET", "/v1/people"))["items"]]
+        void = {"person": who, "reason": "twice", "operation": "void", "punch": shown[0]["id"]}
+        await desk.ask("POST", "/v1/regularisations", 201, json={"items": [void]})
+        keys = desk.gateway.folder / "keys"
+    before = _as_before(database, open_tenant_keys(keys, [DEMO]).of(DEMO))
+    assert len(before) == 31
+    async with archiving(database, tmp_path) as desk:
+        assert await everything(desk) == shown
+        [asked] = (await desk.ask("GET", "/v1/regularisations"))["items"]
+        assert asked["punch"] == shown[0]["id"]
+        assert rows_that_say(desk.gateway, *[one.hex() for one in before]) == []
+        leeds = Chain("leeds")
+        leeds.add(*old_touches())
+        await told(desk.gateway, leeds, 20)
+        assert await everything(desk) == shown
+        assert (await verified(desk.gateway)).entries == 51
+
+
+def _as_before(database: TestDatabase, keys: KeyStore) -> list[bytes]:
+    """Put the identities of places where the names are; which ones."""
+    found = []
+    with psycopg.connect(database.server.dsn(SUPERUSER, database.name)) as connection:
+        for table in ("punch", "archived_punch"):
+            join = f"{table} p JOIN ledger_entry e USING (tenant_id, place_id, sequence)"
+            query = f"SELECT p.punch_id, place_id, sequence, e.record FROM {join}"
+            for name, place, sequence, record in connection.execute(query).fetchall():
+                event = decode(ledger.opened_record(keys, place, sequence, bytes(record)))
+                assert isinstance(event, PunchRecorded)
+                found.append(event.punch.id)
+                connection.execute(f"UPDATE {table} SET punch_id = %s WHERE punch_id = %s", (found[-1], name))
+                change = "UPDATE regularisation SET target = %s WHERE target = %s"
+                connection.execute(change, (found[-1].hex(), bytes(name).hex()))
+        connection.execute("DELETE FROM terminal_place")
+        connection.execute("UPDATE sealing SET has_punch_ids = false")
+    return found
 
 
 async def _owners(gateway: RunningGateway) -> Counter[tuple[str, str]]:

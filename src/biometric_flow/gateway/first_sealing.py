@@ -13,6 +13,7 @@ import psycopg
 import structlog
 from psycopg.rows import dict_row, tuple_row
 
+from biometric_flow.gateway.first_punch_ids import name_punches
 from biometric_flow.gateway.key_store import TenantKeys
 from biometric_flow.gateway.store import audit, identities, ledger, sealing, words
 from biometric_flow.identity.envelope import Binding
@@ -30,7 +31,7 @@ log = structlog.get_logger()
 STEP: Final = 2000
 REWRITTEN: Final = (
     *("ledger_entry", "audit_entry", "archive_key", "subject", "employee", "punch", "person", "enrolment"),
-    *("pin_holding", "erasure_order"),
+    *("pin_holding", "erasure_order", "archived_punch"),
     *(kept.table for kept in words.KEPT),
     "pg_statistic",
 )
@@ -58,13 +59,14 @@ def seal_all(owner_dsn: str, keys: TenantKeys) -> None:
         store = keys.of(tenant)
         with psycopg.connect(owner_dsn) as connection:
             connection.execute(_TENANT, (tenant,))
-            row = connection.execute("SELECT probe, is_rewritten, has_words FROM sealing FOR UPDATE").fetchone()
+            query = "SELECT probe, is_rewritten, has_words, has_punch_ids FROM sealing FOR UPDATE"
+            row = connection.execute(query).fetchone()
             if row is None:
                 count = _seal_entries(connection, store) + _seal_audit(connection, store)
                 count += _adopt_archive(connection, store)
                 probe = store.seal(PLACE, PROBE, tenant.encode())
-                values = (tenant, probe, count == 0, False)
-                connection.execute("INSERT INTO sealing VALUES (%s, %s, %s, %s)", values)
+                values = (tenant, probe, count == 0, False, False)
+                connection.execute("INSERT INTO sealing VALUES (%s, %s, %s, %s, %s)", values)
                 log.info("rows_sealed", tenant=tenant, rows=count)
             else:
                 _check(tenant, store, bytes(row[0]))
@@ -73,6 +75,9 @@ def seal_all(owner_dsn: str, keys: TenantKeys) -> None:
             if row is None or not row[2]:
                 more += _seal_words(connection, store)
                 connection.execute("UPDATE sealing SET has_words = true")
+            if row is None or not row[3]:
+                more += name_punches(connection, store, _known(connection, store))
+                connection.execute("UPDATE sealing SET has_punch_ids = true")
             if more:
                 connection.execute("UPDATE sealing SET is_rewritten = false")
             is_rewritten = (bool(row[1]) if row else count == 0) and not more

@@ -9,7 +9,7 @@ import cbor2
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from biometric_flow.gateway.store import checkpoints, erasures, ledger, logs, privacy, punches
+from biometric_flow.gateway.store import checkpoints, directory, erasures, ledger, logs, privacy, punch_ids, punches
 from biometric_flow.ledger.chain import EMPTY, SealedEntry, check, leaf_hash, link
 from biometric_flow.ledger.decisions import PersonErased
 from biometric_flow.ledger.errors import LedgerError
@@ -18,6 +18,7 @@ from biometric_flow.ledger.logs import Log, log_name
 from biometric_flow.ledger.merkle import Frontier
 from biometric_flow.ledger.note import Checkpoint, Note
 from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.model.punch import Punch
 from biometric_flow.runtime.backup import LogState
 from biometric_flow.runtime.database import Database
 
@@ -187,17 +188,33 @@ async def _same_punches(
     }
     async with database.tenant(tenant) as connection:
         shown = await punches.derived(connection, place, after, until)
-        elsewhere = await punches.known(connection, [said[at].id for at in said.keys() - shown.keys()])
+        names = await _stored(connection, place, said)
+        missing = [said[at] for at in said.keys() - shown.keys()]
+        elsewhere = await punch_ids.told_elsewhere(connection, place, missing)
+        there = await punch_ids.held(connection, [names[at] for at in said.keys() - shown.keys() if at in names])
         erased = {one.pin for one in await erasures.orders(connection, place)}
         now = (await connection.execute(text("SELECT now()"))).scalar_one()
         limit = privacy.purged_before(await privacy.policies(connection), now)
     for at in sorted(said.keys() | shown.keys()):
         punch = said.get(at)
         may_be_gone = punch is not None and (
-            punch.id in elsewhere or punch.pin in erased or (limit is not None and punch.instant < limit)
+            names.get(at) in there
+            or punch.id in elsewhere
+            or punch.pin in erased
+            or (limit is not None and punch.instant < limit)
         )
-        if not (may_be_gone and at not in shown) and (punch is None or shown.get(at) != punches.shown_as(punch)):
+        if not (may_be_gone and at not in shown) and (
+            punch is None or shown.get(at) != punches.shown_as(punch, names.get(at))
+        ):
             raise ReplicaAltered(f"{name}: entry {at}: the punch that people see is not what the entry says")
+
+
+async def _stored(connection: AsyncConnection, place: PlaceId, said: Mapping[int, Punch]) -> dict[int, bytes]:
+    """What the tables call the punches of entries, by sequence; of nobody whom they do not know any more."""
+    known = await directory.look(connection)
+    whose = {at: subject for at, punch in said.items() if (subject := known.id_of(place, punch.pin)) is not None}
+    named = [punch_ids.Named(place, subject, said[at].id) for at, subject in whose.items()]
+    return dict(zip(whose, await punch_ids.stored(connection, named), strict=True))
 
 
 def _erased(entry: SealedEntry) -> int:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +17,10 @@ from biometric_flow.gateway.archive.errors import ArchiveDamaged, ArchiveUnreach
 from biometric_flow.gateway.archive.rows import Cold, opened
 from biometric_flow.gateway.archive.stores import Store
 from biometric_flow.gateway.store import archive as rows_of
+from biometric_flow.gateway.store.punch_ids import Named, stored
 from biometric_flow.gateway.store.punches import After, PunchFilter
 from biometric_flow.identity.envelope import SealingKey
-from biometric_flow.model.ids import TenantId
+from biometric_flow.model.ids import PunchId, TenantId
 
 _COLUMNS: Final = (
     "place, sequence, position, subject, terminal, local_time, epoch_us(instant) AS instant, state, verify, work_code,"
@@ -48,13 +50,18 @@ class Archive:
     ) -> list[Cold]:
         """Archived punches by instant and position, from behind `after`; those of erased people are not told.
 
+        Files hold the identities that places gave; here each has the one that the tables would call it by.
+
         Raises ArchiveUnreachable, ArchiveDamaged.
         """
         paths, keys = await self._open(connection, tenant, wanted)
         found: list[Cold] = []
         while paths and keys and len(found) < limit:
             rows = await asyncio.to_thread(_page, paths, wanted, _subjects(wanted, keys), after, limit, newest_first)
-            found += [cold for row in rows if (cold := opened(tenant, row, keys)) is not None]
+            told = [(row, cold) for row in rows if (cold := opened(tenant, row, keys)) is not None]
+            named = [Named(cold.place, row["subject"], PunchId(cold.punch_id)) for row, cold in told]
+            ids = await stored(connection, named)
+            found += [replace(cold, punch_id=one) for (_, cold), one in zip(told, ids, strict=True)]
             if len(rows) < limit:
                 break
             after = After(rows[-1]["instant"], rows[-1]["position"])

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from biometric_flow.api.corrections import CorrectionOrder, RecordedCorrection
 from biometric_flow.api.hours import PersonRecord
 from biometric_flow.gateway.archive.across import punch_of
-from biometric_flow.gateway.store import corrections, register, requests
+from biometric_flow.gateway.store import corrections, directory, punch_ids, register, requests
 from biometric_flow.gateway.store.words import Said
 from biometric_flow.ledger.decisions import CorrectionMade, CorrectionRefused, instant_text
-from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.model.ids import PlaceId, PunchId, TenantId
 
 log = structlog.get_logger()
 
@@ -53,7 +53,8 @@ async def waiting(
     """What this place has to record, by position; what had no place before may have one now."""
     if after == 0:
         await _settle(connection, tenant)
-    return [_order(row) for row in await corrections.waiting(connection, place, after, limit)]
+    rows = await corrections.waiting(connection, place, after, limit)
+    return [_order(row, await _told_target(connection, row)) for row in rows]
 
 
 async def recorded(
@@ -66,7 +67,7 @@ async def recorded(
             if row.place_id == place and row.is_withdrawal == _is_withdrawal(event):
                 if isinstance(event, CorrectionRefused):
                     await corrections.stands(connection, row.position, sequence, event.why)
-                elif _says(event, _order(row)):
+                elif _says(event, _order(row, await _same_target(connection, row, event))):
                     await corrections.stands(connection, row.position, sequence)
                 else:
                     log.warning("correction_differs", place=place, sequence=sequence)
@@ -124,7 +125,7 @@ async def _about(
 async def _target(
     connection: AsyncConnection, row: Said, person: PersonRecord
 ) -> tuple[str, tuple[str | None, str], tuple[datetime | None, int | None]]:
-    if len(row.target) == 64:
+    if len(row.target) == punch_ids.DIGITS:
         punch = await punch_of(connection, person.id, bytes.fromhex(row.target))
         if punch is None:  # the PIN went to somebody else since
             return "", _home(person, row.day), (None, None)
@@ -160,20 +161,39 @@ def _row(row: Said, tenant: TenantId, position: int, place: str | None, pin: str
     }
 
 
-def _order(row: Said) -> CorrectionOrder:
+def _order(row: Said, target: str) -> CorrectionOrder:
     return CorrectionOrder(
         position=row.position,
         correction=row.regularisation_id,
         number=row.number,
         operation=row.operation,
         pin=row.pin,
-        target=row.target,
+        target=target,
         changes=[tuple(one) for one in row.changes or ()],
         by=row.asked_by,
         reason=row.reason,
         approved_by=row.approved_by,
         at=row.decided_at,
     )
+
+
+async def _told_target(connection: AsyncConnection, row: Said) -> str:
+    """The target as the place knows it: a punch by the identity that the place gave it."""
+    if len(row.target) != punch_ids.DIGITS:
+        return str(row.target)
+    identity = await punch_ids.identity_of(connection, bytes.fromhex(row.target))
+    return row.target if identity is None else identity.hex()
+
+
+async def _same_target(connection: AsyncConnection, row: Said, event: CorrectionMade) -> str:
+    """The target of an entry, if it is the one that was approved: its punch may be gone here since."""
+    known = await directory.look(connection)
+    subject = known.id_of(row.place_id, row.pin)
+    if len(row.target) != punch_ids.DIGITS or subject is None:
+        return str(row.target)
+    told = punch_ids.Named(row.place_id, subject, PunchId(event.target))
+    [as_stored] = await punch_ids.stored(connection, [told])
+    return event.target.hex() if as_stored.hex() == row.target else row.target
 
 
 def _is_withdrawal(event: CorrectionMade | CorrectionRefused) -> bool:

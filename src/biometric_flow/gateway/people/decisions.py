@@ -13,7 +13,7 @@ from biometric_flow.api.problems import FieldProblem
 from biometric_flow.gateway.archive.across import punch_of
 from biometric_flow.gateway.people.errors import DecisionMade, OwnRequest, RegularisationInvalid
 from biometric_flow.gateway.people.plans import Touched
-from biometric_flow.gateway.store import register, requests
+from biometric_flow.gateway.store import punch_ids, register, requests
 from biometric_flow.gateway.store.words import Said
 from biometric_flow.gateway.workdays.records import to_date
 from biometric_flow.policy.inputs import NO_KEY
@@ -166,7 +166,7 @@ def _at_work(asked: Asked, person: PersonRecord) -> Iterable[tuple[str, str]]:
 
 
 async def _instant_of(connection: AsyncConnection, person_id: UUID, target: str) -> datetime | None:
-    if len(target) == 64:
+    if len(target) == punch_ids.DIGITS:
         punch = await punch_of(connection, person_id, bytes.fromhex(target))
         return None if punch is None else punch.instant
     for row in await requests.approved(connection, person_id):

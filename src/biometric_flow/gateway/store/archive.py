@@ -18,13 +18,14 @@ from biometric_flow.gateway.archive.rows import Cold
 from biometric_flow.gateway.store import directory, ledger, sealing, subjects
 from biometric_flow.gateway.store.archive_tables import archive_file, archive_key, archived_punch
 from biometric_flow.gateway.store.hours_tables import pin_holding
+from biometric_flow.gateway.store.punch_ids import Named, stored
 from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.gateway.store.tables import punch
 from biometric_flow.identity.envelope import KeyId, SealingKey
 from biometric_flow.identity.keyring import KeyKind, archived_at
 from biometric_flow.ledger.chain import SealedEntry
 from biometric_flow.ledger.events import PunchRecorded, decode
-from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.model.ids import PlaceId, PunchId, TenantId
 
 FILE_ROWS: Final = 50_000
 """Punches in one file; moving so many ends well within a transaction's time."""
@@ -81,7 +82,17 @@ async def cold(connection: AsyncConnection, place: PlaceId, month: date) -> list
     at = [ledger.binding(place, row.sequence) for row in held]
     for row, entry in zip(given, await sealing.opened_entries(connection, held, at), strict=True):
         row |= {"record": entry.record, "opening": entry.opening}
+    told = [_identity(row["record"]) for row in given]
+    named = [Named(place, bytes(row.subject), one) for row, one in zip(rows, told, strict=True)]
+    for row, identity, as_stored in zip(given, told, await stored(connection, named), strict=True):
+        if row["punch_id"] == as_stored:  # else it stays what it is, which is not what its record says
+            row["punch_id"] = identity
     return [Cold(**row) for row in given]
+
+
+def _identity(record: bytes) -> PunchId:
+    event = decode(record) if record else None
+    return event.punch.id if isinstance(event, PunchRecorded) else PunchId(b"")
 
 
 async def ensure_keys(connection: AsyncConnection, tenant: TenantId, place: PlaceId, pins: Iterable[str]) -> None:
@@ -130,12 +141,13 @@ async def bring_back(connection: AsyncConnection, tenant: TenantId, file_id: str
     """Make a file's punches hot again and forget the file, within the transaction."""
     await connection.execute(delete(archived_punch).where(archived_punch.c.file_id == file_id))
     await connection.execute(delete(archive_file).where(archive_file.c.file_id == file_id))
-    names = [column.name for column in punch.c if column.name not in ("tenant_id", "place_id", "subject")]
+    names = [column.name for column in punch.c if column.name not in ("tenant_id", "place_id", "subject", "punch_id")]
     known = await subjects.ensure(connection, [(row.place, row.pin) for row in rows])
+    named = [Named(row.place, known[row.place, row.pin], PunchId(row.punch_id)) for row in rows]
     values = [
-        {"tenant_id": tenant, "place_id": row.place, "subject": known[row.place, row.pin]}
+        {"tenant_id": tenant, "place_id": row.place, "subject": known[row.place, row.pin], "punch_id": as_stored}
         | {name: getattr(row, name) for name in names}
-        for row in rows
+        for row, as_stored in zip(rows, await stored(connection, named), strict=True)
     ]
     if values:
         await connection.execute(punch.insert(), values)

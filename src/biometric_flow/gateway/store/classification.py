@@ -23,7 +23,7 @@ COLUMNS: Final[Tags] = tags("""
     archive_file: technical tenant_id file_id place_id month first_position last_position rows size sha256 name version
     archive_file: technical created_at locked_until
     archive_key: technical tenant_id place_id, pseudonym subject, secret secret
-    archived_punch: technical tenant_id place_id sequence file_id, identity punch_id
+    archived_punch: technical tenant_id place_id sequence file_id, pseudonym punch_id
     audit_entry: technical tenant_id sequence, evidence leaf hash record opening
     audit_log: technical tenant_id size head_hash note
     audit_node: technical tenant_id level position hash
@@ -65,7 +65,7 @@ COLUMNS: Final[Tags] = tags("""
     plan_document: technical tenant_id kind document_id body version
     policy_pack: technical tenant_id pack_id version body saved_at, account saved_by
     punch: technical tenant_id place_id terminal verify work_code drift_ms received_at channel position sequence
-    punch: identity punch_id, pseudonym subject, attendance local_time instant state
+    punch: pseudonym punch_id subject, attendance local_time instant state
     refresh_token: technical tenant_id account_id family expires_at used_at revoked_at, secret digest
     link_key: technical tenant_id place_id key_id public_key made_at ends_at revoked_at
     join_token: technical tenant_id place_id expires_at, secret digest
@@ -77,8 +77,9 @@ COLUMNS: Final[Tags] = tags("""
     regularisation: account decided_at decision_reason
     retention_policy: technical tenant_id number, account body
     subject: technical tenant_id place_id changed, pseudonym subject, identity pin name
-    sealing: technical tenant_id probe is_rewritten has_words
+    sealing: technical tenant_id probe is_rewritten has_words has_punch_ids
     tenant: technical tenant_id name feed_position directory_version directory_base
+    terminal_place: technical tenant_id terminal place_id
     terminal_status: technical tenant_id place_id key serial name state body as_of
     workday: technical tenant_id digest, pseudonym person_id, attendance day status irregularities pay body
     workday_due: technical tenant_id since marked is_order, pseudonym person_id, attendance first_day last_day

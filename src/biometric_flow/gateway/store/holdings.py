@@ -39,7 +39,7 @@ _PUNCHES: Final = text(
         AND p.local_time::date >= h.valid_from AND (h.valid_to IS NULL OR p.local_time::date <= h.valid_to)
         AND (h.terminals = '{}' OR p.terminal = ANY (h.terminals))
     WHERE h.person_id = :person AND p.instant >= :since AND p.instant < :until
-    ORDER BY p.instant, p.state, p.punch_id
+    ORDER BY p.instant, p.state, p.terminal, p.punch_id
     """
 )
 

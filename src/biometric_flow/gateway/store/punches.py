@@ -11,8 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import BigInteger, DateTime, Integer, Text
 
-from biometric_flow.gateway.store import directory, subjects
-from biometric_flow.gateway.store.archive_tables import archived_punch
+from biometric_flow.gateway.store import directory, punch_ids, subjects
 from biometric_flow.gateway.store.subjects import Told
 from biometric_flow.gateway.store.tables import place, punch, tenant, terminal_status
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -43,13 +42,9 @@ _INSERT = text(
     """  # noqa: S608 - the names are the constants above
 ).bindparams(*(bindparam(name, type_=ARRAY(kind)) for name, kind in _COLUMNS.items()))
 _TOLD_AGAIN = text(
-    """
-    INSERT INTO told_again SELECT :tenant, :place, sequence FROM unnest(:punch_id, :sequence) AS given (id, sequence)
-    WHERE EXISTS (SELECT FROM punch WHERE punch_id = id AND place_id <> :place)
-        OR EXISTS (SELECT FROM archived_punch WHERE punch_id = id AND place_id <> :place)
-    ON CONFLICT DO NOTHING
-    """
-).bindparams(*(bindparam(name, type_=ARRAY(_COLUMNS[name])) for name in ("punch_id", "sequence")))
+    "INSERT INTO told_again SELECT :tenant, :place, sequence FROM unnest(:sequences) AS given (sequence)"
+    " ON CONFLICT DO NOTHING"
+).bindparams(bindparam("sequences", type_=ARRAY(BigInteger)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +78,9 @@ async def insert(
 ) -> int:
     """Store punches of known subjects with their ledger sequences, number them in the feed, and say how many were new.
 
-    Known ids change nothing; where another place told them, it is kept that this one did as well.
-    The feed counter's row stays locked until the commit, so positions become visible in their order.
+    Touches that are there change nothing; where another place told them, it is kept that this one did as well.
+    The feed counter's row stays locked until the commit, so positions become visible in their order, and nobody else
+    looks for touches or stores some meanwhile.
     """
     counted = (
         update(tenant)
@@ -93,8 +89,14 @@ async def insert(
         .returning(tenant.c.feed_position)
     )
     base = (await connection.execute(counted)).scalar_one() - len(new)
+    await punch_ids.meet(connection, place_id, {one.terminal for one in new})
+    told = await punch_ids.told_elsewhere(connection, place_id, new)
+    again = [at for one, at in zip(new, sequences, strict=True) if one.id in told]
+    sequences = [at for one, at in zip(new, sequences, strict=True) if one.id not in told]
+    new = [one for one in new if one.id not in told]
+    named = [punch_ids.Named(place_id, known[place_id, one.pin], one.id) for one in new]
     columns: dict[str, list[Any]] = {
-        "punch_id": [one.id for one in new],
+        "punch_id": await punch_ids.stored(connection, named),
         "terminal": [one.terminal for one in new],
         "subject": [known[place_id, one.pin] for one in new],
         "local_time": [one.local_time for one in new],
@@ -105,13 +107,12 @@ async def insert(
         "drift_ms": [None if one.drift is None else round(one.drift.total_seconds() * 1000) for one in new],
         "received_at": [one.received_at for one in new],
         "channel": [str(one.channel) for one in new],
-        "sequence": list(sequences),
+        "sequence": sequences,
     }
     done = await connection.execute(_INSERT, {"tenant": owner, "place": place_id, "base": base, **columns})
     stored: int = done.rowcount
-    if stored < len(new):
-        again = {"punch_id": columns["punch_id"], "sequence": columns["sequence"]}
-        await connection.execute(_TOLD_AGAIN, {"tenant": owner, "place": place_id, **again})
+    if again:
+        await connection.execute(_TOLD_AGAIN, {"tenant": owner, "place": place_id, "sequences": again})
     await connection.execute(update(place).where(place.c.place_id == place_id).values(punches=place.c.punches + stored))
     return stored
 
@@ -128,19 +129,10 @@ async def derived(connection: AsyncConnection, place_id: PlaceId, after: int, un
     }
 
 
-async def known(connection: AsyncConnection, ids: Sequence[bytes]) -> set[bytes]:
-    """Which of these punches the tenant has, hot or archived, from whichever place they came first."""
-    found: set[bytes] = set()
-    for table in (punch, archived_punch):
-        query = select(table.c.punch_id).where(table.c.punch_id.in_(ids))
-        found |= {bytes(row.punch_id) for row in await connection.execute(query)}
-    return found
-
-
-def shown_as(one: Punch) -> tuple[Any, ...]:
-    """The values of a punch as its row has them."""
+def shown_as(one: Punch, as_stored: bytes | None) -> tuple[Any, ...]:
+    """The values of a punch as its row has them; without a subject it has none."""
     drift = None if one.drift is None else round(one.drift.total_seconds() * 1000)
-    where = (one.id, one.terminal, one.pin, one.local_time, one.instant, one.state, one.verify, one.work_code)
+    where = (as_stored, one.terminal, one.pin, one.local_time, one.instant, one.state, one.verify, one.work_code)
     return (*where, drift, one.received_at, str(one.channel))
 
 

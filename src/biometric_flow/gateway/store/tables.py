@@ -193,6 +193,16 @@ terminal_status = Table(
     _of_place(),
 )
 
+terminal_place = Table(
+    "terminal_place",
+    metadata,
+    Column("tenant_id", Text, primary_key=True),
+    Column("terminal", Text, primary_key=True),
+    Column("place_id", Text, primary_key=True),
+    _of_place(),
+)
+"""Where the ledgers tell punches of a terminal, by serial number: at two places, when it was moved."""
+
 place_key = Table(
     "place_key",
     metadata,
@@ -325,6 +335,7 @@ sealing = Table(
     Column("probe", LargeBinary, nullable=False),
     Column("is_rewritten", Boolean, nullable=False),
     Column("has_words", Boolean, nullable=False),
+    Column("has_punch_ids", Boolean, nullable=False),
 )
 """What only the right key store opens; that rows of before were sealed, words too, and the tables written anew."""
 

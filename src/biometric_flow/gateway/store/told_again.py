@@ -5,15 +5,16 @@ An erasure is about PINs at places, and a place that nobody was erased at still 
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.types import BigInteger
 
 from biometric_flow.gateway.store import directory, ledger, punches, sealing
-from biometric_flow.gateway.store.archive_tables import archived_punch
 from biometric_flow.gateway.store.privacy_tables import erasure_order
 from biometric_flow.gateway.store.tables import punch, told_again
 from biometric_flow.identity.keyring import subject_at
@@ -27,33 +28,48 @@ _ENTRIES: Final = (
     " FROM told_again t JOIN ledger_entry e USING (tenant_id, place_id, sequence)"
     " WHERE t.place_id <> :place AND e.record <> ''"
 )
+_ARCHIVED: Final = text(
+    "SELECT e.place_id, e.sequence, e.record FROM archived_punch a"
+    " JOIN ledger_entry e USING (tenant_id, place_id, sequence)"
+    " WHERE a.place_id = :place AND a.sequence = ANY (:sequences) AND e.record <> ''"
+).bindparams(bindparam("sequences", type_=ARRAY(BigInteger)))
 _ALL: Final = text(f"{_ENTRIES} ORDER BY e.place_id, e.sequence")
 _UNDER: Final = text(
     f"{_ENTRIES} AND substring(e.record FROM 3 FOR 16) = ANY (:keys) ORDER BY e.place_id, e.sequence"
 ).bindparams(bindparam("keys", type_=ARRAY(BYTEA)))
 
 
-async def of_subject(connection: AsyncConnection, place: str, subject: bytes) -> list[bytes]:
-    """The ids of the hot punches that somebody has at a place."""
-    query = select(punch.c.punch_id).where(punch.c.place_id == place, punch.c.subject == subject)
-    return [bytes(one) for one in (await connection.execute(query)).scalars()]
+class Touch(NamedTuple):
+    """What is told of a touch apart from whose it was."""
+
+    terminal: str
+    local_time: datetime
+    state: int
 
 
-async def of_archived(connection: AsyncConnection, place: str, sequences: Sequence[int]) -> list[bytes]:
-    """The ids of archived punches, by the entries of their place."""
-    mine = (archived_punch.c.place_id == place, archived_punch.c.sequence.in_(sequences))
-    return [bytes(one) for one in (await connection.execute(select(archived_punch.c.punch_id).where(*mine))).scalars()]
+async def of_subject(connection: AsyncConnection, place: str, subject: bytes) -> set[Touch]:
+    """The hot punches that somebody has at a place."""
+    query = select(punch.c.terminal, punch.c.local_time, punch.c.state)
+    mine = (punch.c.place_id == place, punch.c.subject == subject)
+    return {Touch(*row) for row in await connection.execute(query.where(*mine))}
 
 
-async def pass_on(connection: AsyncConnection, place: str, pin: str, gone: Iterable[bytes]) -> None:
+async def of_archived(connection: AsyncConnection, place: str, sequences: Sequence[int]) -> set[Touch]:
+    """Archived punches by the entries of their place, as far as these open."""
+    mine = {"place": place, "sequences": list(sequences)}
+    rows = (await connection.execute(_ARCHIVED, mine)).all()
+    told = await asyncio.to_thread(_told, sealing.keys_of(connection), rows)
+    return {_touch(one) for entries in told.values() for _, one in entries}
+
+
+async def pass_on(connection: AsyncConnection, place: str, pin: str, gone: set[Touch]) -> None:
     """Give punches that are gone from a place to the other places that told them with the same PIN.
 
     `places.lock_all` comes before the rows are gone: who tells such a touch meanwhile waits, and then finds no row. Not
     told is who is to be erased there as well. Without the PIN, of somebody whose key is destroyed, all that was told
     again is read.
     """
-    wanted = set(gone)
-    if not wanted:
+    if not gone:
         return
     known, keys = await directory.look(connection), sealing.keys_of(connection)
     if pin:
@@ -68,7 +84,7 @@ async def pass_on(connection: AsyncConnection, place: str, pin: str, gone: Itera
         theirs = [
             (sequence, one)
             for sequence, one in told
-            if one.id in wanted and (who := known.id_of(where, one.pin)) is not None and who not in leaving
+            if _touch(one) in gone and (who := known.id_of(where, one.pin)) is not None and who not in leaving
         ]
         if theirs:
             await _give(connection, PlaceId(where), theirs, known)
@@ -86,6 +102,10 @@ async def _give(
     subjects: dict[tuple[str, str], bytes] = {(place, one.pin): known.id_of(place, one.pin) or b"" for _, one in theirs}
     new, sequences = [one for _, one in theirs], [sequence for sequence, _ in theirs]
     await punches.insert(connection, connection.info["tenant"], place, new, sequences, subjects)
+
+
+def _touch(one: Punch) -> Touch:
+    return Touch(one.terminal, one.local_time, one.state)
 
 
 def _told(keys: KeyStore, rows: Sequence[Any]) -> dict[str, list[tuple[int, Punch]]]:

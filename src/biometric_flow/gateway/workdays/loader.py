@@ -88,8 +88,8 @@ class Loader:
         return Loaded(plan, tuple(map(_punch, rows)))
 
 
-def _by_time(row: Any) -> tuple[datetime, int, bytes]:
-    return row.instant, row.state, bytes(row.punch_id)
+def _by_time(row: Any) -> tuple[datetime, int, str, bytes]:
+    return row.instant, row.state, row.terminal, bytes(row.punch_id)
 
 
 def _punch(row: Row[Any] | Cold) -> GivenPunch:
