@@ -6,7 +6,7 @@ made here, and kept true by a number that every change of the directory takes fr
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from typing import Any, Final, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -29,6 +29,8 @@ _STATE: Final = text(
 )
 _SUBJECTS: Final = text("SELECT * FROM directory_subjects(:after)")
 _PEOPLE: Final = text("SELECT * FROM directory_people(:after)")
+_SUBJECT_IDS: Final = text("SELECT subject FROM directory_subjects(-1)")
+_PERSON_IDS: Final = text("SELECT person_id FROM directory_people(-1)")
 _CHANGE: Final = text(
     """
     UPDATE tenant SET directory_version = directory_version + 1,
@@ -136,6 +138,16 @@ class Directory:
         twin._people, twin._numbers = dict(self._people), dict(self._numbers)
         return twin
 
+    def only(self, subjects: Set[bytes], people: Set[UUID]) -> "Directory":
+        """One without those who are not among these."""
+        twin = Directory()
+        twin.learn(
+            ((key, one) for key, one in self._subjects.items() if key in subjects),
+            ((key, one) for key, one in self._people.items() if key in people),
+        )
+        twin.version = self.version
+        return twin
+
 
 class Directories:
     """What a process remembers of its tenants' people."""
@@ -166,11 +178,13 @@ async def look(connection: AsyncConnection) -> Directory:
         return Directory()
     shared = remembered.of(tenant)
     is_behind = shared.version < state.directory_base
+    if is_behind:
+        shared = await _without_gone(connection, shared)
     if state.own is not None:
         # What this transaction changed may be undone, and hides what it replaced: nobody else learns from it.
-        return await _loaded(connection, Directory() if is_behind else shared.copy(), state.directory_version)
+        return await _loaded(connection, shared.copy(), state.directory_version)
     if is_behind or shared.version < state.directory_version:
-        shared = await _loaded(connection, Directory() if is_behind else shared, state.directory_version)
+        shared = await _loaded(connection, shared, state.directory_version)
         if shared.version >= remembered.of(tenant).version:
             remembered.keep(tenant, shared)
     return shared
@@ -179,7 +193,7 @@ async def look(connection: AsyncConnection) -> Directory:
 async def change(connection: AsyncConnection, *, removes: bool = False) -> int:
     """The number that all changed rows of the directory have to carry; nobody else changes it until the commit.
 
-    It locks the tenant's row: take it after locks of places, never before. With `removes`, everybody reads anew.
+    It locks the tenant's row: take it after locks of places, never before. With `removes`, everybody looks who is gone.
     """
     return int((await connection.execute(_CHANGE, {"removes": removes})).one().directory_version)
 
@@ -199,6 +213,13 @@ async def first(
         found += [rows[one] for one in some if one in rows]
         begin, size = begin + size, min(size * 2, STEP)
     return found[:limit]
+
+
+async def _without_gone(connection: AsyncConnection, known: Directory) -> Directory:
+    """Those of `known` whose rows are still there: nobody's contents are read or opened again for that."""
+    subjects = (await connection.execute(_SUBJECT_IDS)).scalars()
+    people = (await connection.execute(_PERSON_IDS)).scalars()
+    return known.only({bytes(one) for one in subjects}, set(people))
 
 
 async def _loaded(connection: AsyncConnection, known: Directory, until: int) -> Directory:
