@@ -7,7 +7,10 @@ import random
 import shlex
 import socket
 import sys
+import tempfile
 from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from importlib import metadata, resources
 from pathlib import Path
@@ -16,7 +19,9 @@ from zoneinfo import ZoneInfo
 import httpx2
 import psutil
 import pytest
+import pytest_asyncio
 
+from biometric_flow.api.gateway import GatewayPunch
 from biometric_flow.api.hours_client import HoursDesk
 from biometric_flow.supervisor import history
 from biometric_flow.supervisor.demo import PLACES
@@ -34,41 +39,85 @@ from tests.services.demos import (
 pytestmark = pytest.mark.xdist_group("demo")
 
 
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A start of the demo until its year had arrived, and how it ended."""
+
+    demo: Demo
+    count: int
+    punches: list[GatewayPunch]
+    sign_in: int
+    """How the dashboard answered a stranger."""
+
+
 def the_file() -> list[history.Row]:
     source = resources.files("biometric_flow.supervisor") / "demo_data" / "attlog-year-2015.dat"
     return history.parse(source.read_text(encoding="utf-8"))
 
 
-async def test_the_year_arrives_once_and_again_nothing_on_the_next_start(passable: Path) -> None:
-    ports = free_ports()
-    async with running_demo(passable, ports) as demo:
-        await demo.said("punches of the year have arrived")
-        with signed_in(demo) as client:
-            assert client.punch_count().count == YEAR
-            punches = all_punches(client)
-        _is_the_file(demo, punches)
-        await demo.stop()
-        assert demo.process.returncode == 0
-    assert demo.processes() == []
-    assert "postgres" not in {process.name() for process in psutil.process_iter() if str(passable) in _command(process)}
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def first_start() -> AsyncIterator[Start]:
+    """What the demo's first start came to, without anything that only developers install; it has ended again."""
+    hidden = development_modules()
+    assert {"pytest", "playwright"} <= hidden, "the list of what to hide is wrong"
+    with tempfile.TemporaryDirectory(prefix="bf-test-") as name:
+        folder, ports = Path(name), free_ports()
+        (folder / "sitecustomize.py").write_text(HIDING.format(hidden=hidden))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PYTHONPATH", name, prepend=os.pathsep)
+            async with running_demo(folder / "data", ports) as demo:
+                await demo.said("punches of the year have arrived")
+                async with httpx2.AsyncClient() as http:
+                    sign_in = (await http.get(f"{demo.dashboard_url}/sign-in")).status_code
+                with signed_in(demo) as client:
+                    count, punches = client.punch_count().count, all_punches(client)
+                await demo.stop()
+        yield Start(demo, count, punches, sign_in)
 
-    async with running_demo(passable, ports) as demo:
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def second_start(first_start: Start) -> AsyncIterator[Demo]:
+    """The same demo, started again."""
+    async with running_demo(first_start.demo.folder, first_start.demo.ports) as demo:
         await demo.said("punches of the year have arrived", seconds=60)
-        made = await demo.control("cairo-gate", do="punch", pin="1", state=0)
-        assert made["ok"]
-        with signed_in(demo) as client:
-            await eventually(client, YEAR + 1, seconds=30)
-            again = all_punches(client)
-        await demo.said("workdays of their people are computed", seconds=300)
-        with signed_in(demo) as client:
-            days = list(HoursDesk(client).workdays(status="present"))
-        assert len(days) > 10_000
-        assert {day.pack for day in days} == {"nile-delta v1"}
-        assert 0.02 < sum(day.pay.get("overtime", 0) for day in days) / sum(day.worked for day in days) < 0.2
-    assert {punch.id for punch in punches} < {punch.id for punch in again}
+        yield demo
 
 
-def _is_the_file(demo: Demo, punches: list) -> None:  # type: ignore[type-arg]
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_year_arrives_once_and_nothing_of_the_demo_stays_behind(first_start: Start) -> None:
+    assert first_start.count == YEAR
+    _is_the_file(first_start.punches)
+    demo = first_start.demo
+    assert demo.process.returncode == 0
+    assert demo.processes() == []
+    folder = str(demo.folder)
+    assert "postgres" not in {process.name() for process in psutil.process_iter() if folder in _command(process)}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_demo_needs_nothing_that_only_developers_install(first_start: Start) -> None:
+    assert first_start.sign_in == 200
+    assert not [line for line in first_start.demo.output if "starting it again" in line]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_next_start_adds_what_is_new_and_computes_workdays(first_start: Start, second_start: Demo) -> None:
+    demo = second_start
+    made = await demo.control("cairo-gate", do="punch", pin="1", state=0)
+    assert made["ok"]
+    with signed_in(demo) as client:
+        await eventually(client, YEAR + 1, seconds=30)
+        again = all_punches(client)
+    await demo.said("workdays of their people are computed", seconds=300)
+    with signed_in(demo) as client:
+        days = list(HoursDesk(client).workdays(status="present"))
+    assert len(days) > 10_000
+    assert {day.pack for day in days} == {"nile-delta v1"}
+    assert 0.02 < sum(day.pay.get("overtime", 0) for day in days) / sum(day.worked for day in days) < 0.2
+    assert {punch.id for punch in first_start.punches} < {punch.id for punch in again}
+
+
+def _is_the_file(punches: list) -> None:  # type: ignore[type-arg]
     """Equal to the file per person and minute, moved by one number of whole weeks, in each place's zone."""
     rows = the_file()
     place_of = {punch.pin: punch.place for punch in punches}
@@ -111,21 +160,6 @@ async def test_one_port_for_two_is_one_clear_line_that_names_both(passable: Path
     line = await refused(passable, "--dashboard-port=9000", "--gateway-port=9000")
     assert "the gateway and the dashboard would both listen on port 9000" in line
     assert not (passable / "logs").exists()
-
-
-async def test_the_demo_needs_nothing_that_only_developers_install(
-    passable: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hidden = development_modules()
-    assert {"pytest", "playwright"} <= hidden, "the list of what to hide is wrong"
-    (passable / "sitecustomize.py").write_text(HIDING.format(hidden=hidden))
-    monkeypatch.setenv("PYTHONPATH", str(passable), prepend=os.pathsep)
-    async with running_demo(passable / "data", free_ports()) as demo:
-        await demo.said("punches of the year have arrived")
-        async with httpx2.AsyncClient() as http:
-            assert (await http.get(f"{demo.dashboard_url}/sign-in")).status_code == 200
-    assert demo.processes() == []
-    assert not [line for line in demo.output if "starting it again" in line]
 
 
 HIDING = """
@@ -196,22 +230,24 @@ ATTACKS = [
 ]
 
 
-async def test_hostile_bytes_on_every_port_change_nothing(passable: Path) -> None:
-    async with running_demo(passable, free_ports()) as demo:
-        await demo.said("punches of the year have arrived")
-        before = {name: (number, memory(number)) for name, number in demo.children().items()}
-        for port in demo.listening():
-            for attack in ATTACKS * 3:
-                await strike(port, attack)
-        after = demo.children()
-        assert {name: number for name, (number, _) in before.items()} == after, "a process died"
-        grown = {name: memory(number) - before[name][1] for name, number in after.items()}
-        assert max(grown.values()) < 64 * 1024 * 1024, grown
-        assert (await demo.control("cairo-gate", do="punch", pin="1", state=0))["ok"]
-        with signed_in(demo) as client:
-            await eventually(client, YEAR + 1, seconds=30)
-        async with httpx2.AsyncClient(timeout=10) as http:
-            assert (await http.get(f"{demo.dashboard_url}/health")).status_code == 200
+@pytest.mark.asyncio(loop_scope="module")
+async def test_hostile_bytes_on_every_port_change_nothing(second_start: Demo) -> None:
+    demo = second_start
+    with signed_in(demo) as client:
+        held = client.punch_count().count
+    before = {name: (number, memory(number)) for name, number in demo.children().items()}
+    for port in demo.listening():
+        for attack in ATTACKS * 3:
+            await strike(port, attack)
+    after = demo.children()
+    assert {name: number for name, (number, _) in before.items()} == after, "a process died"
+    grown = {name: memory(number) - before[name][1] for name, number in after.items()}
+    assert max(grown.values()) < 64 * 1024 * 1024, grown
+    assert (await demo.control("cairo-gate", do="punch", pin="1", state=0))["ok"]
+    with signed_in(demo) as client:
+        await eventually(client, held + 1, seconds=30)
+    async with httpx2.AsyncClient(timeout=10) as http:
+        assert (await http.get(f"{demo.dashboard_url}/health")).status_code == 200
 
 
 async def strike(port: int, attack: bytes) -> None:
