@@ -123,7 +123,12 @@ async def test_the_gateways_log_is_cosigned_outside_and_a_fork_of_it_is_caught(
 
 async def check_witness_receipt(gateway: RunningGateway, log: PublicKey, witness_key: PublicKey) -> None:
     punch = (await get(gateway, "/v1/punches?limit=1"))["items"][0]["id"]
+    before = (await get(gateway, "/v1/audit?limit=1"))["head"]
     head, _, text = (await get(gateway, f"/v1/punches/{punch}/receipt/witnesses")).partition("\n\n")
+    leaves = (await get(gateway, f"/v1/audit?after={before}"))["items"]
+    [leaf_of] = [one for one in leaves if not one["actor"].startswith("process:")]
+    assert (leaf_of["operation"], leaf_of["result"]) == ("GET /v1/punches/{punch}/receipt/witnesses", "200")
+    assert leaf_of["actor"].startswith("account:")
     _, extra, index, *proof = head.split("\n")
     note, leaf = Note.parse(text), _bytes(extra.removeprefix("extra "))
     note.verified_by(log)

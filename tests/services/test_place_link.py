@@ -54,10 +54,15 @@ async def test_an_order_through_the_gateway_is_recorded_at_the_place_with_who_ga
             ordered = await _post(gateway, "/v1/places/cairo/terminals/gate/jobs", {"kind": "sync_time"})
             assert ordered.status_code == 202
             (leaf,) = (await operations(place))[before:]
+            done = (await _get(gateway, "/v1/audit?limit=1000")).json()["items"]
             me = (await _get(gateway, "/v1/me")).json()
     assert (leaf.operation, leaf.result) == ("POST /v1/terminals/{key}/jobs", "202")
     assert leaf.actor == f"gateway/account:{me['account']}"
     assert leaf.request == ordered.headers["x-request-id"]
+    (passed,) = [one for one in done if one["request"] == leaf.request]
+    operation = "POST /v1/places/{place}/terminals/{key}/jobs"
+    assert (passed["operation"], passed["result"]) == (operation, "202"), "the gateway's own leaf of the same order"
+    assert passed["actor"] == f"account:{me['account']}"
 
 
 async def test_uploads_travel_on_the_link(gateway: RunningGateway, tmp_path: Path) -> None:
