@@ -41,7 +41,7 @@ test: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 3 --dist loadgroup -m "not drill"
+	$(BIN)/python -m pytest -n 3 --dist loadscope -m "not drill"
 
 check: $(VENV)/.dev
 	$(BIN)/ruff format .

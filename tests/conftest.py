@@ -3,11 +3,37 @@
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.root_homes import MODULE, PIN, RootHome, token_in
+
+TOGETHER = {
+    "tests/browser/test_demo_stack.py": "demo",
+    "tests/services/test_demo.py": "demo",
+    "tests/services/test_kill.py": "demo",
+    "tests/browser/": "browser",
+}
+"""What one worker runs, so that no two demos run at once, and one stack and browser serve all; the first counts."""
+
+
+class ByFile(LoadScopeScheduling):
+    """A worker takes whole files, in the order of their names: what a file sets up is set up once.
+
+    Groups by mark (`--dist loadgroup`) go by a name of the test that pytest 9 does not ask for any more.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return next((group for begin, group in TOGETHER.items() if nodeid.startswith(begin)), nodeid.partition("::")[0])
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFile:
+    """Slow files come first by name, and the many quick ones of `unit` fill what is left."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from browser_stack import Stack
 from playwright.async_api import Page, expect
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 PAGES = {

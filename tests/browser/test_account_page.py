@@ -9,7 +9,7 @@ from browser_stack import EMAIL, PASSWORD, Stack, sign_in
 from playwright.async_api import Page, expect
 from test_accessibility import judged
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NADIA, SENTENCE = "nadia@example.com", "lantern quay and seven geese"
 

@@ -9,7 +9,7 @@ import pytest
 from browser_stack import Stack
 from playwright.async_api import Page, expect
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_punches_of_a_scope_are_listed_filed_and_proved(page: Page, stack: Stack) -> None:

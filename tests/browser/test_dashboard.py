@@ -17,7 +17,7 @@ async def settled(page: Page) -> None:
     await page.wait_for_selector("[data-testid=stApp][data-test-script-state=notRunning]")
 
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PAGES = ["/", "/live", "/devices"]
 

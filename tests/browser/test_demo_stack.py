@@ -9,7 +9,7 @@ from playwright.async_api import Page, expect
 from biometric_flow.supervisor.demo import EMAIL, PASSWORD
 from tests.services.demos import free_ports, running_demo
 
-pytestmark = [pytest.mark.xdist_group("demo"), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_a_person_sees_the_year_a_new_punch_and_a_terminal_that_stopped(stranger: Page, passable: Path) -> None:

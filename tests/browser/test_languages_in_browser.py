@@ -7,7 +7,7 @@ import pytest_asyncio
 from browser_stack import Stack
 from playwright.async_api import BrowserContext, Page, expect
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 PAGES = ["/", "/live", "/devices", "/exceptions", "/people", "/punches", "/workdays", "/requests", "/periods", "/audit",
          "/nothing-here"]  # fmt: skip

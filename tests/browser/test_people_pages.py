@@ -10,7 +10,7 @@ from biometric_flow.api.clients import BlockingGatewayClient
 from biometric_flow.api.hours import PersonRecord
 from biometric_flow.api.hours_client import HoursDesk
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NAME = "<b>محمد</b> علي"
 

@@ -9,7 +9,7 @@ import pytest_asyncio
 from browser_stack import EMAIL, RIVAL_EMAIL, Stack, sign_in
 from playwright.async_api import Browser, Page, Response, WebSocket, expect
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OWN = ("Cairo head office", "Dhaka plant 2", "Amina Hassan", "Nadia Islam", "Factory door", "Nile Textiles", "CAIA20")
 THEIRS = ("Oslo vault", "Zebulon Quark", "Ingrid Solheim", "Vault door", "Rival Bank", "OSLA20")

@@ -36,8 +36,6 @@ from tests.services.demos import (
     signed_in,
 )
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 
 @dataclass(frozen=True, slots=True)
 class Start:

@@ -29,8 +29,6 @@ from tests.services.demos import (
 )
 from tests.services.stores import subjects_of
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 SERIALS = {terminal.key: terminal.serial for place in PLACES for terminal in place.terminals}
 SUPERVISOR = "supervisor"
 

@@ -54,8 +54,9 @@ async def is_signed(place: RunningPlace) -> bool:
 
 
 async def is_cosigned(place: RunningPlace) -> bool:
-    answer = await place.http.get("/v1/ledger/checkpoint")
-    return await is_signed(place) and len(Note.parse(answer.text).signatures) > 1
+    if not await is_signed(place):
+        return False
+    return len(Note.parse((await place.http.get("/v1/ledger/checkpoint")).text).signatures) > 1
 
 
 async def own_size(desk: Desk) -> int:

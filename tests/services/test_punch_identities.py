@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from biometric_flow.gateway.first_punch_ids import GONE
 from biometric_flow.gateway.key_store import open_tenant_keys
 from biometric_flow.gateway.replicas import ReplicaAltered
 from biometric_flow.gateway.resealing import replace
@@ -229,15 +230,16 @@ async def test_punches_of_an_older_version_hot_and_archived_are_named_at_the_fir
         shown = await everything(desk)
         await create(desk)
         [who] = [one["id"] for one in (await desk.ask("GET", "/v1/people"))["items"]]
-        void = {"person": who, "reason": "twice", "operation": "void", "punch": shown[0]["id"]}
-        await desk.ask("POST", "/v1/regularisations", 201, json={"items": [void]})
+        void = {"person": who, "reason": "twice", "operation": "void"}
+        voids = [{**void, "punch": one["id"]} for one in shown[:2]]
+        await desk.ask("POST", "/v1/regularisations", 201, json={"items": voids})
         keys = desk.gateway.folder / "keys"
     before = _as_before(database, open_tenant_keys(keys, [DEMO]).of(DEMO))
     assert len(before) == 31
     async with archiving(database, tmp_path) as desk:
         assert await everything(desk) == shown
-        [asked] = (await desk.ask("GET", "/v1/regularisations"))["items"]
-        assert asked["punch"] == shown[0]["id"]
+        asked = [one["punch"] for one in (await desk.ask("GET", "/v1/regularisations"))["items"]]
+        assert asked == [GONE, shown[0]["id"]], "the newest first"
         assert rows_that_say(desk.gateway, *[one.hex() for one in before]) == []
         leeds = Chain("leeds")
         leeds.add(*old_touches())
@@ -260,6 +262,7 @@ def _as_before(database: TestDatabase, keys: KeyStore) -> list[bytes]:
                 connection.execute(f"UPDATE {table} SET punch_id = %s WHERE punch_id = %s", (found[-1], name))
                 change = "UPDATE regularisation SET target = %s WHERE target = %s"
                 connection.execute(change, (found[-1].hex(), bytes(name).hex()))
+        connection.execute("UPDATE regularisation SET target = %s WHERE number = 2", ("ab" * 32,))
         connection.execute("DELETE FROM terminal_place")
         connection.execute("UPDATE sealing SET has_punch_ids = false")
     return found

@@ -13,7 +13,7 @@ from tests.requires import require
 from tests.simulator.conftest import Start
 from tests.simulator.days import people, punches
 
-pytestmark = [pytest.mark.xdist_group("npm"), pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 PEERS = pytest.mark.parametrize("name", ["zkteco-js", "node-zklib"])
 ROWS = 700
 TIME = {"zkteco-js": "record_time", "node-zklib": "recordTime"}

@@ -12,6 +12,8 @@ from biometric_flow.ledger.events import PunchRecorded, decode
 from biometric_flow.runtime.key_store import KeyStore
 
 STEP: Final = 2000
+GONE: Final = "0" * punch_ids.DIGITS
+"""The target of what is about a punch that is not there any more: its identity could be guessed, and names nothing."""
 _TARGETS: Final = ("correction", "regularisation")
 """Tables whose column `target` may name a punch."""
 _DUE: Final = """
@@ -47,14 +49,14 @@ def name_punches(connection: psycopg.Connection[Any], keys: KeyStore, known: Map
                 cursor.executemany("INSERT INTO terminal_place VALUES (%s, %s, %s) ON CONFLICT DO NOTHING", met)
             renamed |= {old.hex(): new.hex() for new, old in changes if old.hex() in wanted}
             count += len(rows)
-    if not count:
-        return 0
+    renamed |= dict.fromkeys(wanted - renamed.keys(), GONE)
     for table in _TARGETS:
         with connection.cursor() as cursor:
             change = f"UPDATE {table} SET target = %s WHERE target = %s"  # noqa: S608 - our own words
             cursor.executemany(change, [(new, old) for old, new in renamed.items()])
-    connection.execute(_DUE)
-    return count
+    if count:
+        connection.execute(_DUE)
+    return count + len(renamed)
 
 
 def _targets(connection: psycopg.Connection[Any]) -> set[str]:
