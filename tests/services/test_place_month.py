@@ -69,13 +69,13 @@ async def signed_in(gateway: RunningGateway) -> Desk:
     return Desk(gateway, token=(await gateway.client.sign_in(ADMIN, PASSWORD)).access_token)
 
 
-async def told(desk: Desk) -> list[str]:
-    """The punches of the gateway, newest first."""
-    found: list[str] = []
+async def told(desk: Desk) -> list[tuple[str, str]]:
+    """The punches of the gateway, newest first: who and when."""
+    found: list[tuple[str, str]] = []
     query = "/v1/punches?limit=1000"
     page = await desk.ask("GET", query)
     while True:
-        found += [one["id"] for one in page["items"]]
+        found += [(one["pin"], one["local_time"]) for one in page["items"]]
         if page["next_cursor"] is None:
             return found
         page = await desk.ask("GET", f"{query}&cursor={page['next_cursor']}")
@@ -110,7 +110,8 @@ async def test_a_month_alone_arrives_once_and_in_order(database: TestDatabase, t
             health = await place.get("/health")
             assert (health["status"], health["gateway"], health["read_only"]) == ("degraded", "unreachable", "")
             assert health["backlog"] >= DAYS * a_day
-            assert len(mine := [one["id"] for one in await place.punches()]) == (DAYS + 1) * a_day
+            mine = [(one["pin"], one["local_time"]) for one in await place.punches()]
+            assert len(mine) == len(set(mine)) == (DAYS + 1) * a_day
             assert (folder / NEXT_KEY).exists(), "the key of its requests is old by now"
 
             before, since = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
