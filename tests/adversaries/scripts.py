@@ -224,7 +224,7 @@ def swap_two_places(world: World) -> None:
 
 @found(
     worlds.by_the_next_checkpoint,
-    "cosigned, this one over .* goes back|two histories of this place exist|entry 316: the previous leaf hash differs",
+    "cosigned, this one over .* goes back|two histories of this place exist|entry 317: the previous leaf hash differs",
 )
 def edit_a_row_and_rebuild_chain_and_tree(world: World) -> None:
     """With every key in hand: one punch an hour earlier, everything behind it sealed and signed anew."""
@@ -244,7 +244,7 @@ def edit_a_row_and_rebuild_chain_and_tree(world: World) -> None:
 
 
 @found(
-    worlds.by_the_next_checkpoint, "entry 316: the previous leaf hash differs: an earlier entry was altered or left out"
+    worlds.by_the_next_checkpoint, "entry 317: the previous leaf hash differs: an earlier entry was altered or left out"
 )
 def go_on_from_a_fork(world: World) -> None:
     """An old copy takes punches of its own, more than the true one has, and comes back with them."""

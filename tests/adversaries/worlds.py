@@ -319,6 +319,7 @@ async def make_origin(folder: Path, database: TestDatabase) -> Origin:
         world.gateway_key = PublicKey.parse(keys[0])
         punch = (await cairo.punches())[0]["id"]
         world.receipt = (await cairo.http.get(f"/v1/punches/{punch}/receipt")).text
+        await until(lambda: is_cosigned(cairo))  # that it was handed out is an entry, too
         answer = await gateway.http.get("/v1/places/cairo/checkpoint", headers=headers)
         world.earlier = Note.parse(answer.text)
     return Origin(world)
