@@ -1,28 +1,30 @@
 """Gives punches that an older version stored the names which nobody can guess, at the first start (ADR 146)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import psycopg
+import structlog
 
+from biometric_flow.gateway.batches import batches
 from biometric_flow.gateway.store import ledger, punch_ids
 from biometric_flow.gateway.store.punch_ids import Named
+from biometric_flow.gateway.store.workdays import MERGE
 from biometric_flow.identity.keyring import Owner
 from biometric_flow.ledger.events import PunchRecorded, decode
 from biometric_flow.runtime.key_store import KeyStore
 
-STEP: Final = 2000
+log = structlog.get_logger()
+
 GONE: Final = "0" * punch_ids.DIGITS
 """The target of what is about a punch that is not there any more: its identity could be guessed, and names nothing."""
 _TARGETS: Final = ("correction", "regularisation")
 """Tables whose column `target` may name a punch."""
-_DUE: Final = """
+_DUE: Final = f"""
     INSERT INTO workday_due (tenant_id, person_id, first_day, last_day, since, marked, is_order)
     SELECT tenant_id, person_id, min(day), max(day), now(), now(), true FROM workday GROUP BY tenant_id, person_id
-    ON CONFLICT (tenant_id, person_id, is_order) DO UPDATE SET
-        first_day = least(workday_due.first_day, excluded.first_day),
-        last_day = greatest(workday_due.last_day, excluded.last_day), marked = excluded.marked
-"""
+    {MERGE}
+"""  # noqa: S608 - constants only
 """What a day says of its punches names them: it is computed again."""
 
 _Told = tuple[bytes, Named, str]
@@ -39,8 +41,10 @@ def name_punches(connection: psycopg.Connection[Any], keys: KeyStore, known: Map
             f"SELECT p.punch_id, p.place_id, p.sequence, e.record FROM {table} p"  # noqa: S608 - our own words
             " JOIN ledger_entry e USING (tenant_id, place_id, sequence) WHERE e.record <> ''"
         )
-        for rows in _batches(connection, query):
+        for rows in batches(connection, query):
             told = _told(keys, known, rows)
+            if len(told) < len(rows):
+                log.warning("punches_of_nobody_known", table=table, rows=len(rows) - len(told))
             ids = punch_ids.keyed(keys, [named for _, named, _ in told])
             changes = [(new, old) for (old, _, _), new in zip(told, ids, strict=True)]
             met = sorted({(keys.tenant, terminal, named.place) for _, named, terminal in told})
@@ -80,11 +84,3 @@ def _told(keys: KeyStore, known: Mapping[tuple[str, str], Owner], rows: Sequence
             subject = bytes.fromhex(owner.name.rpartition("/")[2])
             found.append((bytes(called), Named(place, subject, event.punch.id), str(event.punch.terminal)))
     return found
-
-
-def _batches(connection: psycopg.Connection[Any], query: str) -> Iterator[list[Any]]:
-    """Rows as they were when this began; they are changed meanwhile."""
-    with connection.cursor(name="punches_to_name") as cursor:
-        cursor.execute(query)
-        while rows := cursor.fetchmany(STEP):
-            yield rows

@@ -4,15 +4,16 @@ One transaction for each tenant; then the tables are written anew, so that no pa
 between is made good at the next start.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 import psycopg
 import structlog
-from psycopg.rows import dict_row, tuple_row
+from psycopg.rows import dict_row
 
+from biometric_flow.gateway.batches import batches
 from biometric_flow.gateway.first_punch_ids import name_punches
 from biometric_flow.gateway.key_store import TenantKeys
 from biometric_flow.gateway.store import audit, identities, ledger, sealing, words
@@ -28,7 +29,6 @@ from biometric_flow.runtime.key_store import KeyStore
 
 log = structlog.get_logger()
 
-STEP: Final = 2000
 REWRITTEN: Final = (
     *("ledger_entry", "audit_entry", "archive_key", "subject", "employee", "punch", "person", "enrolment"),
     *("pin_holding", "erasure_order", "archived_punch"),
@@ -135,7 +135,7 @@ def _seal_entries(connection: psycopg.Connection[Any], store: KeyStore) -> int:
     query = f"SELECT place_id, sequence, record, opening FROM ledger_entry WHERE {_CLEAR}"  # noqa: S608 - our words
     change = "UPDATE ledger_entry SET record = %s, opening = '' WHERE place_id = %s AND sequence = %s"
     count = 0
-    for rows in _batches(connection, query):
+    for rows in batches(connection, query):
         owners: dict[tuple[str, int], Owner] = {}
         for place, sequence, record, _ in rows:
             pin = decode(bytes(record)).subject
@@ -166,7 +166,7 @@ def _seal_audit(connection: psycopg.Connection[Any], store: KeyStore) -> int:
     query = f"SELECT sequence, record, opening FROM audit_entry WHERE {_CLEAR}"  # noqa: S608 - our own words
     change = "UPDATE audit_entry SET record = %s, opening = '' WHERE sequence = %s"
     count = 0
-    for rows in _batches(connection, query):
+    for rows in batches(connection, query):
         values = [
             (sealing.sealed_contents(store, PLACE, audit.binding(at), bytes(record), bytes(opening)), at)
             for at, record, opening in rows
@@ -214,7 +214,7 @@ def _seal_words(connection: psycopg.Connection[Any], store: KeyStore) -> int:
             f"UPDATE {kept.table} SET {changes(f'{one} = %({one})s' for one in kept.columns)}"  # noqa: S608 - our own words
             f" WHERE {mine(f'{one} = %({one})s' for one in kept.key)}"
         )
-        for rows in _batches(connection, f"SELECT * FROM {kept.table} WHERE {clear}", dict_row):  # noqa: S608
+        for rows in batches(connection, f"SELECT * FROM {kept.table} WHERE {clear}", dict_row):  # noqa: S608
             store.prepare(map(kept.owner, rows))
             values = []
             for row in rows:
@@ -237,14 +237,6 @@ def _adopt_archive(connection: psycopg.Connection[Any], store: KeyStore) -> int:
     store.adopt({archived_at(place, bytes(one).hex()): bytes(secret) for place, one, secret in rows})
     connection.execute("UPDATE archive_key SET secret = NULL")
     return len(rows)
-
-
-def _batches(connection: psycopg.Connection[Any], query: str, form: Any = tuple_row) -> Iterator[list[Any]]:
-    """Rows as they were when this began; they may be changed meanwhile."""
-    with connection.cursor(name="clear_rows", row_factory=form) as cursor:
-        cursor.execute(query)
-        while rows := cursor.fetchmany(STEP):
-            yield rows
 
 
 def _rewrite(owner_dsn: str, tenant: TenantId) -> None:

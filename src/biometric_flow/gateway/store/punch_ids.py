@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import bindparam, select, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
@@ -32,6 +32,13 @@ _MET = text(
     "INSERT INTO terminal_place SELECT :tenant, serial, :place FROM unnest(:serials) AS given (serial) ORDER BY serial"
     " ON CONFLICT DO NOTHING"
 ).bindparams(bindparam("serials", type_=ARRAY(Text)))
+
+
+_HELD = text(
+    "SELECT punch_id FROM punch WHERE punch_id = ANY (:ids)"
+    " UNION SELECT punch_id FROM archived_punch WHERE punch_id = ANY (:ids)"
+).bindparams(bindparam("ids", type_=ARRAY(BYTEA)))
+"""One value for all: a terminal of many places makes more of them than a query may have."""
 
 
 class Named(NamedTuple):
@@ -89,11 +96,8 @@ async def told_elsewhere(connection: AsyncConnection, place: PlaceId, punches: S
 
 async def held(connection: AsyncConnection, ids: Sequence[bytes]) -> set[bytes]:
     """Which of these the tenant has, hot or archived."""
-    found: set[bytes] = set()
-    for table in (punch, archived_punch) if ids else ():
-        query = select(table.c.punch_id).where(table.c.punch_id.in_(ids))
-        found |= {bytes(row.punch_id) for row in await connection.execute(query)}
-    return found
+    rows = (await connection.execute(_HELD, {"ids": list(ids)})).scalars() if ids else ()
+    return {bytes(one) for one in rows}
 
 
 async def identity_of(connection: AsyncConnection, as_stored: bytes) -> PunchId | None:
