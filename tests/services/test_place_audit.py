@@ -26,7 +26,8 @@ from tests.services.histories import log_begun, past
 from tests.services.stores import keys_of, opened_store
 
 CAIRO = PlaceId("cairo")
-SIGNER = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
+SIGNING = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+SIGNER = Signer("biometric-flow/demo/cairo", SIGNING)
 WITNESS = Cosigner("biometric-flow-gateway", Ed25519PrivateKey.from_private_bytes(bytes(32)))
 KEYS = Keys(SIGNER.public, WITNESS.public)
 EVIDENCE = {

@@ -2,6 +2,7 @@
 
 import json
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from biometric_flow.runtime.key_store import open_keys, read_keys
 from biometric_flow.runtime.root_home import root_keys
 from tests.builders import TENANT
 from tests.services import bits
+from tests.services.bits_beside import RESERVED, Beside, some_of
 from tests.services.bits_by_row import PAGE, Remembered
 from tests.services.test_place_audit import ledger
 
@@ -60,6 +62,19 @@ def test_a_turned_bit_in_a_word_of_the_key_store_refuses_it_by_name(small: Path,
     for opening in (open_keys, read_keys):
         with pytest.raises(FolderUnusable, match=r"the key store .*keys\.sqlite3"):
             opening(folder, TENANT, root_keys(folder))
+
+
+@pytest.mark.parametrize("share", [150, pytest.param(0, marks=[pytest.mark.drill, pytest.mark.timeout(7200)])])
+def test_every_bit_of_the_files_beside_the_database_is_named_or_changes_no_key(tmp_path: Path, share: int) -> None:
+    place, chance = Beside(tmp_path, 100 if share else 1000), random.Random(20261123)
+    for file in place.files:
+        size = file.stat().st_size
+        bits = list(some_of(file, share, chance)) if share else range(size * 8)
+        count = place.turn(file, bits, every=50)
+        sys.stdout.write(f"{file.name}: {size} bytes, {json.dumps(count)}\n")
+        assert set(count) <= {"found", "silent", RESERVED}
+        assert sum(count.values()) == len(bits)
+        assert count["found"] > len(bits) // 20
 
 
 @pytest.mark.drill

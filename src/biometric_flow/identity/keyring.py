@@ -31,6 +31,7 @@ from biometric_flow.identity.errors import (
     KeySpent,
     KeyStateInvalid,
     KeyUnknown,
+    KeyUnusable,
 )
 
 MESSAGES_MAX: Final = 2**32
@@ -338,6 +339,18 @@ class Keyring:
         """Was it destroyed without having been replaced? Raises KeyUnknown."""
         record = self._record(key)
         return record.state is KeyState.DESTROYED and not self._was_replaced(record)
+
+    def check(self, record: KeyRecord) -> None:
+        """See that a record is one that this program makes and that its key opens. Raises IdentityError."""
+        is_kept = record.owner.kind is not KeyKind.ROOT and record.state is not KeyState.DESTROYED
+        if is_kept != bool(record.wrapped) or is_kept != (record.wrapped_by is not None):
+            raise KeyUnusable("expected the key above it to be named where there is something under it, and only there")
+        if not 0 <= record.reserved <= MESSAGES_MAX:
+            raise KeySpent(f"expected 0 to {MESSAGES_MAX} messages under it, got {record.reserved}")
+        if is_kept:
+            self._unwrapped(record)
+        elif record.state is not KeyState.DESTROYED and record.id not in self._root.ids():
+            raise KeyUnusable("it is not there")
 
     def secret(self, key: KeyId) -> bytes:
         """The 32 bytes themselves, for commitments and for `derived`. Raises KeyUnknown or KeyDestroyed."""

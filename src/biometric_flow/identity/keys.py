@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
@@ -30,7 +31,7 @@ def load_or_create_key(path: Path) -> OKPKey:
         raise KeyUnusable(f"expected {path} to be readable by its owner only (chmod 600), got {stat.filemode(mode)}")
     try:
         key = OKPKey.import_key(pem)
-    except (JoseError, ValueError, TypeError) as error:
+    except (JoseError, ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:  # what a turned bit makes
         raise KeyUnusable(f"expected an Ed25519 private key as PEM in {path}, got something else") from error
     if key.curve_name != "Ed25519" or not key.is_private:
         raise KeyUnusable(f"expected an Ed25519 private key as PEM in {path}, got another kind")

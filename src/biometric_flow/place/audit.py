@@ -25,6 +25,7 @@ from biometric_flow.place.side_by_side import Judges, Work, judges_of
 from biometric_flow.place.subjects import Subjects
 from biometric_flow.place.whole import index_that_differs
 from biometric_flow.place.write_ahead import check_log
+from biometric_flow.runtime.key_check import check_keys
 from biometric_flow.runtime.key_store import KeyStore
 
 STEP: Final = 2048
@@ -54,13 +55,15 @@ class Keys:
 
 
 def audit(file: Path, place: PlaceId, keys: Keys, store: KeyStore, jobs: int = 1) -> Audited:
-    """Read all of a place's file and check it. Raises LedgerAltered, naming the first entry or row that does not fit.
+    """Read all of a place's file and check it. Raises LedgerAltered, naming the first entry, row or key that is wrong.
 
     The file may be in use: it is read as it was at one moment. `store` opens the records; of people who were erased
     only the leaves can be checked, and that erasures account for all of them. `jobs` above 1 judges entries in so many
-    processes beside this one, for a caller without threads whose root keys are in a file.
+    processes beside this one, for a caller without threads whose root keys are in a file. Raises FolderUnusable while
+    the keys cannot be checked.
     """
     check_log(file)
+    check_keys(store)
     connection = open_reader(file)
     try:
         connection.execute("BEGIN")

@@ -22,6 +22,7 @@ from biometric_flow.place.normalise import Quarantined
 from biometric_flow.place.schema import open_reader
 from biometric_flow.place.subjects import Subjects
 from biometric_flow.place.workplace import Workplace
+from biometric_flow.runtime.errors import FolderUnusable
 from biometric_flow.runtime.key_store import KeyStore
 
 _STEP: Final = 500
@@ -53,7 +54,7 @@ def read_back(file: Path, place: PlaceId, keys: Keys, store: KeyStore, punches: 
     """
     try:
         audit(file, place, keys, store)
-    except LedgerError as error:
+    except (LedgerError, FolderUnusable) as error:
         raise JobFailed(f"the ledger does not verify: {error}") from error
     with closing(open_reader(file)) as connection:
         subjects = Subjects(connection, store)

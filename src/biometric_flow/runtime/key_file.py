@@ -36,6 +36,8 @@ CREATE UNIQUE INDEX key_active ON key (kind, owner) WHERE state = 'active';
 CREATE INDEX key_wrapped_by ON key (wrapped_by);
 """
 _COLUMNS: Final = "id, kind, owner, version, state, wrapped_by, wrapped, reserved"
+_KINDS: Final = (bytes, str, str, int, str, bytes | None, bytes, int)
+"""Of their values. SQLite looks at them when they are written, and a file may be altered afterwards."""
 _ASKED_AT_ONCE: Final = 400
 """Owners in one question: SQLite takes 999 values in one where it was built long ago."""
 
@@ -84,6 +86,17 @@ class KeyFile:
         """How many keys each key wraps."""
         rows = self._connection.execute("SELECT wrapped_by, count(*) FROM key GROUP BY wrapped_by")
         return {KeyId(by): count for by, count in rows if by is not None}
+
+    def fault(self) -> str:
+        """What is wrong with the file itself, empty when nothing is. Raises sqlite3.Error where SQLite cannot say."""
+        (answer,) = self._connection.execute("PRAGMA integrity_check(1)").fetchone()
+        if answer != "ok":
+            return " ".join(str(answer).split())
+        with closing(_connected(":memory:")) as fresh:
+            fresh.executescript(_SCHEMA)
+            if _definitions(self._connection) != _definitions(fresh):
+                return "its tables and indexes are not as this program makes them"
+        return ""
 
     def version(self) -> int:
         """Another number after another process wrote."""
@@ -155,6 +168,10 @@ def copy_store(file: Path, target: Path) -> None:
         raise FolderUnusable(f"cannot copy the key store {file}: {error}; check the disk") from None
 
 
+def _definitions(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
+    return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
+
+
 def _row(record: KeyRecord) -> tuple[Any, ...]:
     owner = record.owner
     head = (record.id, owner.kind, owner.name, record.version, record.state)
@@ -162,6 +179,8 @@ def _row(record: KeyRecord) -> tuple[Any, ...]:
 
 
 def _record(row: tuple[Any, ...]) -> KeyRecord:
+    if not all(isinstance(value, kind) for value, kind in zip(row, _KINDS, strict=True)):
+        raise ValueError("a value is of another kind than this program writes")
     key, kind, owner, version, state, by, wrapped, used = row
     owned = Owner(KeyKind(kind), owner)
     return KeyRecord(KeyId(key), owned, version, KeyState(state), by and KeyId(by), wrapped, used)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from biometric_flow.identity.envelope import Binding, KeyId, key_id_of
-from biometric_flow.identity.errors import IdentityError, KeyUnusable
+from biometric_flow.identity.errors import EnvelopeInvalid, EnvelopeRefused, IdentityError, KeyUnusable
 from biometric_flow.identity.keyring import (
     MESSAGES_MAX,
     ROOT,
@@ -221,6 +221,15 @@ class KeyStore:
         with self._lock:
             return self._file.all()
 
+    def filed(self) -> tuple[str, Keyring, list[KeyRecord]]:
+        """What is wrong with the file itself, empty for nothing, and what is in it, of which nothing is remembered."""
+        with self._lock:
+            try:
+                fault, records = self._file.fault(), self._file.all()
+            except (sqlite3.Error, ValueError) as error:  # ValueError: a value that no key has, or no text
+                fault, records = str(error), []
+        return fault, Keyring(self.tenant, self._root, records), records
+
     def counts(self) -> Counter[tuple[str, str]]:
         """How many keys there are of each kind in each state."""
         with self._lock:
@@ -351,8 +360,10 @@ class KeyStore:
                     self._keep([self._ring.make(self._tenant_owner)])
         tenant = self._ring.active(self._tenant_owner)
         assert tenant is not None
-        # Unwrapped once and kept: a token or service that goes away later stops nobody.
-        self._ring.secret(tenant.id)
+        try:
+            self._ring.secret(tenant.id)  # unwrapped once and kept: a token that goes away later stops nobody
+        except (EnvelopeRefused, EnvelopeInvalid) as error:
+            raise KeyUnusable(f"the tenant's key in this key store does not open with its root key: {error}") from None
 
     def _begin_root(self) -> None:
         if self._ring.active(ROOT) is not None:
