@@ -26,10 +26,7 @@ ELSEWHERE = {
     "POST /v1/places/{place}/terminals/{key}/jobs",
     "DELETE /v1/places/{place}/terminals/{key}/findings/{code}",
 }
-"""What somebody outside has to sign first, and what travels to a place: test_outside_witness.py and test_place_link.py.
-
-Of findings only the refusal is walked, in test_gateway_audit.py.
-"""
+"""What somebody outside has to sign first, and what travels to a place: test_outside_witness.py, test_place_link.py."""
 SUNDAY = MONDAY + timedelta(days=6)
 OLD = date(2026, 3, 2)
 FEAST = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//x//y//EN\r\nEND:VCALENDAR\r\n"

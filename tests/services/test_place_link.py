@@ -11,6 +11,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from biometric_flow.zk.simulator.terminal import SimulatedTerminal
+from biometric_flow.zk.wire.events import AlarmKind
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, RunningGateway
 from tests.services.places import RunningPlace, configured, running_place, until
@@ -50,19 +51,28 @@ async def test_an_order_through_the_gateway_is_recorded_at_the_place_with_who_ga
     async with SimulatedTerminal(users=PEOPLE, zone=CAIRO) as terminal, line_to(gateway) as line:
         async with running_place(tmp_path, [configured(terminal)], **_link(line)) as place:
             await until(lambda: _status_is(gateway, "/v1/places/cairo/health", 200))
+            terminal.ring(AlarmKind.TAMPER)
+            await until(lambda: _has_finding(place, "tamper"))
             before = len(await operations(place))
             ordered = await _post(gateway, "/v1/places/cairo/terminals/gate/jobs", {"kind": "sync_time"})
             assert ordered.status_code == 202
-            (leaf,) = (await operations(place))[before:]
+            seen = await _send(gateway, "DELETE", "/v1/places/cairo/terminals/gate/findings/tamper")
+            assert seen.status_code == 204
+            assert not await _has_finding(place, "tamper")
+            leaves = (await operations(place))[before:]
             done = (await _get(gateway, "/v1/audit?limit=1000")).json()["items"]
             me = (await _get(gateway, "/v1/me")).json()
-    assert (leaf.operation, leaf.result) == ("POST /v1/terminals/{key}/jobs", "202")
-    assert leaf.actor == f"gateway/account:{me['account']}"
-    assert leaf.request == ordered.headers["x-request-id"]
-    (passed,) = [one for one in done if one["request"] == leaf.request]
-    operation = "POST /v1/places/{place}/terminals/{key}/jobs"
-    assert (passed["operation"], passed["result"]) == (operation, "202"), "the gateway's own leaf of the same order"
-    assert passed["actor"] == f"account:{me['account']}"
+    expected = [("POST", "jobs", ordered), ("DELETE", "findings/{code}", seen)]
+    for leaf, (method, path, answer) in zip(leaves, expected, strict=True):
+        told = f"{path} through the gateway"
+        assert (leaf.operation, leaf.result) == (f"{method} /v1/terminals/{{key}}/{path}", str(answer.status_code)), (
+            told
+        )
+        assert (leaf.actor, leaf.request) == (f"gateway/account:{me['account']}", answer.headers["x-request-id"])
+        (passed,) = [one for one in done if one["request"] == leaf.request]
+        operation = f"{method} /v1/places/{{place}}/terminals/{{key}}/{path}"
+        assert (passed["operation"], passed["result"]) == (operation, leaf.result), "the gateway's own leaf of the same"
+        assert passed["actor"] == f"account:{me['account']}"
 
 
 async def test_uploads_travel_on_the_link(gateway: RunningGateway, tmp_path: Path) -> None:
@@ -143,6 +153,14 @@ async def _get(gateway: RunningGateway, path: str) -> httpx2.Response:
 
 async def _post(gateway: RunningGateway, path: str, order: dict[str, Any]) -> httpx2.Response:
     return await gateway.http.post(path, json=order, headers=_token(gateway))
+
+
+async def _send(gateway: RunningGateway, method: str, path: str) -> httpx2.Response:
+    return await gateway.http.request(method, path, headers=_token(gateway))
+
+
+async def _has_finding(place: RunningPlace, code: str) -> bool:
+    return code in {one["code"] for one in (await place.terminal("gate"))["findings"]}
 
 
 async def _status_is(gateway: RunningGateway, path: str, status: int) -> bool:
