@@ -23,6 +23,7 @@ from biometric_flow.place.enrolments import Enrolment, Enrolments
 from biometric_flow.place.erasure import Erasures
 from biometric_flow.place.errors import ErasureWaits, PersonUnknown
 from biometric_flow.place.jobs import Jobs
+from biometric_flow.place.key_rotation import DONE
 from biometric_flow.place.reader import PlaceReader, PunchFilter
 from biometric_flow.place.store import Batch, PlaceStore
 from biometric_flow.place.subjects import Subjects
@@ -33,6 +34,7 @@ from tests.builders import GATE, MOMENT, person, punch
 from tests.services.places import running_place, until
 from tests.services.pushes import push_place, pushing
 from tests.services.stores import keys_of, opened_reader, opened_store
+from tests.services.test_place_trail import operations
 
 SIGNER = Signer("biometric-flow/demo/cairo", Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 AMINA, NAME = Pin("87654321"), "Canary Nightingale"
@@ -306,4 +308,11 @@ async def test_keys_are_replaced_while_the_place_records(tmp_path: Path) -> None
 
             await until(is_done)
         counts = {(one["kind"], one["state"]): one["count"] for one in (await place.get("/v1/keys"))["keys"]}
+
+        async def are_ends_recorded() -> bool:
+            return [dict(one.scope) for one in await operations(place) if one.operation == DONE] == ends
+
+        ends = [{"level": "tenant"}, {"level": "root"}]
+        await until(are_ends_recorded)
+        assert {one.actor for one in await operations(place) if one.operation == DONE} == {"process:place"}
         assert {counts[kind, state] for kind in ("root", "tenant") for state in ("active", "destroyed")} == {1}

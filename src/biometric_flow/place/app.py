@@ -242,8 +242,8 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
     archive = UploadArchive(
         folder / "archive.sqlite3", keys, settings.archive_bytes, timedelta(days=settings.archive_days)
     )
-    settle = timedelta(seconds=settings.rotation_settle_seconds)
-    rotation = KeyRotation(keys, clock, writer, Resealing(connection, store), archive, settle)
+    settle, trail = timedelta(seconds=settings.rotation_settle_seconds), PlaceTrail(store, writer)
+    rotation = KeyRotation(keys, clock, writer, Resealing(connection, store), archive, trail, settle)
     pushes = PushServer(workplace, roster, Desk(workplace, PushReader(reader_connection, subjects), commands, archive))
 
     def way(key: str, kind: str) -> JobChannel:
@@ -386,7 +386,7 @@ def create_app(settings: PlaceSettings, place: Place, devices: DevicesFile, fold
         app.include_router(routes.router)
     install_problems(app)
     guarded = Baseline(app, ApiKeyGuard(settings.api_key.get_secret_value()))
-    served_app: ASGIApp = Door(guarded, [routes.router for routes in served], PlaceTrail(store, writer), clock)
+    served_app: ASGIApp = Door(guarded, [routes.router for routes in served], trail, clock)
     return served_app
 
 

@@ -11,17 +11,19 @@ from biometric_flow.api.privacy import KeyCount, KeyLevel, KeysView, RotationVie
 from biometric_flow.identity.errors import IdentityError
 from biometric_flow.identity.keyring import ROOT, KeyKind, Owner
 from biometric_flow.identity.rotation import Rewrap
-from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.ledger.errors import LedgerError, StorageUnavailable
 from biometric_flow.place.errors import RotationRunning
 from biometric_flow.place.push.archive import UploadArchive
 from biometric_flow.place.resealing import Resealing
 from biometric_flow.place.writer import Writer
+from biometric_flow.runtime.acting import Action, Trail
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.key_store import KeyStore
 
 log = structlog.get_logger()
 
 RETRY_SECONDS: Final = 10.0
+DONE: Final = "replace keys and destroy the old ones"
 OWNED: Final = MappingProxyType[KeyLevel, KeyKind](
     {"terminals": KeyKind.DEVICE, "people": KeyKind.SUBJECT, "place": KeyKind.PLACE}
 )
@@ -42,9 +44,10 @@ class KeyRotation:
         writer: Writer,
         resealing: Resealing,
         uploads: UploadArchive,
+        trail: Trail,
         settle: timedelta,
     ) -> None:
-        self._keys, self._clock, self._writer = keys, clock, writer
+        self._keys, self._clock, self._writer, self._trail = keys, clock, writer, trail
         self._resealing, self._uploads = resealing, uploads
         self._settle = settle.total_seconds()
         self._wrapping: dict[KeyLevel, Owner] = {"root": ROOT, "tenant": keys.tenant_owner}
@@ -86,11 +89,11 @@ class KeyRotation:
             try:
                 await asyncio.to_thread(self._keys.take, steps[0])
             except (StorageUnavailable, IdentityError) as error:
-                log.error("rotation_waits", level=level, reason=str(error))
+                log.error("rotation_waits", keys=level, reason=str(error))
                 await self._clock.sleep(RETRY_SECONDS)
                 continue
             if len(steps) == 1:
-                log.info("rotation_done", level=level)
+                await self._tell(level)
 
     async def _finish_owned(self, level: KeyLevel, kind: KeyKind) -> None:
         while self._keys.retiring(kind):
@@ -101,10 +104,20 @@ class KeyRotation:
                     continue  # somebody wrote what they had sealed before
                 await asyncio.to_thread(self._keys.retire, kind)
             except (StorageUnavailable, IdentityError) as error:
-                log.error("rotation_waits", level=level, reason=str(error))
+                log.error("rotation_waits", keys=level, reason=str(error))
                 await self._clock.sleep(RETRY_SECONDS)
                 continue
-            log.info("rotation_done", level=level)
+            await self._tell(level)
+
+    async def _tell(self, level: KeyLevel) -> None:
+        """The old key is destroyed: an entry of the ledger says since when; the order had its own."""
+        log.info("rotation_done", keys=level)
+        action = Action(DONE, self._clock.now(), actor="process:place")
+        action.about("level", level)
+        try:
+            await self._trail.settle(action, action.expected)
+        except LedgerError as error:
+            log.error("rotation_not_recorded", keys=level, reason=str(error))
 
     async def _reseal(self, kind: KeyKind) -> int:
         """Seal anew what is under old keys, in small transactions between those of others; how much that was."""
