@@ -4,8 +4,9 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from biometric_flow.api.moments import Instant
 from biometric_flow.api.place import Slug
 
 RoleName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{2,39}$")]
@@ -37,8 +38,8 @@ class GrantBody(BaseModel):
 
     role: RoleName
     scope: ScopeBody = Field(default_factory=lambda: ScopeBody(kind="tenant", id=None))
-    valid_from: AwareDatetime | None = Field(None, description="From now on when left out.")
-    valid_to: AwareDatetime | None = Field(None, description="The first moment when it is over.")
+    valid_from: Instant | None = Field(None, description="From now on when left out.")
+    valid_to: Instant | None = Field(None, description="The first moment when it is over.")
 
 
 class GrantView(BaseModel):

@@ -1,8 +1,10 @@
 """What a gateway says of archived punches."""
 
-from datetime import date, datetime
+from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from biometric_flow.api.moments import Day
 
 
 class ArchiveFile(BaseModel):
@@ -10,7 +12,7 @@ class ArchiveFile(BaseModel):
 
     id: str
     place: str
-    month: date = Field(description="First day of the month of its instants, UTC.")
+    month: Day = Field(description="First day of the month of its instants, UTC.")
     rows: int
     size: int
     sha256: str

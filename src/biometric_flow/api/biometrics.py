@@ -1,9 +1,10 @@
 """What a place says of templates and pictures: releases, what is kept, what was destroyed. Never what they hold."""
 
-from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from biometric_flow.api.moments import Instant
 
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -28,7 +29,7 @@ class ConsentText(ConsentTextWanted):
     version: TextVersion
     language: Language
     sha256: str = Field(description="Of the text in UTF-8, hexadecimal digits; stands in each release that was given.")
-    saved_at: datetime
+    saved_at: Instant
 
 
 class ReleaseGiven(BaseModel):
@@ -42,8 +43,8 @@ class ReleaseGiven(BaseModel):
         None,
         description="In which language; then the text must be saved here. None for a paper that is kept elsewhere.",
     )
-    given_at: AwareDatetime = Field(description="When it was signed.")
-    until: AwareDatetime = Field(description="The end of the period, three years after the signature at the latest.")
+    given_at: Instant = Field(description="When it was signed.")
+    until: Instant = Field(description="The end of the period, three years after the signature at the latest.")
     recorded_by: Words
     allows_keeping: bool = Field(True, description="False: they may travel between terminals, nothing stays here.")
 
@@ -65,12 +66,12 @@ class ReleaseView(BaseModel):
     text_version: str
     text_language: str = Field(description="Empty for a paper that is kept elsewhere, as is the hash.")
     text_sha256: str
-    given_at: datetime
-    until: datetime
+    given_at: Instant
+    until: Instant
     recorded_by: str
-    recorded_at: datetime
+    recorded_at: Instant
     allows_keeping: bool
-    ended_at: datetime | None
+    ended_at: Instant | None
     end_reason: str
     is_in_force: bool
 
@@ -80,7 +81,7 @@ class KeptSampleView(BaseModel):
 
     slot: str = Field(description="Kind, type, number, index.", examples=["FP/1/3/0/"])
     terminal: str = Field(description="Serial number it came from.")
-    received_at: datetime
+    received_at: Instant
     size: int = Field(description="Bytes of the sealed envelope.")
 
 
@@ -91,10 +92,10 @@ class DestructionView(BaseModel):
     pin: str
     terminal: str = Field(description="The terminal's key.")
     reason: str
-    asked_at: datetime
+    asked_at: Instant
     job: int | None = Field(description="The last job that was to do it.")
     detail: str
-    confirmed_at: datetime | None
+    confirmed_at: Instant | None
 
 
 class Destroyed(BaseModel):
@@ -137,7 +138,7 @@ class TransferView(BaseModel):
     source: str
     jobs: dict[str, int] = Field(description="Terminal -> the job that gives or takes; targets follow the source.")
     waits_for: list[str] = Field(description="Targets that have not confirmed yet.")
-    ends_at: datetime = Field(description="What is not taken by then is forgotten.")
+    ends_at: Instant = Field(description="What is not taken by then is forgotten.")
 
 
 class ReleaseCopy(ReleaseView):

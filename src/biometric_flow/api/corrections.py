@@ -4,7 +4,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
+
+from biometric_flow.api.moments import Instant
 
 
 class CorrectionOrder(BaseModel):
@@ -23,7 +25,7 @@ class CorrectionOrder(BaseModel):
     by: str = Field(max_length=200)
     reason: str = Field(max_length=400)
     approved_by: str = Field(max_length=200)
-    at: AwareDatetime
+    at: Instant
 
 
 class CorrectionOrders(BaseModel):

@@ -1,10 +1,11 @@
 """What the gateway says over HTTP, to people's programs and to places."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
+from biometric_flow.api.moments import Day, Instant
 from biometric_flow.api.place import LedgerEntry, PunchView, TerminalView
 
 
@@ -192,7 +193,7 @@ class PlaceToday(BaseModel):
     id: str
     name: str
     zone: str
-    local_date: date
+    local_date: Day
     present: int = Field(description="People with an odd number of punches today.")
     seen_today: int
     people: int
@@ -334,7 +335,7 @@ class PlaceReport(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    sent_at: datetime
+    sent_at: Instant
     head: int = Field(ge=0, lt=2**62)
     log: int = Field(1, ge=1, le=10_000, description="Which of the place's logs the head is of.")
     version: str = Field(max_length=40)

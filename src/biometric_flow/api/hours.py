@@ -4,9 +4,10 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from biometric_flow.api.corrections import RecordedCorrection
+from biometric_flow.api.moments import Day, Instant
 from biometric_flow.api.place import Serial, Slug
 from biometric_flow.model.ids import PIN_MAX
 
@@ -30,8 +31,8 @@ class Strict(BaseModel):
 class Dated(Strict):
     """Days from `from` to `to`, both included; without `to` until further notice."""
 
-    first: date = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
-    last: date | None = Field(None, alias="to", le=date(2199, 12, 31))
+    first: Day = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    last: Day | None = Field(None, alias="to", le=date(2199, 12, 31))
 
     @model_validator(mode="after")
     def _in_order(self) -> "Dated":
@@ -64,8 +65,8 @@ class PlanAssignment(Dated):
 class RosterRow(Strict):
     """Days on which a person works other shifts than the schedule says; none of them means off."""
 
-    first: date = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
-    last: date = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    first: Day = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    last: Day = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
     shifts: list[Slug] = Field(max_length=10)
     weekdays: list[Annotated[int, Field(ge=1, le=7)]] | None = Field(None, max_length=7)
 
@@ -95,8 +96,8 @@ class PersonBody(Strict):
     department: Slug | None = None
     place: Slug | None = Field(None, description="The home place; gives the zone when none is named.")
     zone: str | None = Field(None, max_length=60, description="IANA name of the zone in which their days are counted.")
-    employed_from: date = Field(ge=date(1980, 1, 1), le=date(2199, 12, 31))
-    employed_to: date | None = Field(None, le=date(2199, 12, 31))
+    employed_from: Day = Field(ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    employed_to: Day | None = Field(None, le=date(2199, 12, 31))
     pins: list[PinHolding] = Field([], max_length=100)
     assignments: list[PlanAssignment] = Field([], max_length=500)
     roster: list[RosterRow] = Field([], max_length=2000)
@@ -154,7 +155,7 @@ class Drift(BaseModel):
 
     place: str
     device: str
-    date: date
+    date: Day
     first: datetime = Field(alias="from", description="The first punch that it was measured with.")
     last: datetime = Field(alias="to", description="Just behind the last one.")
     offset_s: int = Field(description="Median, in seconds; positive: the clock was ahead.")
@@ -173,8 +174,8 @@ class PackView(BaseModel):
     id: str
     version: int
     name: str
-    valid_from: date
-    valid_to: date | None
+    valid_from: Day
+    valid_to: Day | None
     saved_by: str
     saved_at: datetime
     warnings: list[str] = []
@@ -195,7 +196,7 @@ class WorkdayView(BaseModel):
     person: UUID
     number: str
     name: str
-    date: date
+    date: Day
     status: str
     worked: int
     pay: dict[str, int]
@@ -244,8 +245,8 @@ class Progress(BaseModel):
 class RecomputeOrder(Strict):
     """Compute workdays again; what did not change stays as it is."""
 
-    first: date = Field(alias="from")
-    last: date = Field(alias="to")
+    first: Day = Field(alias="from")
+    last: Day = Field(alias="to")
     people: list[UUID] | None = Field(None, max_length=10_000, description="All when left out.")
 
 
@@ -259,8 +260,8 @@ class LeaveBody(Strict):
     """Leave of one person on some days."""
 
     person: UUID
-    first: date = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
-    last: date = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    first: Day = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    last: Day = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
     kind: LeaveKind = "full"
     minutes: int = Field(0, ge=0, le=1440, description="Of each day, for the kind `hours`.")
     reason: Text = ""
@@ -309,9 +310,9 @@ class RegularisationBody(Strict):
     punch: str | None = Field(
         None, pattern="^([0-9a-f]{64}|[0-9a-f-]{36})$", description="Id of a punch, or of an `add` before."
     )
-    at: AwareDatetime | None = Field(None, description="The instant; for `add`, and for `replace` when it moves.")
+    at: Instant | None = Field(None, description="The instant; for `add`, and for `replace` when it moves.")
     state: int | None = Field(None, ge=0, le=255)
-    day: date | None = Field(None, alias="date", description="The day, for `overtime`.")
+    day: Day | None = Field(None, alias="date", description="The day, for `overtime`.")
     minutes: int | None = Field(None, ge=1, le=1440, description="Approved minutes, for `overtime`.")
     reason: Annotated[str, StringConstraints(min_length=3, max_length=400, pattern="^[^\\x00]*$")]
 
@@ -321,7 +322,7 @@ class RegularisationView(BaseModel):
 
     id: UUID
     person: UUID
-    date: date
+    date: Day
     operation: str
     punch: str | None
     at: datetime | None
@@ -359,7 +360,7 @@ class Change(BaseModel):
     person: UUID
     number: str
     name: str
-    date: date
+    date: Day
     fields: dict[str, tuple[Any, Any]]
 
 
@@ -378,8 +379,8 @@ class PackTrial(Strict):
     """A pack that is not saved, and the days to try it on."""
 
     pack: dict[str, Any]
-    first: date = Field(alias="from")
-    last: date = Field(alias="to")
+    first: Day = Field(alias="from")
+    last: Day = Field(alias="to")
     people: list[UUID] | None = Field(None, max_length=10_000, description="Those who have this pack, when left out.")
 
 
@@ -389,7 +390,7 @@ class Irregularity(BaseModel):
     person: UUID
     number: str
     name: str
-    date: date
+    date: Day
     code: str
     status: str
     is_locked: bool
@@ -407,8 +408,8 @@ class IrregularityPage(BaseModel):
 class PeriodBody(Strict):
     """A pay period."""
 
-    first: date = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
-    last: date = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    first: Day = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    last: Day = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
     approvers: int = Field(1, ge=1, le=2, description="How many accounts have to lock it.")
 
 

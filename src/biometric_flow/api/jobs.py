@@ -1,10 +1,11 @@
 """What a place can be told to do with a terminal, and what became of it."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from biometric_flow.api.moments import Day, WallClock
 from biometric_flow.api.push import CommandPin, PlainText
 
 JobState = Literal["queued", "sent", "confirmed", "failed", "timed_out"]
@@ -101,7 +102,7 @@ class InstallFirmware(_Order):
 
 
 OptionName = Annotated[str, StringConstraints(pattern=r"^[~A-Za-z][A-Za-z0-9_]{0,39}$")]
-LocalTime = Annotated[datetime, Field(description="The terminal's own wall-clock time, without a zone.")]
+LocalTime = Annotated[WallClock, Field(description="The terminal's own wall-clock time, without a zone.")]
 ClockText = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 MonthDay = Annotated[str, StringConstraints(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")]
 Zone = Annotated[int, Field(ge=1, le=50)]
@@ -155,7 +156,7 @@ class SetHolidayDate(_Order):
     """One day that is a holiday of type 1, 2 or 3 (Security PUSH)."""
 
     kind: Literal["set_holiday_date"]
-    day: date
+    day: Day
     type: Literal[1, 2, 3] = 1
     is_yearly: bool = False
 

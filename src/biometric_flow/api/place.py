@@ -1,31 +1,22 @@
 """What a place says about itself over HTTP."""
 
-from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     Base64Bytes,
     BaseModel,
     ConfigDict,
     Field,
-    NaiveDatetime,
     SecretStr,
     StringConstraints,
-    WithJsonSchema,
 )
 
+from biometric_flow.api.moments import Instant, WallClock
 from biometric_flow.model.ids import SERIAL, SLUG
 from biometric_flow.model.punch import Channel, QuarantineReason
 from biometric_flow.model.terminal import TerminalState
 
 Slug = Annotated[str, StringConstraints(pattern=f"^{SLUG.pattern}$")]
-_WALL_CLOCK: Final = {
-    "type": "string",
-    "format": "local-date-time",
-    "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?$",
-}
-WallClock = Annotated[NaiveDatetime, WithJsonSchema(_WALL_CLOCK)]
-"""A terminal's own time. It has no zone, so it is none of the `date-time` of RFC 3339."""
 TerminalProtocol = Literal["pull", "push"]
 """Who dials: the place the terminal, or the terminal the place."""
 ClockRule = Literal["off", "above", "nightly"]
@@ -67,7 +58,7 @@ class Finding(BaseModel):
     code: str = Field(description="Stable; programs decide by it.", examples=["no_comm_key"])
     severity: Severity
     text: str = Field(description="What is wrong and what to do, in words.")
-    since: datetime | None = Field(default=None, description="When it happened; null for a state that lasts.")
+    since: Instant | None = Field(default=None, description="When it happened; null for a state that lasts.")
 
 
 class TerminalIdentity(BaseModel):
@@ -90,14 +81,14 @@ class TerminalView(BaseModel):
     port: int
     is_enabled: bool
     state: TerminalState
-    state_since: datetime
+    state_since: Instant
     reason: str = Field("", description="Why it is not online, in words.")
     serial: str = Field("", description="What it says it is; empty before first contact.")
     model: str = ""
     firmware: str = ""
     platform: str = ""
-    last_contact: datetime | None = None
-    last_punch: datetime | None = None
+    last_contact: Instant | None = None
+    last_punch: Instant | None = None
     drift_ms: int | None = Field(None, description="Terminal clock minus true time, at the last measurement.")
     has_comm_key: bool = False
     protocol: TerminalProtocol = "pull"
@@ -160,7 +151,7 @@ class PersonView(BaseModel):
     pin: str
     name: str
     terminals: list[str] = Field(description="Serial numbers of the terminals that know this person.")
-    last_punch: datetime | None = None
+    last_punch: Instant | None = None
 
 
 class PunchView(BaseModel):
@@ -170,12 +161,12 @@ class PunchView(BaseModel):
     terminal: str = Field(description="Serial number.")
     pin: str
     local_time: WallClock = Field(description="Wall-clock time as the terminal wrote it, without a zone.")
-    instant: datetime = Field(description="The same in UTC, by the place's zone.")
+    instant: Instant = Field(description="The same in UTC, by the place's zone.")
     state: int
     verify: int
     work_code: int
     drift_ms: int | None
-    received_at: datetime
+    received_at: Instant
     channel: Channel
 
 
@@ -217,7 +208,7 @@ class QuarantinedRow(BaseModel):
     reason: QuarantineReason
     detail: str
     raw: str = Field(description="The row as hexadecimal digits, at most 1 KiB of it.")
-    first_seen: datetime
+    first_seen: Instant
 
 
 class LedgerEntry(BaseModel):
@@ -244,12 +235,12 @@ class PlaceHealth(BaseModel):
     status: Literal["ok", "degraded"]
     place: str
     version: str
-    started_at: datetime
+    started_at: Instant
     head: int = Field(description="Last ledger sequence.")
     acknowledged: int = Field(description="Last sequence that the gateway confirmed.")
     backlog: int
     gateway: Literal["connected", "unreachable", "refused", "not_configured"]
-    gateway_since: datetime
+    gateway_since: Instant
     gateway_reason: str = Field(
         "", description="Why the gateway refuses this place, or what it has forgotten of it; empty when all is well."
     )
@@ -258,7 +249,7 @@ class PlaceHealth(BaseModel):
     )
     storage: Literal["ok", "failing"]
     read_only: str = Field("", description="Why nothing is taken into the ledger, and what to do; empty when all is.")
-    examined_at: datetime | None = Field(None, description="When the whole ledger was checked last.")
+    examined_at: Instant | None = Field(None, description="When the whole ledger was checked last.")
     altered: str = Field("", description="The first thing that this check found altered; empty when everything fits.")
     terminals_online: int
     terminals_total: int

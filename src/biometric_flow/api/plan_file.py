@@ -1,12 +1,13 @@
 """The plan of a place as one file: who works there and how, for a place that computes days without a gateway."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from biometric_flow.api.hours import PersonRecord
+from biometric_flow.api.moments import Day
 
 PLAN_SCHEMA: Final = 1
 FILE_MAX: Final = 256 * 1024 * 1024
@@ -28,8 +29,8 @@ class PlanLeave(_Part):
     """An approved leave."""
 
     person_id: UUID
-    first_day: date
-    last_day: date
+    first_day: Day
+    last_day: Day
     kind: str
     minutes: int
 
@@ -40,7 +41,7 @@ class PlanCorrection(_Part):
     person_id: UUID
     number: int
     regularisation_id: UUID
-    day: date
+    day: Day
     operation: str
     target: str | None
     instant: datetime | None

@@ -6,6 +6,8 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from biometric_flow.api.moments import Day
+
 Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 KeptData = Literal["identity", "attendance", "biometric", "account"]
 """Tags of columns that a rule can speak of. The rest follows these: a ledger's records go with their person."""
@@ -40,7 +42,7 @@ class RetentionWanted(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    valid_from: date
+    valid_from: Day
     rules: list[RetentionRule] = Field(max_length=4)
     by: Words
 
@@ -71,8 +73,8 @@ class HoldWanted(BaseModel):
     who: str = Field("", max_length=64, description="PIN (at a place), employee number or department (at a gateway).")
     reason: Words = Field(examples=["claim 12/2026 at the labour court"])
     by: Words
-    first_day: date
-    last_day: date | None = Field(None, description="None: until it is ended.")
+    first_day: Day
+    last_day: Day | None = Field(None, description="None: until it is ended.")
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:
@@ -144,7 +146,7 @@ class Stay(BaseModel):
 
     data: str
     why: str
-    until: date | None = Field(description="None: until the hold is ended.")
+    until: Day | None = Field(description="None: until the hold is ended.")
 
 
 def in_force(policies: Sequence[RetentionPolicy], day: date) -> RetentionPolicy | None:

@@ -1,6 +1,7 @@
 """Reading one JSON object field by field; every refusal names the path, what was expected and what came."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
@@ -14,6 +15,9 @@ MINUTES_MAX: Final = 366 * 1440
 EPOCH: Final = date(1970, 1, 1).toordinal()
 _FIRST: Final = date(1980, 1, 1)
 _LAST: Final = date(2199, 12, 31)
+_DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_MOMENT: Final = re.compile(_DAY.pattern + r"[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:\d{2})?", re.ASCII)
+"""Of what ISO 8601 knows; libraries take weeks and bare days too, which nobody who means an instant writes."""
 _SPAN: Final = f"between {_FIRST.year} and {_LAST.year}"
 
 
@@ -159,7 +163,7 @@ def clock_minute(value: object, path: str) -> int:
 
 def day_number(value: object, path: str) -> int:
     """YYYY-MM-DD as days since 1970-01-01."""
-    if isinstance(value, str) and len(value) == 10:
+    if isinstance(value, str) and _DAY.fullmatch(value):
         try:
             found = date.fromisoformat(value)
             if _FIRST <= found <= _LAST:
@@ -171,7 +175,7 @@ def day_number(value: object, path: str) -> int:
 
 def second(value: object, path: str) -> int:
     """An ISO 8601 instant with an offset as whole seconds since 1970 UTC, cut."""
-    if isinstance(value, str) and len(value) <= 40:
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
         try:
             moment = datetime.fromisoformat(value)
             if moment.tzinfo is not None and _FIRST.year <= moment.year <= _LAST.year:
@@ -183,7 +187,7 @@ def second(value: object, path: str) -> int:
 
 def naive_second(value: object, path: str) -> int:
     """A wall time YYYY-MM-DDTHH:MM:SS without an offset, as seconds since 1970-01-01 00:00 on that wall."""
-    if isinstance(value, str) and len(value) <= 40:
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
         try:
             moment = datetime.fromisoformat(value)
             if moment.tzinfo is None and _FIRST.year <= moment.year <= _LAST.year:

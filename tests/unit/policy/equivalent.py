@@ -69,16 +69,6 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
     ): "shifts of one day more are looked at, and none can claim so far",
     ("engine", "if change > 0:", "change > 0 -> change >= 0"): "no change has returned before",
     (
-        "fields",
-        "if isinstance(value, str) and len(value) <= 40:",
-        "len(value) <= 40 -> len(value) < 40",
-    ): "no wall time is written with so many characters",
-    (
-        "fields",
-        "if isinstance(value, str) and len(value) <= 40:",
-        "40 -> 41",
-    ): "no wall time and no instant is written with so many characters",
-    (
         "overtime",
         "period, weekly = _FOREVER, 0",
         "0 -> 1",

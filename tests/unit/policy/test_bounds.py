@@ -141,10 +141,23 @@ def test_dates_and_instants_lie_between_1980_and_2199() -> None:
     assert second("2024-01-08T09:00:00.999999999+02:00", "") == second("2024-01-08T07:00:00Z", "")
     assert naive_second("1980-01-01T00:00:01", "") == 3652 * 86400 + 1
     assert naive_second("2199-12-31T23:59:59", "") == second("2199-12-31T23:59:59Z", "")
-    for wrong in ("1979-12-31", "2200-01-01", "2024-02-30", "20240108", "2024-1-8", "2024-01-08 ", 20240108, [0] * 10):
+    for wrong in (
+        "1979-12-31",
+        "2200-01-01",
+        "2024-02-30",
+        "20240108",
+        "2024-1-8",
+        "2024-01-08 ",
+        "2024-W02-1",
+        20240108,
+        [0] * 10,
+    ):
         with pytest.raises(PolicyInvalid, match="YYYY-MM-DD between 1980 and 2199"):
             day_number(wrong, "")
-    for wrong in ("1979-12-31T23:59:59", "2200-01-01T00:00:00", "soon", 7, ["2024"], "2024-01-08T09:00:00" + " " * 30):
+    for form in ("2024-01-08T09:00:00", "2024-01-08T09:00", "2024-01-08 09:00", "2024-01-08T09:00:00,5"):
+        assert naive_second(form, "") == second(f"{form}Z", "") == second("2024-01-08T09:00:00Z", "")
+    forms = ("2024-W02-1T09:00:00", "20240108T090000", "2024-01-08", "2024-01-08T09", "2024-01-08T09:00:00 ", "soon")
+    for wrong in ("1979-12-31T23:59:59", "2200-01-01T00:00:00", *forms, 7, ["2024"]):
         with pytest.raises(PolicyInvalid, match="without an offset between 1980 and 2199"):
             naive_second(wrong, "")
         with pytest.raises(PolicyInvalid, match="an instant such as"):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from biometric_flow.api.hours import ImportResult, PlanDocument, Strict
+from biometric_flow.api.moments import Day
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.people.calendars import Holidays, from_country, from_icalendar, merged
@@ -66,8 +67,8 @@ class CalendarQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    first: date = Field(date(2000, 1, 1), alias="from", ge=date(1980, 1, 1))
-    last: date = Field(date(2049, 12, 31), alias="to", le=date(2199, 12, 31))
+    first: Day = Field(date(2000, 1, 1), alias="from", ge=date(1980, 1, 1))
+    last: Day = Field(date(2049, 12, 31), alias="to", le=date(2199, 12, 31))
 
 
 class CountryOrder(Strict):

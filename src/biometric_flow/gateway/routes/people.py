@@ -1,6 +1,5 @@
 """`/v1/people` and `/v1/departments`: who works here, and where they belong."""
 
-from datetime import date
 from typing import Annotated
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from biometric_flow.api.hours import (
     PersonRecord,
     PersonRecordPage,
 )
+from biometric_flow.api.moments import Day
 from biometric_flow.api.place import Slug
 from biometric_flow.api.plan_file import PlanFile
 from biometric_flow.api.problems import FieldProblem
@@ -41,7 +41,7 @@ class PeopleQuery(BaseModel):
     q: str | None = Field(None, max_length=80, pattern="^[^\\x00]*$", description="A part of the name or number.")
     department: Slug | None = Field(None, description="With all below it.")
     place: Slug | None = None
-    employed_on: date | None = None
+    employed_on: Day | None = None
     limit: int = Field(100, ge=1, le=1000)
     cursor: str | None = Field(None, min_length=1, max_length=400)
 

@@ -17,6 +17,7 @@ from biometric_flow.api.hours import (
     PeriodPage,
     PeriodView,
 )
+from biometric_flow.api.moments import Day
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.pay import periods as acts
@@ -56,8 +57,8 @@ class PeriodQuery(PageQuery):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     status: Literal["open", "closed", "locked"] | None = None
-    first: date | None = Field(None, alias="from", description="Those only that have a day from this one on.")
-    last: date | None = Field(None, alias="to", description="Those only that have a day up to this one.")
+    first: Day | None = Field(None, alias="from", description="Those only that have a day from this one on.")
+    last: Day | None = Field(None, alias="to", description="Those only that have a day up to this one.")
 
 
 class PeriodOrders(BaseModel):

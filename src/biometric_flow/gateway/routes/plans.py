@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.hours import Drift, DriftPage, PlanDocument, PlanDocumentPage
+from biometric_flow.api.moments import Day
 from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.people.errors import PlanInUse, PlanUnknown
@@ -56,8 +57,8 @@ class DriftQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    first: date = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
-    last: date = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    first: Day = Field(alias="from", ge=date(1980, 1, 1), le=date(2199, 12, 31))
+    last: Day = Field(alias="to", ge=date(1980, 1, 1), le=date(2199, 12, 31))
     above_seconds: int = Field(30, ge=1, le=86_400)
 
 

@@ -1,6 +1,6 @@
 """`/v1/policies`: policy packs, versioned and dated, never changed; and what one would change before it is saved."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -10,6 +10,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.hours import PackPage, PackTrial, PackView, Preview
+from biometric_flow.api.moments import Day
 from biometric_flow.api.place import Slug
 from biometric_flow.api.problems import FieldProblem
 from biometric_flow.gateway.access import AccountPrincipal, account_of, needs
@@ -38,7 +39,7 @@ class PackQuery(PageQuery):
     """Which packs, and which page of them."""
 
     id: Slug | None = Field(None, description="Versions of this pack only.")
-    on: date | None = Field(None, description="Versions only that are valid on this day.")
+    on: Day | None = Field(None, description="Versions only that are valid on this day.")
 
 
 class PackOrders(BaseModel):

@@ -4,10 +4,11 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from biometric_flow.api.gateway import GatewayPunchPage, PunchCount
-from biometric_flow.api.place import Slug, WallClock
+from biometric_flow.api.moments import Instant, WallClock
+from biometric_flow.api.place import Slug
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.archive import across
 from biometric_flow.gateway.archive.reader import Archive
@@ -28,8 +29,8 @@ class PunchQuery(BaseModel):
     place: Slug | None = None
     terminal: str | None = Field(None, pattern=f"^{SERIAL.pattern}$", description="Serial number.")
     pin: str | None = Field(None, min_length=1, max_length=PIN_MAX, pattern="^[^\\x00]*$")
-    instant_from: AwareDatetime | None = Field(None, alias="from", description="Not before this instant.")
-    instant_to: AwareDatetime | None = Field(None, alias="to", description="Before this instant.")
+    instant_from: Instant | None = Field(None, alias="from", description="Not before this instant.")
+    instant_to: Instant | None = Field(None, alias="to", description="Before this instant.")
     local_from: WallClock | None = Field(None, description="Not before this time on the place's own clock.")
     local_to: WallClock | None = Field(None, description="Before this time on the place's own clock.")
 

@@ -21,6 +21,7 @@ from biometric_flow.api.hours import (
     RegularisationView,
     RequestStatus,
 )
+from biometric_flow.api.moments import Day
 from biometric_flow.api.problems import FieldProblem
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.people import corrections
@@ -53,8 +54,8 @@ class RequestQuery(BaseModel):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     person: UUID | None = None
-    first: date | None = Field(None, alias="from")
-    last: date | None = Field(None, alias="to")
+    first: Day | None = Field(None, alias="from")
+    last: Day | None = Field(None, alias="to")
     status: RequestStatus | None = None
     limit: int = Field(100, ge=1, le=1000)
     cursor: str | None = Field(None, min_length=1, max_length=400)

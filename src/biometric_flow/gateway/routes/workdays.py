@@ -18,6 +18,7 @@ from biometric_flow.api.hours import (
     WorkdayPage,
     WorkdayView,
 )
+from biometric_flow.api.moments import Day
 from biometric_flow.api.place import Slug
 from biometric_flow.api.problems import FieldProblem
 from biometric_flow.gateway.access import account_of, needs
@@ -49,8 +50,8 @@ class WorkdayQuery(BaseModel):
     person: UUID | None = None
     department: Slug | None = Field(None, description="With all below it.")
     place: Slug | None = Field(None, description="The home place of the person.")
-    first: date | None = Field(None, alias="from")
-    last: date | None = Field(None, alias="to")
+    first: Day | None = Field(None, alias="from")
+    last: Day | None = Field(None, alias="to")
     status: str | None = Field(None, pattern="^[a-z_]{1,40}$")
     irregularity: str | None = Field(None, pattern="^[A-Z_]{1,40}$")
     limit: int = Field(100, ge=1, le=1000)
@@ -119,7 +120,7 @@ def workdays_router(database: Database, loader: Loader, clock: Clock) -> APIRout
         return Ordered(people=len(spans))
 
     @router.get("/v1/workdays/{person}/{day}/explain", openapi_extra=reads, responses=problems(401, 403, 404))
-    async def told(person: UUID, day: date, request: Request, response: Response) -> WorkdayExplained:
+    async def told(person: UUID, day: Day, request: Request, response: Response) -> WorkdayExplained:
         """Why a workday is what it is: a sentence per rule, in the order it happened, with rule and pack."""
         tenant = account_of(request).tenant
         async with database.tenant(tenant) as connection:

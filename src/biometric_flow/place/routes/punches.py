@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
-from pydantic import AwareDatetime
 
+from biometric_flow.api.moments import Instant
 from biometric_flow.api.place import PunchPage, PunchView, QuarantinedRow, RowDecision
 from biometric_flow.model.ids import PunchId, TerminalSerial, canonical_pin
 from biometric_flow.model.punch import Punch
@@ -23,8 +23,8 @@ BEFORE_ALL = (-(2**62), 0)
 @router.get("/punches")
 async def list_punches(
     state: State,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="Included.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="Not included.")] = None,
+    since: Annotated[Instant | None, Query(alias="from", description="Included.")] = None,
+    until: Annotated[Instant | None, Query(alias="to", description="Not included.")] = None,
     pin: Annotated[str | None, Query(max_length=24)] = None,
     terminal: Annotated[str | None, Query(max_length=32, description="Serial number.")] = None,
     cursor: Annotated[str | None, Query(max_length=60)] = None,

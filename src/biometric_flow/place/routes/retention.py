@@ -1,9 +1,8 @@
 """Retention policies and legal holds at a place."""
 
-from datetime import date
-
 from fastapi import APIRouter
 
+from biometric_flow.api.moments import Day
 from biometric_flow.api.retention import (
     Hold,
     HoldEnded,
@@ -29,7 +28,7 @@ async def save_policy(wanted: RetentionWanted, state: State) -> RetentionPolicy:
 
 
 @router.get("/holds")
-async def list_holds(state: State, on: date | None = None) -> list[Hold]:
+async def list_holds(state: State, on: Day | None = None) -> list[Hold]:
     """Legal holds, newest first; with `on` those in force on a day."""
     found = await state.writer.call(state.retention.retention.holds)
     return [one for one in found if on is None or one.is_in_force(on)]
