@@ -98,11 +98,14 @@ class WalShipper:
         for path in sorted(self._staging.iterdir()):
             if not _SHIPPED.fullmatch(path.name):
                 continue
-            status = path.stat()
-            state = (status.st_mtime_ns, status.st_size)
-            if self._seen.get(path.name) == state:
-                continue
-            shutil.copyfile(path, copy)
+            try:
+                status = path.stat()
+                state = (status.st_mtime_ns, status.st_size)
+                if self._seen.get(path.name) == state:
+                    continue
+                shutil.copyfile(path, copy)
+            except FileNotFoundError:
+                continue  # it was finished just now: its next name is found the next time
             self._bring_keys()
             write_sealed(self._target / f"{path.name}.age", self._recipient, partial(_pack, copy))
             self._seen[path.name] = state
