@@ -126,11 +126,19 @@ def test_what_a_place_that_was_killed_left_is_looked_at_before_sqlite_cuts_it_of
     assert "the write-ahead log: " in capsys.readouterr().err
     with lone_place(folder) as place:
         assert place.send(0, 80).status_code == 200
+        os.kill(place.pid, signal.SIGKILL)
+    again = bytearray(log.read_bytes())
+    again[-100] ^= 1
+    log.write_bytes(again)
+    with lone_place(folder) as place:
+        assert place.send(0, 80).status_code == 200
     kept = folder / "place.sqlite3-wal.altered"
-    assert kept.read_bytes() == content
+    another = folder / "place.sqlite3-wal.altered.2"
+    assert (kept.read_bytes(), another.read_bytes()) == (content, again), "the evidence of before stays"
     assert main([*command, str(tmp_path / "data")]) == 1
-    assert "was put aside at a start" in capsys.readouterr().err
+    assert "place.sqlite3-wal.altered and 1 more was put aside at a start" in capsys.readouterr().err
     kept.unlink()
+    another.unlink()
     assert main([*command, str(tmp_path / "data")]) == 0
 
 

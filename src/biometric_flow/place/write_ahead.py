@@ -6,7 +6,6 @@ Where more is missing somebody or something altered it. Format: https://sqlite.o
 and, of the index beside it, https://sqlite.org/walformat.html.
 """
 
-import shutil
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +25,8 @@ _VERSION: Final = 3_007_000
 _HEAD, _FRAME_HEAD, _INDEX_HEAD = 32, 24, 48
 _PAGES: Final = {512 << shift for shift in range(8)}
 _KEPT: Final = "-wal.altered"
+_KEPT_MOST: Final = 20
+"""Logs that are kept of one place: whoever alters one at every start does not fill the disk."""
 
 Sum = tuple[int, int]
 
@@ -86,11 +87,12 @@ def check_log(file: Path, is_at_rest: bool = False) -> None:
     With `is_at_rest`, which nobody may say while this process or another has the database open, the last transaction is
     looked at too.
     """
-    kept = _beside(file, _KEPT)
-    if kept.exists():
+    kept = [one for one in _keeping(file) if one.exists()]
+    if kept:
+        others = f" and {len(kept) - 1} more" if kept[1:] else ""
         raise LedgerAltered(
-            f"the write-ahead log: {kept.name} was put aside at a start, since transactions that had been committed"
-            " were missing in it; look at what the gateway and the terminals have, then move it away"
+            f"the write-ahead log: {kept[0].name}{others} was put aside at a start, since transactions that had been"
+            " committed were missing in it; look at what the gateway and the terminals have, then move it away"
         )
     said = _said(file, is_at_rest)
     if said and not is_at_rest:
@@ -107,12 +109,22 @@ def keep_altered(file: Path) -> None:
     SQLite goes on with the rest, and so does the place: what it lost, terminals may still have. Raises FolderUnusable.
     """
     said = _said(file, is_at_rest=True)
-    if said:
-        log.error("write_ahead_log_altered", missing=said, kept=_beside(file, _KEPT).name)
-        try:
-            shutil.copyfile(_beside(file, "-wal"), _beside(file, _KEPT))
-        except OSError as error:
-            raise FolderUnusable(f"cannot keep {_beside(file, '-wal')}, in which {said}: {error}") from None
+    if not said:
+        return
+    found = _read(_beside(file, "-wal"))
+    free = next((one for one in _keeping(file) if not one.exists() or _read(one) == found), None)
+    log.error("write_ahead_log_altered", missing=said, kept=free.name if free else "enough were kept before")
+    if free is None:
+        return
+    try:
+        free.write_bytes(found)
+    except OSError as error:
+        raise FolderUnusable(f"cannot keep {_beside(file, '-wal')}, in which {said}: {error}") from None
+
+
+def _keeping(file: Path) -> list[Path]:
+    """Where logs are kept that were altered, one after the other."""
+    return [_beside(file, _KEPT), *(_beside(file, f"{_KEPT}.{number}") for number in range(2, _KEPT_MOST + 1))]
 
 
 def _said(file: Path, is_at_rest: bool) -> str:
