@@ -59,9 +59,17 @@ HOLDERS = {
     "privacy:write": "tenant_admin",
     "access:read": "tenant_admin auditor security_officer",
     "access:write": "tenant_admin security_officer",
+    "emergency:request": "tenant_admin hr_manager security_officer platform_operator",
+    "emergency:decide": "tenant_admin security_officer",
     "ledger:write": "",
 }
 """Permission -> the built-in roles that hold it in the whole tenant, written down a second time."""
+SEALED = (
+    "overview:read place:read terminal:read terminal:operate terminal:people door:open person:read person:write"
+    " punch:read plan:read workday:read correction:request period:read ledger:read alert:read alert:acknowledge"
+)
+"""What the sealed role gives for its hour."""
+HOLDERS |= {one: f"{HOLDERS[one]} break_glass" for one in SEALED.split()}
 ROLES = sorted({role for roles in HOLDERS.values() for role in roles.split()} | {"employee"})
 IN_A_PLACE = {
     "overview:read",
@@ -99,6 +107,7 @@ PARAMETERS = {
     "log": "nothing",
     "name": "nothing",
     "number": "1",
+    "opening": NOBODY,
     "path": "0/000",
     "period": "nothing",
     "person": NOBODY,

@@ -99,6 +99,12 @@ async def accounts(walk: Walk) -> None:
     body = {"name": "nightly", "permissions": ["punch:read"]}
     key = await walk.do("POST /v1/accounts/{account}/keys", 201, at=whose, json=body)
     await walk.do("DELETE /v1/accounts/{account}/keys/{key}", 204, at={**whose, "key": key["id"]})
+    operator = await another(walk.admin.gateway, "operator@example.com", "platform_operator")
+    asked = await walk.do("POST /v1/break-glass", 201, operator, json={"reason": "doors of hall 2 stay shut"})
+    opening = {"opening": asked["id"]}
+    await walk.do("POST /v1/break-glass/{opening}/approval", at=opening)
+    await walk.do("POST /v1/break-glass/{opening}/end", desk=operator, at=opening)
+    await walk.do("POST /v1/break-glass/{opening}/review", at=opening, json={"text": "two doors were opened"})
     await walk.do("PUT /v1/sign-in-rule", json={"is_factor_for_all": False})
 
 

@@ -47,6 +47,8 @@ STATUS: Final[dict[str, int]] = {
     "account.own": 409,
     "grant.unknown": 404,
     "grant.refused": 403,
+    "break_glass.refused": 409,
+    "break_glass.unknown": 404,
     "role.unknown": 404,
     "role.invalid": 422,
     "role.in_use": 409,

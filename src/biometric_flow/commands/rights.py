@@ -1,14 +1,14 @@
 """`biometric-flow access`: what each operation of the gateway asks for, and who may do what."""
 
 import argparse
-import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from biometric_flow.api.access import AccountView, Why
-from biometric_flow.api.clients import BlockingGatewayClient, GatewayError
 from biometric_flow.api.joining import JoinToken
+from biometric_flow.commands.break_glass import add_break_glass
 from biometric_flow.commands.screen import Screen
+from biometric_flow.commands.signed_in import signed_in
 from biometric_flow.gateway.access import Operation
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.runtime.errors import StartRefused
@@ -32,6 +32,7 @@ def add_access(parser: argparse.ArgumentParser) -> None:
     token.add_argument("--place", required=True, metavar="ID")
     token.add_argument("--gateway", default="http://127.0.0.1:9000", metavar="URL", help="default: %(default)s")
     token.set_defaults(command=_join_token)
+    add_break_glass(commands.add_parser("break-glass", help="the sealed role, opened by two persons for an hour"))
 
 
 def served() -> list[Operation]:
@@ -48,38 +49,22 @@ def served() -> list[Operation]:
         return create_app(settings, places, SystemClock()).operations.listed
 
 
-def _sign_in(gateway: BlockingGatewayClient) -> None:
-    names = ("BIOMETRIC_FLOW_EMAIL", "BIOMETRIC_FLOW_PASSWORD", "BIOMETRIC_FLOW_CODE")
-    email, password, code = (os.environ.get(name, "") for name in names)
-    if not email or not password:
-        raise StartRefused("expected the account to ask with in BIOMETRIC_FLOW_EMAIL and BIOMETRIC_FLOW_PASSWORD")
-    gateway.sign_in(email, password, code)
-
-
 def _join_token(given: argparse.Namespace) -> int:
-    try:
-        with BlockingGatewayClient(given.gateway) as gateway:
-            _sign_in(gateway)
-            made = gateway.ask(JoinToken, "POST", f"/v1/places/{given.place}/join-token")
-    except GatewayError as error:
-        raise StartRefused(str(error)) from None
+    with signed_in(given.gateway) as gateway:
+        made = gateway.ask(JoinToken, "POST", f"/v1/places/{given.place}/join-token")
     Screen().say(made.token)
     return 0
 
 
 def _why(given: argparse.Namespace) -> int:
     """0 when the account may, 1 when it may not."""
-    try:
-        with BlockingGatewayClient(given.gateway) as gateway:
-            _sign_in(gateway)
-            known = gateway.ask(list[AccountView], "GET", "/v1/accounts")
-            named = [one for one in known if one.email == given.account.lower()]
-            if not named:
-                raise StartRefused(f"expected an account of this tenant, got {given.account!r}")
-            query = {"permission": given.permission, "place": given.place, "department": given.department}
-            answer = gateway.ask(Why, "GET", f"/v1/accounts/{named[0].id}/why", query)
-    except GatewayError as error:
-        raise StartRefused(str(error)) from None
+    with signed_in(given.gateway) as gateway:
+        known = gateway.ask(list[AccountView], "GET", "/v1/accounts")
+        named = [one for one in known if one.email == given.account.lower()]
+        if not named:
+            raise StartRefused(f"expected an account of this tenant, got {given.account!r}")
+        query = {"permission": given.permission, "place": given.place, "department": given.department}
+        answer = gateway.ask(Why, "GET", f"/v1/accounts/{named[0].id}/why", query)
     screen, asked = Screen(), f"{answer.permission} in {answer.scope.kind} {answer.scope.id or ''}".strip()
     screen.say(f"{given.account} {'may' if answer.allowed else 'may not'} use {asked}")
     if not named[0].is_enabled:

@@ -21,6 +21,7 @@ _ROLES: Final = {
     "employee": noted("Employee"),
     "device_technician": noted("Device technician"),
     "platform_operator": noted("Platform operator"),
+    "break_glass": noted("Break-glass"),
     "department_head": noted("Department head"),
     "place_manager": noted("Place manager"),
     "observer": noted("Observer"),

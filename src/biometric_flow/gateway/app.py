@@ -50,6 +50,7 @@ from biometric_flow.gateway.routes.accounts import accounts_router
 from biometric_flow.gateway.routes.alerts import alerts_router
 from biometric_flow.gateway.routes.archive import archive_router
 from biometric_flow.gateway.routes.audit import audit_router
+from biometric_flow.gateway.routes.break_glass import break_glass_router
 from biometric_flow.gateway.routes.credentials import credentials_router
 from biometric_flow.gateway.routes.directory import directory_router
 from biometric_flow.gateway.routes.factors import factors_router
@@ -181,6 +182,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
         health_router(database),
         accounts_router(database, sign_in, tokens, standings, clock),
         rights_router(database, standings, clock),
+        break_glass_router(database, standings, clock),
         credentials_router(database, passwords, standings, clock),
         joining_router(database, proofs, clock),
         factors_router(database, passwords, seconds, standings, clock),

@@ -33,6 +33,12 @@ class GrantUnknown(BiometricFlowError):
     code = "grant.unknown"
 
 
+class OpeningUnknown(BiometricFlowError):
+    """The sealed role was never asked for under this id."""
+
+    code = "break_glass.unknown"
+
+
 class RoleUnknown(BiometricFlowError):
     """The tenant has no role of its own with this name."""
 

@@ -21,6 +21,7 @@ from biometric_flow.identity.rbac import Permission
 from biometric_flow.identity.tokens import AccessTokens, Claims
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId, TenantId
+from biometric_flow.runtime.acting import WATCHED
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.places import PlaceConfig
 from biometric_flow.runtime.reach import limit
@@ -178,6 +179,8 @@ class AccessGuard:
         if permission is Permission.LEDGER_WRITE:
             raise Forbidden("expected a place's own credential")
         now, standing = self._clock.now(), principal.standing
+        if opening := standing.opening(now):
+            scope["state"][WATCHED] = opening
         reach = standing.reach(permission, now)
         if reach is None:
             held = ", ".join(standing.role_names(now)) or "nothing"

@@ -12,7 +12,7 @@ from biometric_flow.identity.errors import RoleInvalid
 from biometric_flow.identity.factors import must_have_factor
 from biometric_flow.identity.grants import Grant, Parents, Reach, reach
 from biometric_flow.identity.rbac import NARROWEST, Narrowest, Permission
-from biometric_flow.identity.roles import Role, Roles
+from biometric_flow.identity.roles import SEALED, Role, Roles
 from biometric_flow.model.ids import TenantId
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.database import Database
@@ -82,6 +82,10 @@ class Standing:
         if self.needs_factor(now):
             return []
         return sorted(one for one in Permission if NARROWEST[one] not in _NOT_HELD and self.reach(one, now))
+
+    def opening(self, now: datetime) -> str:
+        """The grant of a sealed role that counts now, empty when there is none."""
+        return next((one.id for one in self.grants if one.role in SEALED and one.is_valid(now)), "")
 
     def role_names(self, now: datetime) -> list[str]:
         """The roles that count now, each once."""

@@ -31,6 +31,12 @@ class GrantRefused(IdentityError):
     code = "grant.refused"
 
 
+class BreakGlassRefused(IdentityError):
+    """The sealed role is not opened, ended or reviewed so: by the same person, too late, or a second time."""
+
+    code = "break_glass.refused"
+
+
 class PasswordWeak(IdentityError):
     """A password that is too short, too long, or among the first that an attacker tries."""
 

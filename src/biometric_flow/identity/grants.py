@@ -8,7 +8,7 @@ from typing import Final
 
 from biometric_flow.identity.errors import GrantRefused
 from biometric_flow.identity.rbac import NARROWEST, Narrowest, Permission
-from biometric_flow.identity.roles import CONFLICTS, Roles
+from biometric_flow.identity.roles import CONFLICTS, SEALED, Roles
 
 Parents = Mapping[str, str | None]
 """Department -> the one above it."""
@@ -123,6 +123,8 @@ def check_grant(
     """
     if new.role not in roles.known:
         raise GrantRefused(f"expected a role that exists, got {new.role!r}; GET /v1/roles lists them")
+    if new.role in SEALED:
+        raise GrantRefused(f"{new.role} is sealed: two persons open it for an hour at most (POST /v1/break-glass)")
     if new.valid_to is not None and new.valid_to <= max(new.valid_from, now):
         raise GrantRefused("expected valid_to after valid_from and after now")
     given = roles.permissions(new.role)
@@ -130,6 +132,12 @@ def check_grant(
         held = reach(roles, own, permission, parents, now)
         if NARROWEST[permission] is not Narrowest.SELF and not (held and _covers(held, new.scope, permission)):
             raise GrantRefused(f"nobody grants what they do not hold: {permission} in {new.scope}")
+    check_conflicts(roles, theirs, new, now)
+
+
+def check_conflicts(roles: Roles, theirs: Sequence[Grant], new: Grant, now: datetime) -> None:
+    """Would an account gather a conflict set with a new grant? Raises GrantRefused."""
+    given = roles.permissions(new.role)
     for other in theirs:
         if other.valid_to is not None and other.valid_to <= max(now, new.valid_from):
             continue

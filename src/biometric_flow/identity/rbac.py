@@ -60,6 +60,10 @@ class Permission(StrEnum):
     """Accounts, roles, grants, and why somebody may do something."""
     ACCESS_WRITE = "access:write"
     """Invite, disable, grant and revoke, and define roles, never beyond what one holds."""
+    EMERGENCY_REQUEST = "emergency:request"
+    """Ask that the sealed role is opened, and end what one opened (security-design A11)."""
+    EMERGENCY_DECIDE = "emergency:decide"
+    """Open the sealed role for somebody else, end it, and review afterwards what was done."""
     LEDGER_WRITE = "ledger:write"
     """Held by a place's own credential, for its own ledger; by no account."""
     LEDGER_DECIDE = "ledger:decide"
@@ -117,6 +121,8 @@ NARROWEST: Final[Mapping[Permission, Narrowest]] = {
     Permission.PRIVACY_WRITE: Narrowest.TENANT,
     Permission.ACCESS_READ: Narrowest.TENANT,
     Permission.ACCESS_WRITE: Narrowest.TENANT,
+    Permission.EMERGENCY_REQUEST: Narrowest.TENANT,
+    Permission.EMERGENCY_DECIDE: Narrowest.TENANT,
     Permission.LEDGER_WRITE: Narrowest.OWN_PLACE,
     Permission.LEDGER_DECIDE: Narrowest.TENANT,
 }

@@ -54,6 +54,7 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         _role(
             "platform_operator",
             "keeps the installation running, nothing about people",
+            _P.EMERGENCY_REQUEST,
             _P.METRICS_READ,
             _P.ALERT_CONFIGURE,
             _P.LEDGER_READ,
@@ -105,6 +106,8 @@ BUILT_IN: Final[Mapping[str, Role]] = {
             "accounts, access and its trail; no people, no hours",
             _P.ACCESS_READ,
             _P.ACCESS_WRITE,
+            _P.EMERGENCY_REQUEST,
+            _P.EMERGENCY_DECIDE,
             _P.AUDIT_READ,
             _P.LEDGER_READ,
             _P.ALERT_READ,
@@ -114,6 +117,7 @@ BUILT_IN: Final[Mapping[str, Role]] = {
         _role(
             "hr_manager",
             "people, plans, requests and decisions; closes periods",
+            _P.EMERGENCY_REQUEST,
             _P.PERSON_WRITE,
             _P.PLAN_WRITE,
             _P.WORKDAY_ORDER,
@@ -157,8 +161,32 @@ BUILT_IN: Final[Mapping[str, Role]] = {
             _P.TERMINAL_PEOPLE,
             inherits=("hr_manager", "security_officer", "auditor", "device_technician"),
         ),
+        _role(
+            "break_glass",
+            "sealed: opened by two persons, with a reason, for an hour at most; see /v1/break-glass",
+            _P.OVERVIEW_READ,
+            _P.PLACE_READ,
+            _P.TERMINAL_READ,
+            _P.TERMINAL_OPERATE,
+            _P.TERMINAL_PEOPLE,
+            _P.DOOR_OPEN,
+            _P.PERSON_READ,
+            _P.PERSON_WRITE,
+            _P.PUNCH_READ,
+            _P.PLAN_READ,
+            _P.WORKDAY_READ,
+            _P.CORRECTION_REQUEST,
+            _P.PERIOD_READ,
+            _P.LEDGER_READ,
+            _P.ALERT_READ,
+            _P.ALERT_ACKNOWLEDGE,
+            inherits=("employee",),
+        ),
     )
 }
+SEALED: Final = frozenset({"break_glass"})
+"""Roles that nobody is granted. What would outlast the hour is not in them (access, privacy, channels of alerts, ends
+of logs), nor what takes records away (upkeep of terminals, which clears them) or pays."""
 
 
 class Roles:
@@ -209,6 +237,8 @@ class Roles:
         if len(above) >= DEPTH_MAX:
             raise RoleInvalid(f"expected at most {DEPTH_MAX} roles in a line, got {' -> '.join((*above, role.name))}")
         for name in role.inherits:
+            if name in SEALED:
+                raise RoleInvalid(f"expected inherits without sealed roles, got {name!r}: it is opened, never held")
             if name not in self.known:
                 raise RoleInvalid(f"expected inherits to name roles that exist, got {name!r}")
             self._walk(self.known[name], (*above, role.name))

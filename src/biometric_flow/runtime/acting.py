@@ -36,6 +36,8 @@ TRAIL: Final = "x-trail"
 """Where an operation that leaves no leaf of its own is recorded instead; stands in the API document."""
 TAKES_OUT: Final = "x-takes-out"
 """An operation that reads and is recorded all the same: what it gives leaves the system, as a file or a proof."""
+WATCHED: Final = "watched"
+"""In a request's state: under what it was let in that has all of it recorded, also reading. It stands in the leaf."""
 PERSONAL: Final = frozenset({"pin", "person", "email"})
 """Names in a path whose values are recorded as keyed commitments only (security-design L2)."""
 _VALUE: Final = 120
@@ -85,11 +87,12 @@ class Action:
         code = self.refusal.code if self.refusal else self.state.get("problem", "")
         if code:
             result = f"{status_of(code)} {code}"
+        watched = {WATCHED: str(self.state[WATCHED])} if WATCHED in self.state else {}
         hidden = {name: commit(name, value.encode()).hex() for name, value in self.personal.items()}
         return OperationDone(
             actor=self.actor or str(self.state.get("actor", "")),
             operation=self.operation,
-            scope=tuple(sorted({**self.scope, **hidden}.items())),
+            scope=tuple(sorted({**self.scope, **hidden, **watched}.items())),
             request=str(self.state.get("request_id", "")),
             source=str(self.state.get("address", "")) or self.source,
             result=result,
@@ -159,18 +162,24 @@ class Door:
         self.app, self._trail, self._clock = app, trail, clock
         self._strangers: deque[float] = deque()
         self._left_out = 0
-        self._routes = list(recorded_routes(routers))
+        served = list(routers)
+        self._routes = list(recorded_routes(served))
+        self._all = [route for router in served for route in router.routes if isinstance(route, APIRoute)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Handle one request; what only reads, and what no operation answers, passes through."""
-        action = self._action(scope) if scope["type"] == "http" else None
-        if action is None:
+        """Handle one request; what only reads, and is not watched, passes through, and what no operation answers."""
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        action = self._action(scope, self._routes)
 
         async def recorded_send(message: Message) -> None:
-            if message["type"] == "http.response.start" and not action.is_recorded:
-                await self._settle(action, message["status"])
+            if message["type"] == "http.response.start":
+                done = action
+                if done is None and WATCHED in scope.get("state", ()):
+                    done = self._action(scope, self._all)
+                if done is not None and not done.is_recorded:
+                    await self._settle(done, message["status"])
             await send(message)
 
         with acting_as(action):
@@ -203,8 +212,8 @@ class Door:
             self._left_out = 0
         return True
 
-    def _action(self, scope: Scope) -> Action | None:
-        for route in self._routes:
+    def _action(self, scope: Scope, routes: Iterable[APIRoute]) -> Action | None:
+        for route in routes:
             found = route.path_regex.match(scope["path"]) if scope["method"] in (route.methods or ()) else None
             if found:
                 client = scope.get("client")

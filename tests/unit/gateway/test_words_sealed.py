@@ -17,6 +17,7 @@ for found in pkgutil.iter_modules(store.__path__):
         importlib.import_module(f"{store.__name__}.{found.name}")
 
 IDS = {
+    *("break_glass.opened_by", "break_glass.reviewed_by"),
     *("access_grant.granted_by", "alert.acknowledged_by", "api_key.created_by", "correction.approved_by"),
     *("correction.asked_by", "leave_request.decided_by", "leave_request.requested_by", "pay_period.approved_by"),
     *("pay_period_event.account", "policy_pack.saved_by", "regularisation.decided_by", "regularisation.requested_by"),

@@ -6,14 +6,15 @@ from itertools import groupby
 from typing import Final
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.gateway.alerts.channels import ChannelInvalid, Couriers, NotDelivered
 from biometric_flow.gateway.alerts.machine import Notice, Quiet, Rules, advance, not_before, tell
-from biometric_flow.gateway.alerts.signals import Process, signals
+from biometric_flow.gateway.alerts.signals import OpenedSeal, Process, signals
 from biometric_flow.gateway.attention import RefusedNote, WitnessWord, attention
 from biometric_flow.gateway.overview import REFUSED_SHOWN
 from biometric_flow.gateway.registry import Registry
-from biometric_flow.gateway.store import alerts, checkpoints, outside, places, terminals
+from biometric_flow.gateway.store import alerts, break_glass, checkpoints, grants, outside, places, terminals
 from biometric_flow.gateway.store.words import Said
 from biometric_flow.gateway.views import place_view, terminal_view
 from biometric_flow.model.ids import TenantId
@@ -81,7 +82,8 @@ class AlertKeeper:
                 for row in asked
                 if row.is_contradiction
             ]
-            wrong = signals(attention(known, reported, notes, words), known, self._inside(tenant), now)
+            seals = await _opened_seals(connection)
+            wrong = signals(attention(known, reported, notes, words), known, self._inside(tenant), now, seals)
             before = await alerts.still_open(connection)
             after, notice = advance(before, wrong, now, self._rules), None
             channels = [one for one in await alerts.channels(connection) if one.is_enabled]
@@ -116,6 +118,20 @@ class AlertKeeper:
                 await alerts.failed(connection, ids, failure[:300], now + _wait(rows[0].attempts))
         if failure:
             log.warning("alert_not_delivered", tenant=tenant, channel=rows[0].channel, reason=failure[:300])
+
+
+async def _opened_seals(connection: AsyncConnection) -> list[OpenedSeal]:
+    rows = await break_glass.not_reviewed(connection)
+    names = {str(row.account_id): row.email for row in await grants.accounts(connection)} if rows else {}
+    return [
+        OpenedSeal(
+            str(row.opening_id),
+            names.get(str(row.account_id), "an account that is gone"),
+            names.get(row.opened_by, "an account that is gone"),
+            row.ends_at,
+        )
+        for row in rows
+    ]
 
 
 def quiet_of(channel: Said) -> Quiet | None:

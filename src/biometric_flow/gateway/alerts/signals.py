@@ -8,6 +8,7 @@ from typing import Final
 from biometric_flow.api.gateway import Attention, PlaceView
 from biometric_flow.gateway.alerts.machine import Signal
 from biometric_flow.gateway.pathless import pathless
+from biometric_flow.identity.break_glass import REVIEWED_WITHIN
 
 BACKLOG: Final = 1000
 """Entries that a place has and the gateway has not."""
@@ -40,9 +41,27 @@ class Process:
     backup_failure: str = ""
 
 
-def signals(lines: Iterable[Attention], places: Sequence[PlaceView], process: Process, now: datetime) -> list[Signal]:
+@dataclass(frozen=True, slots=True)
+class OpenedSeal:
+    """A use of the sealed role that nobody has reviewed yet."""
+
+    id: str
+    account: str
+    """E-mail addresses of who uses it, and of who opened it."""
+    by: str
+    ends_at: datetime
+
+
+def signals(
+    lines: Iterable[Attention],
+    places: Sequence[PlaceView],
+    process: Process,
+    now: datetime,
+    seals: Iterable[OpenedSeal] = (),
+) -> list[Signal]:
     """Everything that is wrong, most urgent first as the lines are."""
-    found = [_of_line(line) for line in lines if line.kind in KINDS and _is_old_enough(line, now)]
+    found = [_of_seal(one, now) for one in seals]
+    found += [_of_line(line) for line in lines if line.kind in KINDS and _is_old_enough(line, now)]
     for place in places:
         behind = (place.head or 0) - place.position
         if behind > BACKLOG:
@@ -58,6 +77,18 @@ def signals(lines: Iterable[Attention], places: Sequence[PlaceView], process: Pr
         reason = f": {pathless(process.backup_failure)[:200]}" if process.backup_failure else ""
         found.append(Signal("backup_overdue", "", "", f"The gateway's backup is overdue{reason}", is_urgent=True))
     return found
+
+
+def _of_seal(one: OpenedSeal, now: datetime) -> Signal:
+    """Until it was reviewed: what is over before anybody was told would never be told."""
+    who = f"{one.account}, let in by {one.by}"
+    if now < one.ends_at:
+        text = f"Break-glass is open until {one.ends_at:%H:%M} UTC: {who}; everything they do is in the audit trail"
+        return Signal("break_glass", "", one.id, text, is_urgent=True)
+    due = one.ends_at + REVIEWED_WITHIN
+    is_late = now >= due
+    text = f"Break-glass was used by {who}; its review {'was' if is_late else 'is'} due by {due:%Y-%m-%d %H:%M} UTC"
+    return Signal("break_glass_overdue" if is_late else "break_glass", "", one.id, text, is_urgent=True)
 
 
 def _of_line(line: Attention) -> Signal:

@@ -27,6 +27,8 @@ COLUMNS: Final[Tags] = tags("""
     audit_entry: technical tenant_id sequence, evidence leaf hash record opening
     audit_log: technical tenant_id size head_hash note
     audit_node: technical tenant_id level position hash
+    break_glass: technical tenant_id opening_id account_id lasts asked_at ends_at reviewed_at reason review
+    break_glass: account opened_by reviewed_by
     checkpoint: technical tenant_id place_id size note received_at number leaf hash
     checkpoint_log: technical tenant_id size note
     checkpoint_refused: technical tenant_id place_id digest note reason received_at

@@ -77,6 +77,7 @@ CONSENT: Final = Kept("consent", ("place_id", "number"), of_subject, (), ("body"
 ERASURE: Final = Kept("erasure", ("erasure_id",), of_tenant, ("decided_by", "reason"))
 HOLD: Final = Kept("legal_hold", ("hold_id",), of_tenant, (), ("body",))
 POLICY: Final = Kept("retention_policy", ("number",), of_tenant, (), ("body",))
+OPENING: Final = Kept("break_glass", ("opening_id",), of_tenant, ("reason", "review"))
 PERIOD_EVENT: Final = Kept("pay_period_event", ("period_id", "number"), of_tenant, ("reason",))
 ALERT: Final = Kept("alert", ("alert_id",), of_tenant, ("text",))
 CHANNEL: Final = Kept("alert_channel", ("name",), of_tenant, ("url",))
@@ -86,7 +87,7 @@ REPORT: Final = Kept("place_report", ("place_id",), of_tenant, ("backup",))
 
 KEPT: Final = (
     *(REGULARISATION, CORRECTION, LEAVE, WORKDAY, CONSENT),
-    *(ERASURE, HOLD, POLICY, PERIOD_EVENT, ALERT, CHANNEL, MESSAGE, TERMINAL, REPORT),
+    *(ERASURE, HOLD, POLICY, OPENING, PERIOD_EVENT, ALERT, CHANNEL, MESSAGE, TERMINAL, REPORT),
 )
 """All tables with such columns; a start seals what an older version left in the clear in them."""
 
