@@ -53,6 +53,29 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
         "close = np.diff(order) < max(1, one.policy.duplicates.window_min * 60)",
         "1 -> 2",
     ): "punches a second apart are looked at by hand too, which keeps both",
+    (
+        "many",
+        "close = np.diff(order) < max(1, one.policy.duplicates.window_min * 60)",
+        (
+            "np.diff(order) < max(1, one.policy.duplicates.window_min * 60)"
+            " -> np.diff(order) <= max(1, one.policy.duplicates.window_min * 60)"
+        ),
+    ): "punches a second further apart are looked at by hand too, which keeps both",
+    (
+        "many",
+        "given = [[] if _is_touched(person) else [punch.second or 0 for punch in person.punches] for person in ours]",
+        "0 -> 1",
+    ): "who has a punch without an instant is touched, and read by hand",
+    (
+        "many",
+        "rows = (table.starts[numbers][:, None] + days - one.first).reshape(-1)",
+        "1 -> 2",
+    ): "any negative length means: all that there are",
+    (
+        "many",
+        "return rows, (indices[:, None] * grid.width + days - grid.first).reshape(-1)",
+        "1 -> 2",
+    ): "any negative length means: all that there are",
     ("many", "_STRAY_MAX: Final = 400", "400 -> 401"): "the readable engine gives the same for somebody at the limit",
     ("many", "_AT_ONCE: Final = 512", "512 -> 513"): "people are evaluated by themselves, in lots of any size",
     (

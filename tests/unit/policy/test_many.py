@@ -54,6 +54,41 @@ def test_every_case_comes_out_the_same_both_ways() -> None:
     assert in_columns > 60
 
 
+def worked(minutes: int, overtime: dict[str, object], day: int = MONDAY) -> Inputs:
+    """Somebody who came at eight for so long, on one day."""
+    rules = read_policy(Fields({"tiers": {"ot1": 1.5}, "overtime": overtime}, "policy", []))
+    came = day * DAY + 8 * 60
+    punches = tuple(GivenPunch(str(at), 60 * at) for at in (came, came + minutes))
+    rest = Schedule("assigned", dict.fromkeys((1, 2, 3, 4, 5), ("D",)), rest_weekdays=frozenset({6, 7}))
+    return Inputs(home_zone("UTC"), day, day, rules, punches, SHIFTS, rest)
+
+
+def test_a_punch_more_than_a_year_from_the_range_is_judged_by_the_readable_engine() -> None:
+    near = worked(480, {})
+    assert judged([near] * 8) == 8
+    for days in (-450, 450):
+        far = GivenPunch("far", 60 * (MONDAY + days) * DAY)
+        assert (
+            judged([replace(near, punches=tuple(sorted((*near.punches, far), key=lambda one: one.second or 0)))] * 8)
+            == 0
+        )
+
+
+@pytest.mark.parametrize("minutes", [479, 480, 481, 482, 483, 600])
+def test_the_first_minutes_of_overtime_come_out_the_same_both_ways(minutes: int) -> None:
+    daily = [{"after": 480, "tier": "ot1"}]
+    people = [worked(minutes, {"daily": daily, "min_daily_ot_min": least}) for least in (0, 1, 2, 3)]
+    people.append(
+        worked(minutes, {"daily": daily, "day_tiers": {"rest": [{"after": 0, "tier": "regular"}]}}, MONDAY + 5)
+    )
+    assert [sum(evaluate(one).days[0].pay.values()) for one in people] == [minutes] * 5
+    assert evaluate(people[4]).days[0].pay == {"regular": minutes}, (
+        "what a rest day says goes before the day's overtime"
+    )
+    for one in people:
+        judged([one] * 8)
+
+
 def test_people_of_different_ranges_policies_and_zones_are_told_apart() -> None:
     first, second = crowd(random.Random(1), 12), crowd(random.Random(2), 12)
     mixed = [one for pair in zip(first, second, strict=True) for one in pair]
