@@ -41,11 +41,15 @@ BLOCKED, SPOILT, TOKEN = (
     "Canary Nightingale spoilt 87654321",
     "CanaryToken87654321",
 )
-SAID = (ASKED, DECIDED, WITHDRAWN, AWAY, WORKED, PURPOSE, COURT, LAWYER, BOARD, CLOSED, GONE, BLOCKED, SPOILT, TOKEN)
+SHUT, OPENED = "Canary Nightingale shut 87654321", "Canary Nightingale opened 87654321"
+SAID = (
+    *(ASKED, DECIDED, WITHDRAWN, AWAY, WORKED, PURPOSE, COURT, LAWYER, BOARD, CLOSED, GONE, BLOCKED, SPOILT, TOKEN),
+    *(SHUT, OPENED),
+)
 PAGES = (
     *("/v1/regularisations", "/v1/leave", "/v1/workdays", "/v1/privacy/retention", "/v1/privacy/holds"),
     *("/v1/privacy/erasures", "/v1/privacy/consents", "/v1/periods/w1", "/v1/alerts", "/v1/terminals"),
-    *("/v1/overview", "/v1/alert-channels", "/health/full"),
+    *("/v1/overview", "/v1/alert-channels", "/health/full", "/v1/break-glass"),
 )
 MINUTES = ("scheduled", "leave", "short", "late", "early_out", "break", "night", "meal_penalty", "ot_approved")
 DAY = dict.fromkeys((*MINUTES, "ot_pending", "holiday_credit", "rounding"), 0) | {
@@ -167,6 +171,11 @@ async def plant_decisions(desk: Desk, boss: Desk) -> None:
     week = {"from": str(MONDAY), "to": str(MONDAY + timedelta(days=6)), "approvers": 1}
     await desk.ask("PUT", "/v1/periods/w1", json=week)
     await boss.ask("POST", "/v1/periods/w1/close", json={"force": True, "reason": CLOSED})
+    asked = await desk.ask("POST", "/v1/break-glass", 201, json={"reason": SHUT})
+    opening = f"/v1/break-glass/{asked['id']}"
+    await boss.ask("POST", f"{opening}/approval")
+    await desk.ask("POST", f"{opening}/end")
+    await boss.ask("POST", f"{opening}/review", json={"text": OPENED})
 
 
 async def shown(desk: Desk) -> str:
@@ -204,7 +213,8 @@ async def test_what_people_wrote_is_in_no_file_and_after_an_erasure_nobody_reads
         assert await desk.days() == []
         assert (await desk.raw("GET", f"/v1/workdays/{who}/{MONDAY}/explain")).status_code == 404
         told = await shown(desk)
-        assert [text for text in SAID if text in told] == [PURPOSE, COURT, LAWYER, BOARD, CLOSED, GONE, BLOCKED, SPOILT]
+        stay = [PURPOSE, COURT, LAWYER, BOARD, CLOSED, GONE, BLOCKED, SPOILT, SHUT, OPENED]
+        assert [text for text in SAID if text in told] == stay
     keys = open_tenant_keys(folder / "keys", [DEMO]).of(DEMO)
     for kept, rows in before.items():
         for row in [row for row in rows if kept.owner(row) == person(who)]:
@@ -231,7 +241,7 @@ async def test_words_of_an_older_version_are_sealed_at_the_first_start_and_stop_
         [day] = await desk.days()
         assert (day["worked"], day["pack"]) == (480, WORKED)
         told = await shown(desk)
-        assert [text for text in SAID if text not in told] == [WITHDRAWN, TOKEN]
+        assert [text for text in SAID if text not in told] == [WITHDRAWN, TOKEN, SHUT, OPENED]
         assert tables_with(database, SAID) == []
         assert not is_known_to_planner(database, AWAY)
     with pytest.raises(CommandError, match="restore the backup from before the upgrade"):
