@@ -19,6 +19,7 @@ KINDS = {
     "bytea": lambda dice: dice.randbytes(32),
     "boolean": lambda dice: dice.random() < 0.5,
     "date": lambda dice: f"2026-{dice.randint(1, 12):02}-{dice.randint(1, 28):02}",
+    "interval": lambda _dice: "30 minutes",
     "timestamp with time zone": lambda _dice: "2026-11-22T08:00:00Z",
     "timestamp without time zone": lambda _dice: "2026-11-22T08:00:00",
     "jsonb": lambda _dice: "{}",
