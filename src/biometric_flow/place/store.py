@@ -314,14 +314,16 @@ class PlaceStore:
     def _sort_out(
         self, rows: Sequence[Punch | Quarantined], recorded: Recorded
     ) -> tuple[list[Punch], list[Quarantined]]:
-        digests = [self.subjects.known(row.pin, row.id) for row in rows]
-        unnamed = [self.subjects.known(None, row.id) for row in rows]
-        known = self._known("SELECT known FROM punch WHERE known IN", digests)
-        known |= self._known("SELECT known FROM quarantine WHERE known IN", [*digests, *unnamed])
+        names = [[self.subjects.known(row.pin, row.id)] for row in rows]
+        known = self._known("SELECT known FROM punch WHERE known IN", [one for (one,) in names])
+        if self._connection.execute("SELECT 1 FROM quarantine LIMIT 1").fetchone():  # where most places have nothing
+            for row, its in zip(rows, names, strict=True):
+                its.append(self.subjects.known(None, row.id))
+            known |= self._known("SELECT known FROM quarantine WHERE known IN", [one for its in names for one in its])
         fresh: dict[bytes, Punch] = {}
         aside: dict[bytes, Quarantined] = {}
-        for row, *either in zip(rows, digests, unnamed, strict=True):
-            if not known.isdisjoint(either) or row.id in fresh or row.id in aside:
+        for row, its in zip(rows, names, strict=True):
+            if not known.isdisjoint(its) or row.id in fresh or row.id in aside:
                 recorded.duplicate += 1
             elif isinstance(row, Punch):
                 fresh[row.id] = row
