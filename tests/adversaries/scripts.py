@@ -139,9 +139,11 @@ def pass_a_removal_off_as_an_erasure(world: World) -> None:
 @found(worlds.by_verify, "does not open|cannot be read|do not open")
 def swap_two_subjects_keys(world: World) -> None:
     with sqlite3.connect(world.place / "keys" / "keys.sqlite3") as keys:
-        (one, first), (two, second) = keys.execute("SELECT id, wrapped FROM key WHERE kind = 'subject' LIMIT 2")
-        keys.execute("UPDATE key SET wrapped = ? WHERE id = ?", (second, one))
-        keys.execute("UPDATE key SET wrapped = ? WHERE id = ?", (first, two))
+        (one, first), (two, second) = keys.execute(
+            "SELECT slot, content FROM wrapping JOIN key USING (slot) WHERE kind = 'subject' LIMIT 2"
+        )
+        keys.execute("UPDATE wrapping SET content = ? WHERE slot = ?", (second, one))
+        keys.execute("UPDATE wrapping SET content = ? WHERE slot = ?", (first, two))
     keys.close()
 
 

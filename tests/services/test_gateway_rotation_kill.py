@@ -260,7 +260,10 @@ def _old_keys_are_gone(site: Site, wrapped: set[bytes], erased: list[tuple[Owner
 def _wrapped(site: Site) -> set[bytes]:
     """Every wrapped key as it stands in the key store."""
     with contextlib.closing(sqlite3.connect(site.keys / DEMO / FILE_NAME)) as connection:
-        return {row[0] for row in connection.execute("SELECT wrapped FROM key WHERE length(wrapped) > 0")}
+        return {
+            row[0]
+            for row in connection.execute("SELECT content FROM wrapping WHERE content != zeroblob(length(content))")
+        }
 
 
 async def test_a_gateways_keys_are_replaced_and_destroyed_under_load_across_kills(

@@ -106,7 +106,7 @@ def test_every_column_that_may_be_sealed_is_sealed_anew_or_known_to_hold_no_enve
     listed = {f"{one.table}.{column}" for one in SEALED for column in one.columns}
     plain = {
         *("punch.local_time", "punch.instant", "punch.state", "terminal_event.local_time"),
-        *("ledger_entry.leaf", "ledger_entry.hash", "key.wrapped", "biometric_sample.slot"),
+        *("ledger_entry.leaf", "ledger_entry.hash", "wrapping.content", "biometric_sample.slot"),
         *(f"biometric_release.{name}" for name in ("given_at", "until", "recorded_at", "allows_keeping", "ended_at")),
         *(f"biometric_destruction.{name}" for name in ("asked_at", "detail", "confirmed_at")),
     }

@@ -189,7 +189,9 @@ def _old_keys_are_gone(folder: Path, wrapped_before: set[bytes]) -> None:
 def _wrapped(folder: Path) -> set[bytes]:
     """Every wrapped key as it stands in the key store."""
     connection = sqlite3.connect(folder / KEYS_FOLDER / FILE_NAME)
-    found = {row[0] for row in connection.execute("SELECT wrapped FROM key WHERE length(wrapped) > 0")}
+    found = {
+        row[0] for row in connection.execute("SELECT content FROM wrapping WHERE content != zeroblob(length(content))")
+    }
     connection.close()
     return found
 

@@ -29,7 +29,7 @@ COLUMNS: Final[Tags] = tags("""
     halt: technical reason since
     incident: technical terminal code text at
     job: technical number terminal kind blob state created_at expires_at changed_at channel, identity body detail
-    key: technical id kind version state wrapped_by reserved, pseudonym owner, secret wrapped
+    key: technical id kind version state wrapped_by slot reserved, pseudonym owner
     ledger_entry: technical sequence, evidence leaf hash record
     legal_hold: technical id origin, identity sealed
     ledger_log: technical number begins carried
@@ -55,4 +55,5 @@ COLUMNS: Final[Tags] = tags("""
     upload: technical quarantined people events entries, pseudonym digest, attendance body
     witness_key: technical vkey source pinned_at
     work_code: technical terminal code name seen_at
+    wrapping: technical slot, secret content
 """)

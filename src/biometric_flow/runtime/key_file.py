@@ -1,13 +1,14 @@
 """The file of a key store: every key wrapped under the one above it, in SQLite, apart from the data (K1, E2).
 
-No WAL: a rollback journal is emptied with its commit, so that no copy of a destroyed key stays behind;
-`secure_delete` overwrites it in the file itself.
+No WAL: a rollback journal is emptied with its commit, so that no copy of a destroyed key stays behind. What is wrapped
+stands in a table of its own, each in a slot that is written over where it lies: `secure_delete` overwrites what is
+deleted, and not the copies that SQLite leaves in a page whose rows it moved to another (ADR 169).
 """
 
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,14 +29,33 @@ CREATE TABLE key (
     version    INTEGER NOT NULL,
     state      TEXT NOT NULL CHECK (state IN ('pending', 'active', 'verify-only', 'destroyed')),
     wrapped_by BLOB,
-    wrapped    BLOB NOT NULL,
+    slot       INTEGER NOT NULL UNIQUE,    -- of `wrapping`
     reserved   INTEGER NOT NULL,           -- messages
     UNIQUE (kind, owner, version)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX key_active ON key (kind, owner) WHERE state = 'active';
 CREATE INDEX key_wrapped_by ON key (wrapped_by);
+CREATE TABLE wrapping (
+    slot       INTEGER PRIMARY KEY,        -- given in order, never given again
+    content    BLOB NOT NULL               -- zeros once the key is destroyed; never another length: no row moves
+) STRICT;
 """
-_COLUMNS: Final = "id, kind, owner, version, state, wrapped_by, wrapped, reserved"
+_FROM_1: Final = f"""
+DROP INDEX key_active;
+DROP INDEX key_wrapped_by;
+ALTER TABLE key RENAME TO key_before;
+{_SCHEMA}
+INSERT INTO wrapping SELECT row_number() OVER (ORDER BY id), wrapped FROM key_before ORDER BY id;
+INSERT INTO key SELECT id, kind, owner, version, state, wrapped_by, row_number() OVER (ORDER BY id), reserved
+    FROM key_before ORDER BY id;
+DROP TABLE key_before;
+"""  # noqa: S608 - our own words
+_VERSION: Final = 2
+_READ: Final = """
+SELECT id, kind, owner, version, state, wrapped_by,
+    CASE WHEN state = 'destroyed' AND content = zeroblob(length(content)) THEN x'' ELSE content END, reserved
+FROM key LEFT JOIN wrapping USING (slot)
+"""
 _KINDS: Final = (bytes, str, str, int, str, bytes | None, bytes, int)
 """Of their values. SQLite looks at them when they are written, and a file may be altered afterwards."""
 _ASKED_AT_ONCE: Final = 400
@@ -54,7 +74,7 @@ class KeyFile:
 
     def read(self, where: str = "", given: tuple[Any, ...] = ()) -> list[KeyRecord]:
         """Keys that a condition in our own words meets."""
-        rows = self._connection.execute(f"SELECT {_COLUMNS} FROM key {where}", given)  # noqa: S608 - our own words
+        rows = self._connection.execute(f"{_READ} {where}", given)
         return [_record(row) for row in rows]
 
     def of_owners(self, owners: Iterable[Owner]) -> list[KeyRecord]:
@@ -105,12 +125,41 @@ class KeyFile:
 
     def keep(self, records: list[KeyRecord]) -> None:
         """Write them, within `writing`."""
+        slots = self._slots([one.id for one in records])
+        (free,) = self._connection.execute("SELECT coalesce(max(slot), 0) + 1 FROM wrapping").fetchone()
+        rows, new, over = [], [], []
+        for one in records:
+            slot, length = slots.get(one.id, (None, 0))
+            content = one.wrapped or bytes(length)
+            if slot is not None and length != len(content):
+                over.append((bytes(length), slot))
+            if slot is None or length != len(content):
+                slot, free = free, free + 1
+                slots[one.id] = slot, len(content)
+                new.append((slot, content))
+            else:
+                over.append((content, slot))
+            rows.append(_row(one, slot))
+        self._connection.executemany("INSERT INTO wrapping (slot, content) VALUES (?, ?)", new)
+        self._connection.executemany("UPDATE wrapping SET content = ?1 WHERE slot = ?2 AND content IS NOT ?1", over)
         self._connection.executemany(
-            f"INSERT INTO key ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"  # noqa: S608
-            " state = excluded.state, wrapped_by = excluded.wrapped_by, wrapped = excluded.wrapped,"
-            " reserved = excluded.reserved",
-            [_row(one) for one in records],
+            "INSERT INTO key (id, kind, owner, version, state, wrapped_by, slot, reserved)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET state = excluded.state, wrapped_by = excluded.wrapped_by,"
+            " slot = excluded.slot, reserved = excluded.reserved",
+            rows,
         )
+
+    def _slots(self, keys: list[KeyId]) -> dict[KeyId, tuple[int | None, int]]:
+        """Where what is wrapped of these lies, and its length in bytes."""
+        found: dict[KeyId, tuple[int | None, int]] = {}
+        for some in _in_pieces(keys):
+            rows = self._connection.execute(
+                f"SELECT id, slot, length(content) FROM key JOIN wrapping USING (slot) WHERE id IN ({_marks(some)})",  # noqa: S608
+                some,
+            )
+            found |= {KeyId(key): (slot, length) for key, slot, length in rows}
+        return found
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -138,17 +187,27 @@ def open_file(file: Path) -> KeyFile:
     connection.execute("PRAGMA journal_mode = TRUNCATE")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = _version(connection)
     if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = 1; COMMIT;")
-    elif version > 1:
-        raise FolderUnusable(f"{file} was written by a newer version (schema {version}); this program knows 1")
+        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
+    elif version > _VERSION:
+        raise FolderUnusable(f"{file} was written by a newer version (schema {version}); this program knows {_VERSION}")
+    elif version < _VERSION:
+        _renew(connection)
+    _clean(connection)
     return KeyFile(connection)
 
 
 def read_file(file: Path) -> KeyFile:
     """The file as another process made it, to read only. Raises sqlite3.Error."""
-    return KeyFile(_connected(f"{file.resolve().as_uri()}?mode=ro"))
+    connection = _connected(f"{file.resolve().as_uri()}?mode=ro")
+    if _version(connection) != 1:
+        return KeyFile(connection)
+    with closing(connection):  # of an older program: renewed in memory, the file stays as it is
+        renewed = _connected(":memory:")
+        connection.backup(renewed)
+    _renew(renewed)
+    return KeyFile(renewed)
 
 
 def copy_store(file: Path, target: Path) -> None:
@@ -168,14 +227,34 @@ def copy_store(file: Path, target: Path) -> None:
         raise FolderUnusable(f"cannot copy the key store {file}: {error}; check the disk") from None
 
 
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _renew(connection: sqlite3.Connection) -> None:
+    """A store of version 1, whose rows held what is wrapped themselves."""
+    connection.executescript(f"BEGIN IMMEDIATE; {_FROM_1} PRAGMA user_version = {_VERSION}; COMMIT;")
+
+
+def _clean(connection: sqlite3.Connection) -> None:
+    """Give free pages back: what a killed process wrote into one stays there after its journal was rolled back."""
+    (pages,) = connection.execute("PRAGMA freelist_count").fetchone()
+    if pages:
+        # Another process uses the file, or the disk is full: the next who opens it does it.
+        with suppress(sqlite3.OperationalError):
+            connection.execute("PRAGMA temp_store = MEMORY")
+            connection.execute("VACUUM")
+
+
 def _definitions(connection: sqlite3.Connection) -> list[tuple[str, ...]]:
     return connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema ORDER BY type, name").fetchall()
 
 
-def _row(record: KeyRecord) -> tuple[Any, ...]:
+def _row(record: KeyRecord, slot: int) -> tuple[Any, ...]:
     owner = record.owner
     head = (record.id, owner.kind, owner.name, record.version, record.state)
-    return (*head, record.wrapped_by, record.wrapped, record.reserved)
+    return (*head, record.wrapped_by, slot, record.reserved)
 
 
 def _record(row: tuple[Any, ...]) -> KeyRecord:
