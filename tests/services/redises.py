@@ -14,15 +14,15 @@ from tests.services.demos import free_run
 
 
 @contextmanager
-def running_redis(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Its address and its process; it keeps nothing on disk."""
+def running_redis(folder: Path, port: int = 0) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Its address and its process, on any free port unless one is named; it keeps nothing on disk."""
     program = shutil.which("redis-server") or shutil.which("valkey-server")
     if program is None:
         install("redis-server")
         program = shutil.which("redis-server")
     require(program is not None, "redis-server", "sudo apt-get install redis-server")
     assert program is not None
-    port = free_run(1)
+    port = port or free_run(1)
     command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
     try:

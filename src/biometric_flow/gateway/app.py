@@ -74,6 +74,7 @@ from biometric_flow.gateway.routes.stream import stream_router
 from biometric_flow.gateway.routes.workdays import workdays_router
 from biometric_flow.gateway.settings import GatewaySettings
 from biometric_flow.gateway.shared import SharedAnswers, shared_store
+from biometric_flow.gateway.shared_counts import SharedCounts
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.sockets import EventDoor
 from biometric_flow.gateway.standing import Standings
@@ -88,6 +89,7 @@ from biometric_flow.gateway.wal import WalShipper
 from biometric_flow.gateway.witness import Witness
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.gateway.workdays.worker import WorkdayKeeper
+from biometric_flow.identity.envelope import derive
 from biometric_flow.identity.errors import KeyUnusable
 from biometric_flow.identity.keys import rotated_keys
 from biometric_flow.identity.passwords import Passwords
@@ -115,6 +117,8 @@ log = structlog.get_logger()
 
 AUDIENCE: Final = "biometric-flow-gateway"
 ROTATION_CHECK_SECONDS: Final = 3600.0
+COUNTED: Final = b"biometric-flow/gateway/counted-together/1"
+"""Purpose of the key under which instances name what they count in a store that they share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +149,11 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock, marks, keys)
     tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
-    proofs = PlaceProofs(database, clock)
-    seconds = Factors(FactorSeal(settings.data), clock)
-    sign_in = SignIn(database, passwords, tokens, seconds, clock, timedelta(days=settings.refresh_days))
+    shared = None if settings.shared_url is None else shared_store(settings.shared_url.get_secret_value(), clock)
+    together = None if shared is None else SharedCounts(shared, derive(witness_key.private_bytes_raw(), COUNTED))
+    proofs = PlaceProofs(database, clock, together)
+    seconds = Factors(FactorSeal(settings.data), clock, together)
+    sign_in = SignIn(database, passwords, tokens, seconds, clock, timedelta(days=settings.refresh_days), together)
     backups = _backups(settings, places, server, database, clock)
     troubles = partial(_troubles, backups, clock)
     overviews = Overviews(database, registry, clock, timedelta(hours=settings.witness_limit_hours), troubles)
@@ -170,7 +176,6 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     patience = Patience(settings.place_failures, settings.place_wait_seconds, settings.place_outstanding)
     calls = PlaceCalls(registry, links, clock, patience)
     memory = Memory(settings.cache_megabytes * 2**20)
-    shared = None if settings.shared_url is None else shared_store(settings.shared_url.get_secret_value(), clock)
     outside = _outside(settings, places, database, clock)
 
     couriers = Couriers(may_call_private=settings.alert_private)
@@ -252,9 +257,8 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     install_problems(app)
     credentials = PlaceCredentials(places.places, is_demo=settings.demo)
     operations = Operations(routers)
-    limits = Limits(
-        settings.address_rate, settings.identity_rate, settings.tenant_rate, settings.proxy_networks(), clock
-    )
+    rates = settings.address_rate, settings.identity_rate, settings.tenant_rate
+    limits = Limits(*rates, settings.proxy_networks(), clock, together)
     guard = AccessGuard(operations, credentials, proofs, tokens, standings, ApiKeys(database, clock), limits, clock)
     second = None if shared is None else SharedAnswers(shared, keys)
     answers = Answers(app, routers, DataVersions(database), memory, second)
@@ -293,7 +297,7 @@ def _outside(
     return (OutsideWitnesses(database, tenants, read_witnesses(settings.witnesses), clock, every),)
 
 
-def _inside(
+async def _inside(
     sign_in: SignIn,
     calls: PlaceCalls,
     backups: Sequence[object],
@@ -303,7 +307,7 @@ def _inside(
 ) -> Process:
     """What this process knows to be wrong of a tenant; its backup is the first tenant's business."""
     second, now = clock.monotonic(), clock.now()
-    failed = sign_in.attacks.count(tenant, second)
+    failed = await sign_in.attacks.count(tenant)
     own = [task for task in backups if isinstance(task, BackupTask) and tenant == first]
     return Process(
         frozenset(place for (place, _), line in calls.lines.items() if line.breaker.state(second) == "open"),

@@ -10,9 +10,10 @@ from uuid import UUID
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from biometric_flow.gateway.counts import Failures
 from biometric_flow.gateway.errors import FactorExists, FactorUnknown, TooManyFailures
+from biometric_flow.gateway.shared_counts import SharedCounts
 from biometric_flow.gateway.store import factors
-from biometric_flow.gateway.traffic.limits import FailureLimiter
 from biometric_flow.identity.envelope import KEY_ID_BYTES, Binding, KeyId, key_id_of
 from biometric_flow.identity.errors import BadCredentials
 from biometric_flow.identity.factors import (
@@ -58,9 +59,9 @@ class FactorSeal:
 class Factors:
     """What an account does with its second factor. Every method is part of the caller's transaction."""
 
-    def __init__(self, seal: FactorSeal, clock: Clock) -> None:
+    def __init__(self, seal: FactorSeal, clock: Clock, shared: SharedCounts | None = None) -> None:
         self._seal, self._clock = seal, clock
-        self._failures = FailureLimiter()
+        self._failures = Failures("code", clock, shared)
 
     async def begin(self, connection: AsyncConnection, tenant: TenantId, account: UUID) -> bytes:
         """A new secret that counts once it is confirmed. Raises FactorExists."""
@@ -97,12 +98,12 @@ class Factors:
     async def check(
         self, connection: AsyncConnection, tenant: TenantId, account: UUID, row: Row[Any] | None, code: str
     ) -> None:
-        """Take a code by the clock or a recovery code, once. Raises BadCredentials, TooManyFailures.
+        """Take a code by the clock or a recovery code, once. Raises BadCredentials, SharedAway, TooManyFailures.
 
         The same queries and the same arithmetic are done whichever it is, and whether or not there is an account.
         """
         key = f"{tenant}/{account}"
-        wait = self._failures.wait(key, self._clock.monotonic())
+        wait = await self._failures.wait(key)
         if wait > 0:
             raise TooManyFailures(wait)
         has_factor = row is not None and row.sealed is not None
@@ -111,9 +112,9 @@ class Factors:
         is_new = await factors.use_step(connection, account, step or 0)
         is_recovery = await factors.use_recovery(connection, account, recovery_digest(code))
         if not has_factor or not ((step is not None and is_new) or is_recovery):
-            self._failures.failed(key, self._clock.monotonic())
+            await self._failures.failed(key)
             raise BadCredentials(NOT_OPENED)
-        self._failures.succeeded(key)
+        await self._failures.succeeded(key)
 
 
 def _row(tenant: TenantId, account: UUID) -> bytes:

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from biometric_flow.gateway.access import AccountPrincipal, Operations, PlacePri
 from biometric_flow.gateway.errors import FactorNeeded
 from biometric_flow.gateway.keys import KEY_PREFIX, ApiKeys
 from biometric_flow.gateway.place_proofs import PlaceProofs, is_signed
+from biometric_flow.gateway.shared_counts import Allowance, SharedCounts
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.gateway.traffic.addresses import Network, client_address
 from biometric_flow.gateway.traffic.rates import RateLimiter
@@ -73,33 +75,59 @@ class PlaceCredentials:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Limit:
+    whose: str
+    limiter: RateLimiter
+    key: str
+
+    @property
+    def allowance(self) -> Allowance:
+        return Allowance(f"{self.whose} {self.key}", self.limiter.rate, self.limiter.burst)
+
+
 class Limits:
-    """Requests a second of one address, one account or place, and one tenant, all together (security-design A8)."""
+    """Requests a second of one address, one account or place, and one tenant, all together (security-design A8).
+
+    Instances that share a store count together; while it is away, each for itself. What this process alone has to
+    refuse, all together have to: they are not asked about it.
+    """
 
     def __init__(
-        self, address: float, identity: float, tenant: float, trusted: Sequence[Network], clock: Clock
+        self,
+        address: float,
+        identity: float,
+        tenant: float,
+        trusted: Sequence[Network],
+        clock: Clock,
+        shared: SharedCounts | None = None,
     ) -> None:
         self._address, self._identity, self._tenant = (
             RateLimiter(rate, rate * BURST_SECONDS) for rate in (address, identity, tenant)
         )
-        self._trusted, self._clock = trusted, clock
+        self._trusted, self._clock, self._shared = trusted, clock, shared
 
-    def of_address(self, scope: Scope) -> None:
+    async def of_address(self, scope: Scope) -> None:
         """Count a request by where it comes from, and remember that. Raises TooManyRequests."""
         peer = scope["client"][0] if scope.get("client") else ""
         address = client_address(peer, Headers(scope=scope).getlist("x-forwarded-for"), self._trusted)
         scope["state"]["address"] = address
-        self._count("address", self._address, address)
+        await self._count(_Limit("address", self._address, address))
 
-    def of_identity(self, tenant: TenantId, actor: str) -> None:
+    async def of_identity(self, tenant: TenantId, actor: str) -> None:
         """Count a request of somebody who proved who they are. Raises TooManyRequests."""
-        self._count("account, key or place", self._identity, f"{tenant}/{actor}")
-        self._count("tenant", self._tenant, tenant)
+        await self._count(
+            _Limit("account, key or place", self._identity, f"{tenant}/{actor}"),
+            _Limit("tenant", self._tenant, tenant),
+        )
 
-    def _count(self, whose: str, limiter: RateLimiter, key: str) -> None:
-        seconds = limiter.take(key, self._clock.monotonic())
-        if seconds > 0:
-            raise TooManyRequests(whose, limiter.rate, seconds)
+    async def _count(self, *limits: _Limit) -> None:
+        now = self._clock.monotonic()
+        for one in limits:
+            _refuse(one, one.limiter.take(one.key, now))
+        if self._shared is not None:
+            for one, seconds in zip(limits, await self._shared.take([one.allowance for one in limits]), strict=False):
+                _refuse(one, seconds)
 
 
 class AccessGuard:
@@ -128,23 +156,23 @@ class AccessGuard:
         """Decide about one request from its head."""
         limit(None)
         permission = self._operations.permission(scope["method"], scope["path"])
-        self._limits.of_address(scope)
+        await self._limits.of_address(scope)
         if permission is None or permission is Permission.PUBLIC:
             return
         if is_signed(scope):
-            self._let_place_in(scope, await self._proofs.find(scope), permission)
+            await self._let_place_in(scope, await self._proofs.find(scope), permission)
             return
         token = bearer(scope)
         if token.startswith(PLACE_PREFIX):
-            self._let_place_in(scope, self._credentials.find(token), permission)
+            await self._let_place_in(scope, self._credentials.find(token), permission)
         elif token.startswith(KEY_PREFIX):
             await self._let_key_in(scope, token, permission)
         else:
             await self._let_account_in(scope, token, permission)
 
-    def _let_place_in(self, scope: Scope, place: PlacePrincipal, permission: Permission) -> None:
+    async def _let_place_in(self, scope: Scope, place: PlacePrincipal, permission: Permission) -> None:
         scope["state"] |= {"actor": f"place:{place.place}", "tenant": place.tenant}
-        self._limits.of_identity(place.tenant, f"place:{place.place}")
+        await self._limits.of_identity(place.tenant, f"place:{place.place}")
         if permission is not Permission.LEDGER_WRITE:
             raise Forbidden("a place's credential opens only that place's ledger")
         scope["state"]["principal"] = place
@@ -153,7 +181,7 @@ class AccessGuard:
         claims = self._claims(token)
         tenant = TenantId(claims.tenant)
         scope["state"] |= {"actor": f"account:{claims.account}", "tenant": tenant}
-        self._limits.of_identity(tenant, f"account:{claims.account}")
+        await self._limits.of_identity(tenant, f"account:{claims.account}")
         standing = await self._standings.of(tenant, _uuid(claims.account))
         if not standing.lets_in(claims.session):
             raise Unauthenticated("this sign-in was ended; sign in again")
@@ -165,7 +193,7 @@ class AccessGuard:
     async def _let_key_in(self, scope: Scope, secret: str, permission: Permission) -> None:
         key = await self._keys.find(secret)
         scope["state"] |= {"actor": f"key:{key.id}", "tenant": key.tenant}
-        self._limits.of_identity(key.tenant, f"key:{key.id}")
+        await self._limits.of_identity(key.tenant, f"key:{key.id}")
         standing = await self._standings.of(key.tenant, key.account)
         if not standing.is_enabled:
             raise Unauthenticated("the account of this key is disabled")
@@ -201,6 +229,11 @@ class AccessGuard:
             del self._verified[token]
             raise Unauthenticated("the access token is over; get the next one with the refresh token")
         return claims
+
+
+def _refuse(limit: _Limit, seconds: float) -> None:
+    if seconds > 0:
+        raise TooManyRequests(limit.whose, limit.limiter.rate, seconds)
 
 
 def _uuid(account: str) -> UUID:

@@ -10,9 +10,10 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from biometric_flow.gateway.access import PlacePrincipal
+from biometric_flow.gateway.counts import SeenNonces
+from biometric_flow.gateway.shared_counts import SharedCounts
 from biometric_flow.gateway.standing import KNOWN_SECONDS
 from biometric_flow.gateway.store import link_keys
-from biometric_flow.gateway.traffic.nonces import Nonces
 from biometric_flow.identity.errors import SignatureRefused, SignatureRepeated
 from biometric_flow.identity.place_requests import SCHEME, WINDOW_SECONDS, check, read_head, target_of
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -33,10 +34,10 @@ _Name = tuple[TenantId, str, str]
 class PlaceProofs:
     """Believes what it read of a key for two seconds; a revoked place is refused at once here, within 5 s elsewhere."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, shared: SharedCounts | None = None) -> None:
         self._database, self._clock = database, clock
         self._known: OrderedDict[_Name, tuple[float, Ed25519PublicKey | None]] = OrderedDict()
-        self._nonces = Nonces(2 * WINDOW_SECONDS)
+        self._nonces = SeenNonces(2 * WINDOW_SECONDS, clock, shared)
 
     async def find(self, scope: Scope) -> PlacePrincipal:
         """The place that signed a request's head. Raises SignatureRefused, SignatureRepeated, DatabaseUnavailable."""
@@ -45,7 +46,7 @@ class PlaceProofs:
         target = target_of(path, scope.get("query_string", b"").decode("latin-1"))
         public = await self._key(TenantId(head.tenant), head.place, head.key_id)
         check(head, public, scope["method"], target, self._clock.now())
-        if not self._nonces.is_new(f"{head.tenant}/{head.place}", head.nonce, self._clock.monotonic()):
+        if not await self._nonces.is_new(f"{head.tenant}/{head.place}", head.nonce):
             raise SignatureRepeated("this request came before; sign each one anew")
         scope["state"][BODY] = head.body
         return PlacePrincipal(TenantId(head.tenant), PlaceId(head.place), head.key_id)

@@ -63,7 +63,8 @@ class GatewaySettings(BackupSettings, KeySettings):
     tenant_rate: float = Field(2000, gt=0, le=1_000_000, description="Of all of a tenant together.")
     cache_megabytes: int = Field(64, ge=0, le=100_000, description="For answers that are remembered; 0 for none.")
     shared_url: SecretStr | None = Field(
-        None, description="redis://... or rediss://...: what several instances share, answers first."
+        None,
+        description="redis://... or rediss://...: instances share answers, limits, failed sign-ins, nonces there.",
     )
     alert_seconds: float = Field(5, gt=0, le=3600, description="How often is looked at what is wrong.")
     alert_private: bool = Field(False, description="Alerts may be sent to addresses inside the own network.")

@@ -1,4 +1,4 @@
-"""What several instances of the gateway share in Redis or Valkey: a second level of remembered answers, sealed."""
+"""What several instances of the gateway share in Redis or Valkey: the store, and remembered answers in it, sealed."""
 
 import asyncio
 import hashlib
@@ -7,7 +7,9 @@ from typing import Final, TypeVar
 
 import cbor2
 import structlog
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from biometric_flow import __version__
@@ -27,6 +29,7 @@ WAIT_SECONDS: Final = 0.25
 AWAY_SECONDS: Final = 5.0
 """For how long it is left alone after it failed."""
 KEPT_SECONDS: Final = 60
+CONNECTIONS: Final = 32
 
 ResultT = TypeVar("ResultT")
 
@@ -36,6 +39,7 @@ class SharedAway(BiometricFlowError):
 
     code = "shared.away"
     retryable = True
+    retry_after = 1
 
 
 class SharedStore:
@@ -45,16 +49,22 @@ class SharedStore:
         self.redis, self._clock = redis, clock
         self._away_until = float("-inf")
 
-    async def do(self, work: Callable[[], Awaitable[ResultT]]) -> ResultT:
-        """Run commands. Raises SharedAway."""
-        if self._clock.monotonic() < self._away_until:
+    async def do(self, work: Callable[[], Awaitable[ResultT]], *, insists: bool = False) -> ResultT:
+        """Run commands, in WAIT_SECONDS at most. Who cannot do without insists, also while it is left alone.
+
+        Raises SharedAway.
+        """
+        if self._clock.monotonic() < self._away_until and not insists:
             raise SharedAway("the shared store failed a moment ago and is left alone")
         try:
-            return await work()
+            async with asyncio.timeout(WAIT_SECONDS):
+                done = await work()
         except (RedisError, OSError, TimeoutError) as error:
             self._away_until = self._clock.monotonic() + AWAY_SECONDS
             log.warning("shared_store_away", reason=type(error).__name__)
             raise SharedAway("the shared store does not answer") from error
+        self._away_until = float("-inf")
+        return done
 
     async def close(self) -> None:
         """Close all connections."""
@@ -63,8 +73,16 @@ class SharedStore:
 
 def shared_store(url: str, clock: Clock) -> SharedStore:
     """The store at an address; it is reached when it is first needed."""
-    redis = Redis.from_url(url, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS, max_connections=32)
-    return SharedStore(redis, clock)
+    # Many at once wait for a connection instead of failing; nothing is sent twice, for what counts would count twice.
+    pool = BlockingConnectionPool.from_url(
+        url,
+        max_connections=CONNECTIONS,
+        timeout=WAIT_SECONDS,
+        socket_timeout=WAIT_SECONDS,
+        socket_connect_timeout=WAIT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+    )
+    return SharedStore(Redis.from_pool(pool), clock)
 
 
 class SharedAnswers:

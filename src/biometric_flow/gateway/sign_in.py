@@ -8,11 +8,11 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.api.gateway import CodeGrant, PasswordGrant, RefreshGrant, Token
+from biometric_flow.gateway.counts import Failures, SeenAttacks
 from biometric_flow.gateway.errors import CodeNeeded, TooManyFailures
 from biometric_flow.gateway.factors import NOT_OPENED, Factors
+from biometric_flow.gateway.shared_counts import SharedCounts
 from biometric_flow.gateway.store import accounts, factors
-from biometric_flow.gateway.traffic.attacks import Attacks
-from biometric_flow.gateway.traffic.limits import FailureLimiter
 from biometric_flow.identity.errors import BadCredentials, TokenRefused
 from biometric_flow.identity.passwords import Passwords
 from biometric_flow.identity.tokens import AccessTokens, digest, new_secret
@@ -33,30 +33,31 @@ class SignIn:
         seconds: Factors,
         clock: Clock,
         refresh: timedelta,
+        shared: SharedCounts | None = None,
     ) -> None:
         self._database, self._passwords, self._tokens, self._factors = database, passwords, tokens, seconds
         self._clock, self._refresh = clock, refresh
-        self._failures = FailureLimiter()
-        self.attacks = Attacks()
+        self._failures = Failures("password", clock, shared)
+        self.attacks = SeenAttacks(clock, shared)
 
     async def with_password(self, grant: PasswordGrant, address: str) -> Token:
         """Tokens for e-mail and password; raises BadCredentials alike for unknown, disabled and mistyped.
 
-        Raises CodeNeeded when all is right and the account has a second factor.
+        Raises CodeNeeded when all is right and the account has a second factor, SharedAway while nobody can count.
         """
         if (action := acting()) is not None:
             action.about("email", grant.email.lower())
         key = f"{grant.email.lower()}|{address}"
-        wait = self._failures.wait(key, self._clock.monotonic())
+        wait = await self._failures.wait(key)
         if wait > 0:
-            self.attacks.failed("", self._clock.monotonic())
+            await self.attacks.failed("")
             raise TooManyFailures(wait)
         account = await self._match(grant.email, grant.password.get_secret_value())
         if account is None:
-            self._failures.failed(key, self._clock.monotonic())
-            self.attacks.failed("" if action is None else action.tenant, self._clock.monotonic())
+            await self._failures.failed(key)
+            await self.attacks.failed("" if action is None else action.tenant)
             raise BadCredentials(NOT_OPENED)
-        self._failures.succeeded(key)
+        await self._failures.succeeded(key)
         tenant = TenantId(account.tenant_id)
         async with self._database.tenant(tenant) as connection:
             if await factors.is_confirmed(connection, account.account_id):

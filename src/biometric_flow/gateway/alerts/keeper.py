@@ -1,6 +1,6 @@
 """Looks after alerts: what is wrong, who has to hear of it, and that it arrives."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, time, timedelta
 from itertools import groupby
 from typing import Final
@@ -30,7 +30,7 @@ GIVEN_UP: Final = timedelta(days=1)
 TOGETHER: Final = 20
 """Messages for one channel that are sent as one, after a night or an outage."""
 
-Inside = Callable[[TenantId], Process]
+Inside = Callable[[TenantId], Awaitable[Process]]
 """What this process itself knows to be wrong."""
 
 
@@ -65,7 +65,7 @@ class AlertKeeper:
 
     async def look(self, tenant: TenantId) -> None:
         """Bring a tenant's alerts up to date, and put what is to be told into the outbox."""
-        now = self._clock.now()
+        now, process = self._clock.now(), await self._inside(tenant)
         async with self._database.tenant(tenant) as connection:
             if not await alerts.is_my_turn(connection, tenant):
                 return
@@ -83,7 +83,7 @@ class AlertKeeper:
                 if row.is_contradiction
             ]
             seals = await _opened_seals(connection)
-            wrong = signals(attention(known, reported, notes, words), known, self._inside(tenant), now, seals)
+            wrong = signals(attention(known, reported, notes, words), known, process, now, seals)
             before = await alerts.still_open(connection)
             after, notice = advance(before, wrong, now, self._rules), None
             channels = [one for one in await alerts.channels(connection) if one.is_enabled]
