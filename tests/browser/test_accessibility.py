@@ -21,10 +21,13 @@ PAGES = {
     "/workdays": ".bf-r-listing",
     "/requests": ".bf-r-requests",
     "/periods": ".bf-r-listing",
+    "/users": ".bf-r-users tbody",
+    "/users?tab=roles": ".bf-r-users tbody",
+    "/users?role=auditor": ".bf-r-users h1",
     "/audit": ".bf-r-listing tbody",
     "/nothing-here": ".bf-message",
 }
-SHORT = ("/", "/punches", "/requests", "/nothing-here")
+SHORT = ("/", "/punches", "/requests", "/users", "/nothing-here")
 
 
 async def judged(page: Page, direction: str) -> list[str]:

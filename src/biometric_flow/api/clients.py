@@ -208,7 +208,7 @@ class GatewayClient:
             raise _unreachable(error) from error
         return _read(kind, response)
 
-    async def order(self, method: str, path: str, token: str, json: Any = None) -> None:
+    async def order(self, method: str, path: str, token: str | None, json: Any = None) -> None:
         """Any operation that answers without a body."""
         try:
             response = await self._http.request(method, path, headers=_bearer(token), json=json)

@@ -13,6 +13,7 @@ from biometric_flow.dashboard.pages import (
     periods,
     punches,
     requests,
+    users,
     workdays,
 )
 from biometric_flow.dashboard.words import _
@@ -34,6 +35,7 @@ st.navigation(
         st.Page(workdays.draw, title=_("Workdays"), url_path="workdays"),
         st.Page(requests.draw, title=_("Requests"), url_path="requests"),
         st.Page(periods.draw, title=_("Periods"), url_path="periods"),
+        st.Page(users.draw, title=_("Users and roles"), url_path="users"),
         st.Page(audit.draw, title=_("Audit"), url_path="audit"),
     ],
     position="hidden",

@@ -26,6 +26,7 @@ from biometric_flow.dashboard.account import Account
 from biometric_flow.dashboard.account_menu import keep_look
 from biometric_flow.dashboard.downloads import Downloads
 from biometric_flow.dashboard.gate import Gate
+from biometric_flow.dashboard.invitation import Invitation
 from biometric_flow.dashboard.login import Logins, install
 from biometric_flow.dashboard.settings import DashboardSettings
 from biometric_flow.dashboard.sign_in import SignIn
@@ -73,7 +74,7 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
     sign_in = SignIn(logins, cookie_name, is_secure=settings.has_secure_cookies)
     stream_client = GatewayClient(settings.gateway_url)
     stream = LiveStream(logins, stream_client)
-    downloads, account = Downloads(logins), Account(logins)
+    downloads, account, invitation = Downloads(logins), Account(logins), Invitation(client)
     bundle, assets = Files(BUNDLE / "static"), Files(ASSETS)
 
     async def page(request: Request) -> Response:
@@ -121,6 +122,8 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
             Route("/health", health),
             Route("/sign-in", sign_in.show, methods=["GET"]),
             Route("/sign-in", sign_in.submit, methods=["POST"]),
+            Route("/invitation", invitation.show, methods=["GET"]),
+            Route("/invitation", invitation.submit, methods=["POST"]),
             Route("/sign-out", sign_in.leave, methods=["POST"]),
             Route(ACCOUNT_PATH, account.show, methods=["GET"]),
             Route(ACCOUNT_PATH, account.act, methods=["POST"]),

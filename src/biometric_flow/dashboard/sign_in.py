@@ -98,7 +98,7 @@ def form(target: str, email: str = "", error: str = "", status: int = 200) -> HT
 <input id="password" name="password" type="password" autocomplete="current-password" required maxlength="128"
 {described}{focus_password}>"""
     help_text = escape(_("No account, or locked out? Ask the administrator of your organisation."))
-    return _card(target, fields, help_text, error, status)
+    return card(_("Sign in"), "/sign-in", target, fields, help_text, error, status)
 
 
 def code_form(target: str, ticket: str, error: str = "", status: int = 200) -> HTMLResponse:
@@ -109,10 +109,21 @@ def code_form(target: str, ticket: str, error: str = "", status: int = 200) -> H
 <input id="code" name="code" autocomplete="one-time-code" inputmode="text" autocapitalize="characters"
  spellcheck="false" required minlength="6" maxlength="40"{described} autofocus>"""
     lost = escape(_("No code at hand? An administrator of your organisation can reset the second step."))
-    return _card(target, fields, f'<a href="/sign-in">{escape(_("Sign in anew"))}</a>. {lost}', error, status)
+    return card(
+        _("Sign in"),
+        "/sign-in",
+        target,
+        fields,
+        f'<a href="/sign-in">{escape(_("Sign in anew"))}</a>. {lost}',
+        error,
+        status,
+    )
 
 
-def _card(target: str, fields: str, help_text: str, error: str, status: int) -> HTMLResponse:
+def card(
+    title: str, action: str, target: str, fields: str, help_text: str, error: str, status: int, script: str = ""
+) -> HTMLResponse:
+    """One form on a page of its own, for whoever is not signed in. `fields` and `help_text` are markup of ours."""
     alert = f'<p class="bf-alert" role="alert" id="error">{escape(error)}</p>' if error else ""
     page = f"""<!DOCTYPE html>
 <html lang="{look().language.code}" dir="{look().language.direction}" data-theme="{look().theme}">
@@ -120,25 +131,26 @@ def _card(target: str, fields: str, help_text: str, error: str, status: int) -> 
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{escape(_("Sign in"))} · BiometricFlow</title>
+<title>{escape(title)} · BiometricFlow</title>
 <link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
 <link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
 <link rel="stylesheet" href="{ASSETS_URL}/sign-in.css">
 {PRELOADS}
+{script}
 </head>
 <body>
 <main>
 <div class="bf-card">
 <p class="bf-brand"><img src="{ASSETS_URL}/logo.svg" alt="" width="36" height="36"> BiometricFlow</p>
-<h1>{escape(_("Sign in"))}</h1>
+<h1>{escape(title)}</h1>
 {alert}
-<form method="post" action="/sign-in">
+<form method="post" action="{action}">
 <input type="hidden" name="next" value="{escape(target)}">
 {fields}
-<button type="submit">{escape(_("Sign in"))}</button>
+<button type="submit">{escape(title)}</button>
 </form>
 <p class="bf-help">{help_text}</p>
-{languages(f"/sign-in?next={quote(target, safe='/')}")}
+{languages(f"{action}?next={quote(target, safe='/')}")}
 </div>
 </main>
 </body>

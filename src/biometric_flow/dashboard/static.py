@@ -138,6 +138,7 @@ PAGES: Final = {
     "workdays": ("/workdays", noted("Workdays")),
     "requests": ("/requests", noted("Requests")),
     "periods": ("/periods", noted("Periods")),
+    "users": ("/users", noted("Users and roles")),
     "audit": ("/audit", noted("Audit")),
 }
 """Page name as the gateway says it in `Me.pages` -> path and title, in the order of the navigation."""

@@ -7,6 +7,7 @@ from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import streamlit as st
 import structlog
@@ -53,14 +54,24 @@ def _run_again() -> None:
     """A region asked for fresh answers; that its fragment runs again is all it takes."""
 
 
-def order(kind: type[T], method: str, path: str, body: dict[str, Any], done: str) -> T | None:
-    """Have the gateway do something, and say what came of it; `done` is said when it did. Never asked twice."""
+def order(kind: type[T] | None, method: str, path: str, body: dict[str, Any] | None, done: str) -> T | None:
+    """Have the gateway do something, and say what came of it; `done` is said when it did. Never asked twice.
+
+    `kind` is what its answer is read as, None where it has no body.
+    """
+
+    async def question(client: GatewayClient, token: str) -> T | None:
+        if kind is None:
+            await client.order(method, path, token, json=body)
+            return None
+        return await client.ask(kind, method, path, token, json=body)
+
     logins, cookie_name = installed()
     login = logins.find(st.context.cookies.get(cookie_name))
     if login is None:
         return None
     try:
-        answer = logins.ask(login, None, lambda client, token: client.ask(kind, method, path, token, json=body))
+        answer = logins.ask(login, None, question)
     except SignedOut:
         return None
     except (GatewayUnreachable, TimeoutError) as error:
@@ -209,6 +220,14 @@ def scope(*, has_departments: bool = False, search: str = "") -> tuple[Scope, di
 def named(name: str, options: Collection[str]) -> list[str]:
     """What the address names, such as `?loc=cairo,dhaka`; what nobody offers is dropped, none means all."""
     return [part for part in st.query_params.get(name, "")[:400].split(",") if part in options]
+
+
+def identifier(text: object) -> UUID | None:
+    """An id that an address or a browser names, None when it is none."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
 
 
 def searched() -> str:

@@ -35,6 +35,7 @@ _PAGES: Final = (
     ("workdays", Permission.WORKDAY_READ),
     ("requests", Permission.CORRECTION_DECIDE),
     ("periods", Permission.PERIOD_READ),
+    ("users", Permission.ACCESS_READ),
     ("audit", Permission.AUDIT_READ),
 )
 

@@ -12,6 +12,7 @@ from catalogue_keys import keys
 
 from biometric_flow.dashboard import account_menu, words
 from biometric_flow.dashboard.look import ARABIC, ENGLISH, PSEUDO, Look, chosen, look, made_for, read_look
+from biometric_flow.dashboard.said import said
 from biometric_flow.dashboard.views import devices, statuses, terminal
 from biometric_flow.dashboard.views.overview import _ATTENTION
 from biometric_flow.identity.roles import BUILT_IN
@@ -141,4 +142,5 @@ def test_every_built_in_role_has_a_name_in_both_languages() -> None:
     with reading(Look(ARABIC)):
         for name in BUILT_IN:
             assert re.search(r"[\u0600-\u06ff]", account_menu.role_name(name)), name
+            assert re.search(r"[\u0600-\u06ff]", said(BUILT_IN[name].about)), name
         assert account_menu.role_name("night_guard") == "Night guard", "a tenant's own role keeps its name"

@@ -19,7 +19,7 @@ export function bar(actions, act, payload = () => ({})) {
   return h("div", { class: "bf-chips bf-actions" }, (actions || []).map((one) => {
     const give = (fields) => act({ ...one.payload, ...fields, ...payload(), name: one.name, at: Date.now() });
     const button = h("button", { type: "button", class: `bf-button${one.is_quiet ? "" : " bf-primary"}${one.is_danger ? " bf-danger" : ""}`,
-      title: one.title || null,
+      title: one.title || null, "aria-label": one.label || null,
       "data-focus": one.name, onclick: () => (one.dialog ? ask(one, button, give) : give({})) }, one.text);
     return button;
   }));
@@ -29,6 +29,7 @@ function ask(one, button, give) {
   const control = (field) => {
     const common = { name: field.name, required: field.required, "data-focus": field.name };
     const kept = sessionStorage.getItem(draftOf(one.name, field.name)) || "";
+    if (field.type === "checks") return checks(field);
     const keep = (event) => sessionStorage.setItem(draftOf(one.name, field.name), event.target.value);
     return h("label", { class: "bf-field" }, h("span", null, field.label), field.type === "select"
       ? h("select", common, field.options.map((one) => h("option", { value: [one].flat()[0] }, [one].flat().at(-1))))
@@ -39,7 +40,9 @@ function ask(one, button, give) {
   const dialog = h("dialog", { class: "bf-dialog bf-region", "aria-labelledby": heading },
     h("form", { onsubmit: (event) => {
       event.preventDefault();
-      const fields = Object.fromEntries(new FormData(event.target));
+      const data = new FormData(event.target);
+      const fields = Object.fromEntries(data);
+      for (const field of one.dialog.fields) if (field.type === "checks") fields[field.name] = data.getAll(field.name);
       dialog.close();
       give(fields);
     } },
@@ -55,4 +58,10 @@ function ask(one, button, give) {
   });
   document.body.append(dialog);
   dialog.showModal();
+}
+
+function checks(field) {
+  return h("fieldset", { class: "bf-checks" }, h("legend", null, field.label), h("div", null, field.options.map(([value, text]) =>
+    h("label", { class: "bf-check" }, h("input", { type: "checkbox", name: field.name, value, "data-focus": `${field.name} ${value}` }),
+      h("bdi", null, text)))));
 }

@@ -35,13 +35,14 @@ export function badge([shape, word, tone]) {
   return h("span", { class: "bf-badge", "data-tone": tone }, `${shape} ${word}`);
 }
 
-export function table(name, head, rows, first = () => null) {
+export function table(name, head, rows, first = () => null, last = () => null) {
   return h("div", { class: "bf-scroll", tabindex: "0", role: "group", "aria-label": name },
     h("table", { class: "bf-table bf-wide bf-cards", role: "table" },
       h("thead", { role: "rowgroup" }, h("tr", { role: "row" },
         head.map((text) => h("th", { scope: "col", role: "columnheader" }, text)))),
       h("tbody", { role: "rowgroup" }, rows.map((row) => h("tr", { role: "row" }, first(row),
-        (row.cells || row).map((one, at) => cell(one, head[at + head.length - (row.cells || row).length])))))));
+        (row.cells || row).map((one, at) => cell(one, head[at + head.length - (row.cells || row).length - (row.actions ? 1 : 0)])),
+        last(row))))));
 }
 
 function cell(one, label) {

@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Any
-from uuid import UUID
 
 import streamlit as st
 
@@ -43,7 +42,7 @@ async def _ask(client: GatewayClient, token: str, status: str) -> tuple[Regulari
 
 
 def _decide(order: dict[str, Any]) -> None:
-    name, ids = order.get("name"), [_known(text) for text in order.get("ids", ())][:SHOWN]
+    name, ids = order.get("name"), [widgets.identifier(text) for text in order.get("ids", ())][:SHOWN]
     chosen = [str(one) for one in ids if one is not None]
     if not chosen:
         widgets.tell(_("Choose at least one request first."), is_done=False)
@@ -60,10 +59,3 @@ def _decide(order: dict[str, Any]) -> None:
     told = widgets.order(Preview, "POST", f"{PATH}/decisions", body, words.get(str(name), approved))
     if told is not None and is_preview:
         st.session_state["preview"] = told
-
-
-def _known(text: object) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None
