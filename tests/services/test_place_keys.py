@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -202,3 +203,14 @@ def test_an_envelope_of_another_tenants_place_does_not_open(tmp_path: Path) -> N
         (tmp_path / "other" / name).chmod(0o600)
     with pytest.raises((EnvelopeRefused, FolderUnusable)):
         open_keys(tmp_path / "other", "umbrella", root_keys(tmp_path / "other")).open(AMINA, NAME, envelope)
+
+
+def test_reading_a_store_that_lost_its_keys_names_it_and_makes_no_root_key(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection:
+        connection.execute("DELETE FROM key")
+        connection.commit()
+    before = (tmp_path / ROOT_FILE_NAME).read_bytes()
+    with pytest.raises(FolderUnusable, match="cannot read the key store"):
+        read_keys(tmp_path, "acme", root_keys(tmp_path))
+    assert (tmp_path / ROOT_FILE_NAME).read_bytes() == before

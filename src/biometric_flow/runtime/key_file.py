@@ -65,8 +65,8 @@ _ASKED_AT_ONCE: Final = 400
 class KeyFile:
     """Reads and writes the keys, wrapped; durable when `writing` ends. One thread at a time."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, *, can_write: bool = True) -> None:
+        self._connection, self._can_write = connection, can_write
 
     def all(self) -> list[KeyRecord]:
         """Every key."""
@@ -164,6 +164,8 @@ class KeyFile:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """One transaction that sees what other processes wrote. Raises StorageUnavailable."""
+        if not self._can_write:  # SQLite says so at the first row only, when a root key may have been made for it
+            raise StorageUnavailable("the key store was opened to read only, and a key that has to be there is not")
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
@@ -202,12 +204,12 @@ def read_file(file: Path) -> KeyFile:
     """The file as another process made it, to read only. Raises sqlite3.Error."""
     connection = _connected(f"{file.resolve().as_uri()}?mode=ro")
     if _version(connection) != 1:
-        return KeyFile(connection)
+        return KeyFile(connection, can_write=False)
     with closing(connection):  # of an older program: renewed in memory, the file stays as it is
         renewed = _connected(":memory:")
         connection.backup(renewed)
     _renew(renewed)
-    return KeyFile(renewed)
+    return KeyFile(renewed, can_write=False)
 
 
 def copy_store(file: Path, target: Path) -> None:
