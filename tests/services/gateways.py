@@ -195,6 +195,7 @@ async def running_gateway(
     clock: Clock | None = None,
     ledger_keys: Mapping[str, str] = MappingProxyType({}),
     quota: Mapping[str, object] = MappingProxyType({}),
+    served_at: int = 0,
     **settings: object,
 ) -> AsyncIterator[RunningGateway]:
     values: dict[str, object] = {"data": folder, "admin_email": ADMIN, "admin_password": PASSWORD, "demo": True}
@@ -207,7 +208,7 @@ async def running_gateway(
         places_file(ledger_keys=ledger_keys, quota=quota),
         clock or SystemClock(),
     )
-    async with serving(app) as url, httpx2.AsyncClient(base_url=url, timeout=20) as http:
+    async with serving(app, served_at) as url, httpx2.AsyncClient(base_url=url, timeout=20) as http:
         client = GatewayClient(url)
         gateway = RunningGateway(url, http, client, database, app, folder=folder)
         try:

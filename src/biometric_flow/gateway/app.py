@@ -31,6 +31,7 @@ from biometric_flow.gateway.first_sealing import refuse_without_keys
 from biometric_flow.gateway.freshness import DataVersions
 from biometric_flow.gateway.guard import AccessGuard, Limits, PlaceCredentials
 from biometric_flow.gateway.hub import Hub
+from biometric_flow.gateway.instances import joined_instances
 from biometric_flow.gateway.intake import Intake
 from biometric_flow.gateway.keeper import DatabaseKeeper, database_addresses
 from biometric_flow.gateway.key_copies import KeyCopies
@@ -41,6 +42,7 @@ from biometric_flow.gateway.links import LinkDoor, Links
 from biometric_flow.gateway.metrics import Meter
 from biometric_flow.gateway.outside import OutsideWitnesses, read_witnesses
 from biometric_flow.gateway.overview import Overviews
+from biometric_flow.gateway.peer_door import with_peers
 from biometric_flow.gateway.place_calls import Patience, PlaceCalls
 from biometric_flow.gateway.place_proofs import PlaceProofs, SignedBodies
 from biometric_flow.gateway.quotas import Quotas
@@ -73,8 +75,7 @@ from biometric_flow.gateway.routes.rights import rights_router
 from biometric_flow.gateway.routes.stream import stream_router
 from biometric_flow.gateway.routes.workdays import workdays_router
 from biometric_flow.gateway.settings import GatewaySettings
-from biometric_flow.gateway.shared import SharedAnswers, shared_store
-from biometric_flow.gateway.shared_counts import SharedCounts
+from biometric_flow.gateway.shared import SharedAnswers
 from biometric_flow.gateway.sign_in import SignIn
 from biometric_flow.gateway.sockets import EventDoor
 from biometric_flow.gateway.standing import Standings
@@ -89,7 +90,6 @@ from biometric_flow.gateway.wal import WalShipper
 from biometric_flow.gateway.witness import Witness
 from biometric_flow.gateway.workdays.loader import Loader
 from biometric_flow.gateway.workdays.worker import WorkdayKeeper
-from biometric_flow.identity.envelope import derive
 from biometric_flow.identity.errors import KeyUnusable
 from biometric_flow.identity.keys import rotated_keys
 from biometric_flow.identity.passwords import Passwords
@@ -117,8 +117,6 @@ log = structlog.get_logger()
 
 AUDIENCE: Final = "biometric-flow-gateway"
 ROTATION_CHECK_SECONDS: Final = 3600.0
-COUNTED: Final = b"biometric-flow/gateway/counted-together/1"
-"""Purpose of the key under which instances name what they count in a store that they share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +147,11 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     keeper = DatabaseKeeper(database, server, owner_dsn, registry, settings, passwords, clock, marks, keys)
     tokens = _access_tokens(settings, clock)
     standings = Standings(database, clock)
-    shared = None if settings.shared_url is None else shared_store(settings.shared_url.get_secret_value(), clock)
-    together = None if shared is None else SharedCounts(shared, derive(witness_key.private_bytes_raw(), COUNTED))
-    proofs = PlaceProofs(database, clock, together)
-    seconds = Factors(FactorSeal(settings.data), clock, together)
-    sign_in = SignIn(database, passwords, tokens, seconds, clock, timedelta(days=settings.refresh_days), together)
+    instances = joined_instances(settings, witness_key, clock)
+    proofs = PlaceProofs(database, clock, instances.counts)
+    seconds = Factors(FactorSeal(settings.data), clock, instances.counts)
+    refresh = timedelta(days=settings.refresh_days)
+    sign_in = SignIn(database, passwords, tokens, seconds, clock, refresh, instances.counts)
     backups = _backups(settings, places, server, database, clock)
     troubles = partial(_troubles, backups, clock)
     overviews = Overviews(database, registry, clock, timedelta(hours=settings.witness_limit_hours), troubles)
@@ -174,7 +172,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     endings = KeyEndings(database, keys, clock)
     links, shedder = Links(), Shedder(settings.capacity)
     patience = Patience(settings.place_failures, settings.place_wait_seconds, settings.place_outstanding)
-    calls = PlaceCalls(registry, links, clock, patience)
+    calls = PlaceCalls(registry, links, clock, patience, instances.peers)
     memory = Memory(settings.cache_megabytes * 2**20)
     outside = _outside(settings, places, database, clock)
 
@@ -238,8 +236,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
                 with suppress(asyncio.CancelledError):
                     await task
             passwords.close()
-            if shared is not None:
-                await shared.close()
+            await instances.close()
             await keeper.stop()
             keys.close()
 
@@ -258,13 +255,14 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     credentials = PlaceCredentials(places.places, is_demo=settings.demo)
     operations = Operations(routers)
     rates = settings.address_rate, settings.identity_rate, settings.tenant_rate
-    limits = Limits(*rates, settings.proxy_networks(), clock, together)
+    limits = Limits(*rates, settings.proxy_networks(), clock, instances.counts)
     guard = AccessGuard(operations, credentials, proofs, tokens, standings, ApiKeys(database, clock), limits, clock)
-    second = None if shared is None else SharedAnswers(shared, keys)
+    second = None if instances.store is None else SharedAnswers(instances.store, keys)
     answers = Answers(app, routers, DataVersions(database), memory, second)
     crowd = Crowd(Door(Baseline(SignedBodies(answers), guard), routers, trail, clock), shedder)
     app.state.meter = meter = Meter(crowd, clock)
-    return Gateway(EventDoor(LinkDoor(meter, guard, proofs, links, clock), meter), operations)
+    doors = EventDoor(LinkDoor(meter, guard, proofs, links, clock, instances.peers), meter)
+    return Gateway(with_peers(doors, links, instances.peers, clock), operations)
 
 
 def run(config: Path, environment: Mapping[str, str], host: str | None = None, port: int | None = None) -> int:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from biometric_flow.api.link import RequestFrame
 from biometric_flow.gateway.access import PlacePrincipal
+from biometric_flow.gateway.peers import Peers
 from biometric_flow.gateway.place_proofs import PlaceProofs
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId, TenantId
@@ -73,8 +74,17 @@ class Links:
 class LinkDoor:
     """ASGI middleware: takes the WebSockets of places; each request on one passes the same doors as any other."""
 
-    def __init__(self, app: ASGIApp, guard: Guard, proofs: PlaceProofs, links: Links, clock: Clock) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        guard: Guard,
+        proofs: PlaceProofs,
+        links: Links,
+        clock: Clock,
+        peers: Peers | None = None,
+    ) -> None:
         self.app, self._guard, self._proofs, self._links, self._clock = app, guard, proofs, links, clock
+        self._peers = peers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or one link."""
@@ -123,9 +133,13 @@ class LinkDoor:
         finally:
             watch.cancel()
             self._links.remove(opened)
+            if self._peers is not None and not self._links.of(place.tenant, place.place):
+                await self._peers.gone(place.tenant, place.place)
 
     async def _watch(self, opened: OpenLink, place: PlacePrincipal) -> None:
         while opened.link.is_open:
+            if self._peers is not None:
+                await self._peers.holds(opened.tenant, opened.place, opened.since)
             await self._clock.sleep(LOOK_SECONDS)
             if not await self._is_believed(place):
                 log.warning("link_revoked", place=opened.place)

@@ -18,6 +18,7 @@ from biometric_flow.api.offered import (
     OperationClass,
 )
 from biometric_flow.gateway.links import Links
+from biometric_flow.gateway.peers import Peers
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.traffic import retries
 from biometric_flow.gateway.traffic.breaker import Breaker
@@ -182,9 +183,17 @@ class Line:
 class PlaceCalls:
     """The way to every place: a breaker by class of operation, retries of reads, a bound on what waits."""
 
-    def __init__(self, registry: Registry, links: Links, clock: Clock, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        links: Links,
+        clock: Clock,
+        patience: Patience | None = None,
+        peers: Peers | None = None,
+    ) -> None:
         self._known = {(TenantId(one.tenant), PlaceId(one.id)) for one in registry.file.places}
         self._links, self._clock, self._patience = links, clock, patience or Patience()
+        self._peers = peers
         self.lines: dict[tuple[PlaceId, OperationClass], Line] = {}
         """By place and class of operation, once one was asked."""
         self.outstanding: Counter[PlaceId] = Counter()
@@ -242,17 +251,31 @@ class PlaceCalls:
             await self._clock.sleep(pause)
 
     async def _begin(self, request: PlaceRequest, seconds: float) -> Answer:
-        links = self._links.of(request.tenant, request.place)
-        if not links:
-            raise PlaceUnreachable(
-                f"place {request.place} has no link to this gateway now; what it uploaded is still answered"
-            )
-        link = min(links, key=lambda one: one.outstanding)
-        answer = await link.ask(request.offer.method, request.target, request.sent_headers(seconds), request.body)
+        answer = await self._asked(request, request.sent_headers(seconds))
         kinds = [value.partition(";")[0] for name, value in answer.headers if name == "content-type"]
         if answer.status in _REFUSALS or any(kind not in _KINDS for kind in kinds):
             answer.close()
             raise PlaceAnswerBroken(f"place {request.place} answered with what cannot be passed on; compare versions")
+        return answer
+
+    async def _asked(self, request: PlaceRequest, headers: Headers) -> Answer:
+        """Over a link that ends here, or else where one does. Raises PlaceUnreachable or LinkClosed."""
+        links = self._links.of(request.tenant, request.place)
+        if links:
+            link = min(links, key=lambda one: one.outstanding)
+            return await link.ask(request.offer.method, request.target, headers, request.body)
+        if self._peers is None:
+            raise PlaceUnreachable(
+                f"place {request.place} has no link to this gateway now; what it uploaded is still answered. Where"
+                " several instances run, each needs BIOMETRIC_FLOW_GATEWAY_PEER_URL and ..._SHARED_URL to find the link"
+            )
+        answer = await self._peers.ask(
+            request.tenant, request.place, request.offer.method, request.target, headers, request.body
+        )
+        if answer is None:
+            raise PlaceUnreachable(
+                f"place {request.place} has no link to any instance now; what it uploaded is still answered"
+            )
         return answer
 
     def _line(self, request: PlaceRequest) -> Line:

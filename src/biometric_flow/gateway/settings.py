@@ -66,6 +66,11 @@ class GatewaySettings(BackupSettings, KeySettings):
         None,
         description="redis://... or rediss://...: instances share answers, limits, failed sign-ins, nonces there.",
     )
+    peer_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^/\s]+$",
+        description="How other instances reach this one, past any proxy, to ask places whose link ends here.",
+    )
     alert_seconds: float = Field(5, gt=0, le=3600, description="How often is looked at what is wrong.")
     alert_private: bool = Field(False, description="Alerts may be sent to addresses inside the own network.")
     trusted_proxies: str = Field(
@@ -90,6 +95,13 @@ class GatewaySettings(BackupSettings, KeySettings):
     def _redis(cls, given: SecretStr | None) -> SecretStr | None:
         if given is not None and not given.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("redis://host:port, rediss://host:port or unix:///socket")
+        return given
+
+    @field_validator("peer_url")
+    @classmethod
+    def _found_by_others(cls, given: str | None, info: ValidationInfo) -> str | None:
+        if given is not None and info.data.get("shared_url") is None:
+            raise ValueError("shared_url beside it, where instances find each other, or no peer_url")
         return given
 
     @field_validator("archive_months")
