@@ -38,7 +38,7 @@ async def test_somebody_is_invited_sets_a_password_is_given_a_role_and_kept_out(
 
     await page.get_by_role("button", name="I have kept it").click()
     await expect(link).to_have_count(0)
-    row = page.locator(".bf-r-users tbody tr", has_text=SAMIRA)
+    row = page.locator(".bf-r-sections tbody tr", has_text=SAMIRA)
     await expect(row).to_contain_text("No roles yet")
     await row.get_by_role("link", name="Samira Adel").click()
     await page.get_by_role("button", name="Give a role").click()

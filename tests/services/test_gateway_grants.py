@@ -69,7 +69,7 @@ async def test_a_place_manager_reaches_one_place_and_a_department_head_their_peo
     assert set((await manager.ask("GET", "/v1/punches/count"))["places"]) == {"cairo"}
     assert [one["id"] for one in (await manager.ask("GET", "/v1/overview"))["places"]] == ["cairo"]
     assert {one["place"] for one in (await manager.ask("GET", "/v1/pins"))["items"]} == {"cairo"}
-    pages = ["overview", "live", "devices", "exceptions", "people", "punches", "workdays", "requests"]
+    pages = ["overview", "live", "devices", "alerts", "exceptions", "people", "punches", "workdays", "requests"]
     assert (await manager.ask("GET", "/v1/me"))["pages"] == pages
 
     assert numbers(await head.ask("GET", "/v1/people")) == {"E1"}

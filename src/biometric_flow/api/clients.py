@@ -174,13 +174,20 @@ class GatewayClient:
         """How many punches match."""
         return await self.ask(PunchCount, "GET", "/v1/punches/count", token, query)
 
-    async def stream(self, token: str, last_id: str | None = None) -> AsyncGenerator[StreamEvent, None]:
-        """Events as they happen, without end; after `last_id` when given. Ends by raising when the link breaks."""
+    async def stream(
+        self, token: str, last_id: str | None = None, topics: str | None = None
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """Events as they happen, without end; after `last_id` when given. Ends by raising when the link breaks.
+
+        `topics` are those that are wanted, comma-separated; the gateway's usual ones when left out.
+        """
         headers = {**_bearer(token), "Accept": "text/event-stream"}
         if last_id:
             headers["Last-Event-ID"] = last_id
         try:
-            async with self._http.stream("GET", "/v1/stream", headers=headers, timeout=STREAM_TIMEOUT) as response:
+            async with self._http.stream(
+                "GET", "/v1/stream", params=_given({"topics": topics}), headers=headers, timeout=STREAM_TIMEOUT
+            ) as response:
                 if response.status_code != 200:
                     await response.aread()
                     _refuse(response)

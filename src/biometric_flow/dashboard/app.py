@@ -4,6 +4,7 @@ import streamlit as st
 
 from biometric_flow.dashboard import widgets
 from biometric_flow.dashboard.pages import (
+    alerts,
     audit,
     devices,
     exceptions,
@@ -29,6 +30,7 @@ st.navigation(
         st.Page(overview.draw, title=_("Overview"), url_path="", default=True),
         st.Page(live.draw, title=_("Live"), url_path="live"),
         st.Page(devices.draw, title=_("Devices"), url_path="devices"),
+        st.Page(alerts.draw, title=_("Alerts"), url_path="alerts"),
         st.Page(exceptions.draw, title=_("Exceptions"), url_path="exceptions"),
         st.Page(people.draw, title=_("People"), url_path="people"),
         st.Page(punches.draw, title=_("Punches"), url_path="punches"),

@@ -132,6 +132,7 @@ PAGES: Final = {
     "overview": ("/", noted("Overview")),
     "live": ("/live", noted("Live")),
     "devices": ("/devices", noted("Devices")),
+    "alerts": ("/alerts", noted("Alerts")),
     "exceptions": ("/exceptions", noted("Exceptions")),
     "people": ("/people", noted("People")),
     "punches": ("/punches", noted("Punches")),
@@ -198,6 +199,7 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <bdi class="bf-tenant">{escape(me.tenant_name)}</bdi>
 {_search(me)}
 <span class="bf-pill" role="status" data-state="connecting" data-words="{pill}">{escape(_("Connecting"))}</span>
+{_bell(me)}
 {menu(me)}
 </header>
 <nav class="bf-nav" aria-label="{escape(_("Pages"))}"><ul>
@@ -234,6 +236,17 @@ def _search(me: Me) -> str:
     return (
         f'<form class="bf-search" role="search" action="/people"><input type="search" name="q" maxlength="100"'
         f' aria-label="{words}" placeholder="{words}" autocomplete="off"></form>'
+    )
+
+
+def _bell(me: Me) -> str:
+    """The way to the alerts; how many wait is filled in by the live stream."""
+    if "alerts" not in me.pages:
+        return ""
+    label = escape(_("Alerts"))
+    return (
+        f'<a class="bf-bell" href="/alerts" aria-label="{label}" title="{label}">{_icon("alerts")}'
+        '<span class="bf-bell-count" aria-hidden="true" hidden></span></a>'
     )
 
 

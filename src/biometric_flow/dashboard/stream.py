@@ -8,9 +8,11 @@ import structlog
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 
+from biometric_flow.api.alerts import AlertView
 from biometric_flow.api.clients import GatewayClient, GatewayError, StreamEvent
 from biometric_flow.api.gateway import GatewayPunch, Kpis, TerminalStatus
 from biometric_flow.dashboard.login import Login, Logins, SignedOut
+from biometric_flow.dashboard.views.alerts import bell
 from biometric_flow.dashboard.views.devices import device
 from biometric_flow.dashboard.views.feed import feed_row
 from biometric_flow.dashboard.views.overview import shared_weekday, tiles
@@ -49,7 +51,8 @@ class LiveStream:
             log.info("live_stream_refused", reason=str(error))
             return PlainTextResponse(_("The gateway does not answer"), 503)
         shape = Shaper({place.id: place.name for place in places}, {place.zone for place in places})
-        events = self._client.stream(token, last_id if last_id.isdecimal() else None)
+        topics = "punches,terminals,tiles" + (",alerts" if "alerts" in login.me.pages else "")
+        events = self._client.stream(token, last_id if last_id.isdecimal() else None, topics)
         hello = {"is_resumed": last_id.isdecimal()}
         lines = self._lines(login, events, shape, hello)
         return StreamingResponse(lines, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
@@ -79,7 +82,7 @@ class LiveStream:
                     hello = {}
                 if event.event == "terminal":
                     login.cache.clear()
-                view = shape(event)
+                view = await self._bell(login) if event.event == "alerts" else shape(event)
                 if view is not None:
                     name = f"id: {event.id}\n" if event.id else ""
                     yield f"{name}event: {event.event}\ndata: {dumps(view)}\n\n"
@@ -93,6 +96,15 @@ class LiveStream:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
             await events.aclose()
+
+    async def _bell(self, login: Login) -> dict[str, Any] | None:
+        """What the bell says now; None when it cannot be known. The event says only that alerts changed."""
+        try:
+            token = await self._logins.token(login)
+            return bell(await self._client.ask(list[AlertView], "GET", "/v1/alerts", token, {"limit": 1000}))
+        except (SignedOut, GatewayError) as error:
+            log.info("bell_not_told", reason=str(error))
+            return None
 
 
 class Shaper:

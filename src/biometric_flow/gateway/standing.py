@@ -29,6 +29,7 @@ _PAGES: Final = (
     ("overview", Permission.OVERVIEW_READ),
     ("live", Permission.PUNCH_READ),
     ("devices", Permission.TERMINAL_READ),
+    ("alerts", Permission.ALERT_READ),
     ("exceptions", Permission.WORKDAY_READ),
     ("people", Permission.WORKDAY_READ),
     ("punches", Permission.PUNCH_READ),

@@ -28,13 +28,14 @@ export function bar(actions, act, payload = () => ({})) {
 function ask(one, button, give) {
   const control = (field) => {
     const common = { name: field.name, required: field.required, "data-focus": field.name };
-    const kept = sessionStorage.getItem(draftOf(one.name, field.name)) || "";
+    const isSecret = field.type === "password"; // never kept, not in this tab either
+    const kept = (!isSecret && sessionStorage.getItem(draftOf(one.name, field.name))) || "";
     if (field.type === "checks") return checks(field);
-    const keep = (event) => sessionStorage.setItem(draftOf(one.name, field.name), event.target.value);
+    const keep = (event) => isSecret || sessionStorage.setItem(draftOf(one.name, field.name), event.target.value);
     return h("label", { class: "bf-field" }, h("span", null, field.label), field.type === "select"
       ? h("select", common, field.options.map((one) => h("option", { value: [one].flat()[0] }, [one].flat().at(-1))))
       : h("input", { ...common, type: field.type, maxlength: field.maxlength, pattern: field.pattern, value: kept,
-        oninput: keep, autocomplete: "off" }));
+        oninput: keep, autocomplete: isSecret ? "new-password" : "off" }));
   };
   const heading = `bf-dialog-${one.name}`;
   const dialog = h("dialog", { class: "bf-dialog bf-region", "aria-labelledby": heading },

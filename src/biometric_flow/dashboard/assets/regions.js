@@ -9,10 +9,10 @@ import { inbox, month, people } from "./people.js";
 import { listing, scope } from "./listing.js";
 import { period } from "./periods.js";
 import { requests } from "./requests.js";
-import { users } from "./users.js";
+import { sections } from "./sections.js";
 
 const regions = { heading, tiles, attention, arrivals, places, feed, devices, terminal, people, month, inbox,
-  scope, listing, period, requests, users, empty, failed, signed_out: signedOut };
+  scope, listing, period, requests, sections, empty, failed, signed_out: signedOut };
 const drawn = new WeakMap();
 
 export function draw(parent, kind, view, refresh, act) {

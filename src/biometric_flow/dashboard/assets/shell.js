@@ -1,5 +1,16 @@
 // Navigation without a reload, and the connection pill. Without this script every link still works.
-import "./live.js";
+import { on } from "./live.js";
+
+// The bell says how many alerts wait, as the stream tells it.
+on("alerts", (view) => {
+  const bell = document.querySelector(".bf-bell");
+  if (!bell) return;
+  const count = bell.querySelector(".bf-bell-count");
+  count.textContent = view.count > 99 ? "99+" : String(view.count);
+  count.hidden = view.count === 0;
+  bell.setAttribute("aria-label", view.label);
+  bell.title = view.label;
+});
 
 const links = () => document.querySelectorAll(".bf-nav a[data-page]");
 const pages = new Set([...links()].map((link) => link.dataset.page));

@@ -98,7 +98,7 @@ def _show(view: dict[str, Any], act: Callable[[dict[str, Any]], None]) -> None:
         else:
             act(order)
 
-    widgets.draw("users", {**view, "told": widgets.told(), "once": st.session_state.get(_ONCE)}, act=acted)
+    widgets.draw("sections", {**view, "told": widgets.told(), "once": st.session_state.get(_ONCE)}, act=acted)
 
 
 def _gone(text: str) -> None:

@@ -1,9 +1,9 @@
-// Users and roles: lists, one account or role with its sections, and what is shown once.
+// A page of sections: tabs, a head, tables whose rows offer deeds, and what is shown once.
 import { BACK, h } from "./dom.js";
 import { bar, told } from "./acts.js";
 import { badge, nothing, table } from "./listing.js";
 
-export function users(root, view, refresh, state, act) {
+export function sections(root, view, refresh, state, act) {
   if (view.back) {
     root.append(h("p", { class: "bf-back" }, h("a", { href: view.back.href }, `${BACK} ${view.back.text}`)),
       h("div", { class: "bf-card-head" },
