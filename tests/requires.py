@@ -68,14 +68,14 @@ def _found() -> str | None:
 
 
 def unpacked(package: str, program: str, folder: Path) -> str:
-    """A program out of a system package, unpacked into a folder and not installed: nothing of it is started."""
+    """A program out of a system package, unpacked into a folder and not installed: no service of it is started."""
     path = shutil.which(program)
     if path is None and shutil.which("apt-get") and shutil.which("dpkg"):
         quiet = {"check": False, "capture_output": True, "cwd": folder, "timeout": 120}
         subprocess.run(["apt-get", "download", "-q", package], **quiet)  # type: ignore[call-overload]
         for file in folder.glob("*.deb"):
             subprocess.run(["dpkg", "-x", file.name, "."], **quiet)  # type: ignore[call-overload]
-        path = next((str(found) for found in folder.rglob(program) if found.is_file()), None)
+        path = next((str(found) for found in folder.rglob(f"bin/{program}") if found.is_file()), None)
     require(path is not None, program, f"sudo apt-get install {package}")
     assert path is not None
     return path
