@@ -7,7 +7,8 @@ import pytest
 from dashboard_answers import terminal as answered
 
 from biometric_flow.api.jobs import JobView
-from biometric_flow.dashboard.views.terminal import NEEDED, OPERATE, ORDERS, STATES, body, is_given, terminal
+from biometric_flow.api.place import Finding
+from biometric_flow.dashboard.views.terminal import NEEDED, OPERATE, ORDERS, SEEN, STATES, body, is_given, terminal
 from biometric_flow.identity import job_kinds
 
 NOW = datetime(2026, 11, 23, 8, 0, tzinfo=UTC)
@@ -80,3 +81,19 @@ def test_without_the_right_there_are_no_buttons_and_whom_to_ask_is_said() -> Non
     assert view["actions"] == []
     assert "administrator" in view["no_actions"]
     assert view["jobs"]["count"] == "The place cannot be asked right now (place.unreachable)."
+
+
+def test_what_happened_once_can_be_seen_and_what_lasts_cannot_be_wished_away() -> None:
+    happened = Finding(code="tamper", severity="alarm", text="The case was opened", since=NOW)
+    lasts = Finding(code="no_comm_key", severity="warning", text="It has no communication key")
+    one = answered(findings=[happened, lasts])
+
+    first, second = terminal(one, {}, [], "", everything)["findings"]
+    (seen,) = first["actions"]
+    assert (seen["name"], seen["payload"], seen["label"]) == (
+        SEEN,
+        {"code": "tamper"},
+        "I have seen it: The case was opened",
+    )
+    assert second["actions"] == []
+    assert [each["actions"] for each in terminal(one, {}, [], "", nothing)["findings"]] == [[], []]

@@ -25,7 +25,8 @@ export function terminal(root, view, refresh, state, act) {
     view.reason ? h("p", { class: "bf-reason", dir: "auto" }, view.reason) : "",
     view.findings.length ? card(view.findings_title, h("ul", { class: "bf-lines" }, view.findings.map((one) =>
       h("li", null, h("span", { "data-tone": one.tone }, one.tone === "bad" ? "■ " : "◐ "),
-        h("bdi", { dir: "auto" }, one.text), one.since ? [" ", h("span", { class: "bf-quiet" }, since(one.since))] : null)))) : "",
+        h("bdi", { dir: "auto" }, one.text), one.since ? [" ", h("span", { class: "bf-quiet" }, since(one.since))] : null,
+        one.actions.length ? bar(one.actions, act) : null)))) : "",
     h("div", { class: "bf-halves" },
       card(view.full_title, h("div", { class: "bf-fills" }, view.full.map(filled))),
       card(view.facts_title, h("dl", { class: "bf-facts bf-pairs" }, view.facts.map(fact)))),

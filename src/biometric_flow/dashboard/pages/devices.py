@@ -10,7 +10,7 @@ from biometric_flow.api.jobs import JobView
 from biometric_flow.dashboard import widgets
 from biometric_flow.dashboard.scope import filters, location_field, select
 from biometric_flow.dashboard.views.devices import STATES, devices
-from biometric_flow.dashboard.views.terminal import body, is_given, terminal
+from biometric_flow.dashboard.views.terminal import SEEN, body, is_given, terminal
 from biometric_flow.dashboard.words import _, counted
 
 JOB_SECONDS = 5
@@ -58,18 +58,24 @@ def _terminal(place: str, key: str) -> None:
         way = {"text": _("All devices"), "href": "/devices"}
         widgets.draw("empty", {"title": _("There is no such terminal."), "text": text, "clear": way})
         return
-    path = f"/v1/places/{place}/terminals/{key}/jobs"
+    terminal_path = f"/v1/places/{place}/terminals/{key}"
+    path = f"{terminal_path}/jobs"
     jobs, why_not = widgets.attempt(
         f"jobs {place} {key}", lambda client, token: client.ask(list[JobView], "GET", path, token, {"limit": 20})
     )
     names = {each.id: each.name for each in places}
     view = terminal(one, names, jobs, why_not, widgets.may)
-    widgets.draw("terminal", {**view, "told": widgets.told()}, act=lambda order: _order(one, path, order))
+    widgets.draw("terminal", {**view, "told": widgets.told()}, act=lambda order: _order(one, terminal_path, order))
 
 
 def _order(one: TerminalStatus, path: str, order: dict[str, Any]) -> None:
+    if order.get("name") == SEEN:
+        code = str(order.get("code", ""))
+        if any(finding.code == code for finding in one.findings):
+            widgets.order(None, "DELETE", f"{path}/findings/{code}", None, _("Seen. The ledger says so."))
+        return
     if not is_given(order, one):
         widgets.tell(_("The name of the terminal was not typed as it is; nothing was ordered."))
         return
     done = _("Ordered. The list below says when the terminal has confirmed it.")
-    widgets.order(JobView, "POST", path, body(order["name"]), done)
+    widgets.order(JobView, "POST", f"{path}/jobs", body(order["name"]), done)

@@ -6,7 +6,9 @@ from typing import Any, Final
 
 from biometric_flow.api.gateway import TerminalStatus
 from biometric_flow.api.jobs import JobView
+from biometric_flow.api.place import Finding
 from biometric_flow.dashboard.said import said
+from biometric_flow.dashboard.views.deeds import deed
 from biometric_flow.dashboard.views.devices import CAPACITY_LIMIT_PERCENT, device
 from biometric_flow.dashboard.views.listing import badge, cell, link
 from biometric_flow.dashboard.words import _, counted, moment_text, noted, number
@@ -49,6 +51,8 @@ ORDERS: Final[Mapping[str, tuple[str, str]]] = {
 """Order -> what the button says and what will happen."""
 
 OPERATE: Final = "terminal:operate"
+SEEN: Final = "seen"
+"""The deed that dismisses a finding."""
 NEEDED: Final[Mapping[str, str]] = {
     "push_users": "terminal:people",
     "unlock": "door:open",
@@ -92,6 +96,7 @@ def terminal(
                 "tone": "bad" if finding.severity == "alarm" else "warn",
                 "text": said(finding.text),
                 "since": finding.since.isoformat() if finding.since else None,
+                "actions": [_seen(finding, one)] if finding.since and may(OPERATE) else [],
             }
             for finding in one.findings
         ],
@@ -114,6 +119,14 @@ def terminal(
         },
         "punches": {"href": link("/punches", loc=one.place), "text": _("Punches of this location")},
     }
+
+
+def _seen(finding: Finding, one: TerminalStatus) -> View:
+    """What happened once goes away when somebody has seen it; what lasts goes away when it is mended."""
+    told = [said(finding.text), _("It leaves this list for everybody. The ledger says who has seen it and when.")]
+    act = deed(SEEN, _("I have seen it"), told, title=_("{action}: {id}", action=_("I have seen it"), id=one.name),
+               payload={"code": finding.code}, is_quiet=True)  # fmt: skip
+    return act | {"label": _("I have seen it: {what}", what=said(finding.text))}
 
 
 def is_given(order: Mapping[str, Any], one: TerminalStatus) -> bool:
