@@ -18,6 +18,7 @@ from biometric_flow.runtime.places import PlaceConfig, TenantConfig
 
 async def configure(connection: AsyncConnection, owner: TenantConfig, places: Sequence[PlaceConfig]) -> None:
     """Make the tables say what `places.json` says of one tenant. Places that left it keep their data and are hidden."""
+    await lock_all(connection)  # places, then the tenant: as an upload does, to another instance that serves already
     named = insert(tenant).values(tenant_id=owner.id, name=owner.name)
     await connection.execute(named.on_conflict_do_update(index_elements=["tenant_id"], set_={"name": owner.name}))
     for one in places:
