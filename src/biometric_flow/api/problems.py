@@ -141,6 +141,7 @@ STATUS: Final[dict[str, int]] = {
     "start.folder_unusable": 500,
     "database.unavailable": 503,
     "shared.away": 503,
+    "instance.leaving": 503,
     "alert.unknown": 404,
     "alert.channel_unknown": 404,
     "alert.channel_invalid": 422,

@@ -105,6 +105,7 @@ from biometric_flow.runtime.clock import Clock, SystemClock
 from biometric_flow.runtime.database import Database
 from biometric_flow.runtime.errors import FolderUnusable, SettingsInvalid
 from biometric_flow.runtime.key_file import KEYS_FOLDER
+from biometric_flow.runtime.leaving import Leaving, LeavingDoor
 from biometric_flow.runtime.logging import configure_logging
 from biometric_flow.runtime.places import PlacesFile, read_places
 from biometric_flow.runtime.postgres import SUPERUSER, EmbeddedPostgres
@@ -131,10 +132,11 @@ class Gateway:
         await self.app(scope, receive, send)
 
 
-def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> Gateway:
+def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock, leaving: Leaving | None = None) -> Gateway:
     """The whole gateway as an ASGI app; its lifespan holds the database and the tasks. Raises StartRefused."""
     if settings.admin_tenant not in (None, *(tenant.id for tenant in places.tenants)):
         raise SettingsInvalid(f"admin_tenant: expected a tenant of places.json, got {settings.admin_tenant!r}")
+    leaving = leaving or Leaving()
     registry = Registry(places, timedelta(seconds=settings.report_limit_seconds))
     server, dsn, owner_dsn = database_addresses(settings)
     database = Database(dsn, schema.APPLICATION)
@@ -182,7 +184,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     alerting = AlertKeeper(database, registry, inside, couriers, clock, settings.alert_seconds)
     quotas = Quotas({TenantId(tenant.id): tenant.quota for tenant in places.tenants})
     routers = (
-        health_router(database),
+        health_router(database, leaving),
         accounts_router(database, sign_in, tokens, standings, clock),
         rights_router(database, standings, clock),
         break_glass_router(database, standings, clock),
@@ -261,7 +263,7 @@ def create_app(settings: GatewaySettings, places: PlacesFile, clock: Clock) -> G
     answers = Answers(app, routers, DataVersions(database), memory, second)
     crowd = Crowd(Door(Baseline(SignedBodies(answers), guard), routers, trail, clock), shedder)
     app.state.meter = meter = Meter(crowd, clock)
-    doors = EventDoor(LinkDoor(meter, guard, proofs, links, clock, instances.peers), meter)
+    doors = LeavingDoor(EventDoor(LinkDoor(meter, guard, proofs, links, clock, instances.peers), meter), leaving)
     return Gateway(with_peers(doors, links, instances.peers, clock), operations)
 
 
@@ -276,7 +278,9 @@ def run(config: Path, environment: Mapping[str, str], host: str | None = None, p
         EmbeddedPostgres(settings.data / "postgres").start()
     tenants = [TenantId(tenant.id) for tenant in places.tenants]
     refuse_without_keys(database_addresses(settings)[1], _keys_folder(settings), tenants)
-    serve(create_app(settings, places, SystemClock()), listener, proxy_headers=False)
+    leaving = Leaving()
+    app = create_app(settings, places, SystemClock(), leaving)
+    serve(app, listener, proxy_headers=False, leaving=leaving, leave_seconds=settings.leave_seconds)
     return 0
 
 

@@ -66,6 +66,9 @@ class GatewaySettings(BackupSettings, KeySettings):
         None,
         description="redis://... or rediss://...: instances share answers, limits, failed sign-ins, nonces there.",
     )
+    leave_seconds: float = Field(
+        0, ge=0, le=15, description="How long it serves on when it is told to end, while /health/ready says 503."
+    )
     peer_url: str | None = Field(
         None,
         pattern=r"^https?://[^/\s]+$",

@@ -10,10 +10,10 @@ import threading
 from pathlib import Path
 from typing import IO, Final
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from biometric_flow.runtime.errors import FolderUnusable, PortInUse
+from biometric_flow.runtime.leaving import Leaving, LeavingServer
 from biometric_flow.runtime.patience import server_config
 
 SUPERVISED_VARIABLE: Final = "BIOMETRIC_FLOW_SUPERVISED"
@@ -69,12 +69,21 @@ def hold(folder: Path) -> IO[str]:
     return handle
 
 
-def serve(app: ASGIApp, listener: socket.socket, *, proxy_headers: bool = True) -> None:
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    proxy_headers: bool = True,
+    leaving: Leaving | None = None,
+    leave_seconds: float = 0,
+) -> None:
     """Serve until SIGTERM, SIGINT or the end of the supervisor; open streams are cut after two seconds.
 
-    Without `proxy_headers` the peer of a request is who connected, whatever its head says.
+    Without `proxy_headers` the peer of a request is who connected, whatever its head says. Told to end, it goes on for
+    `leave_seconds` while `leaving` says so.
     """
-    uvicorn.Server(server_config(app, proxy_headers=proxy_headers)).run(sockets=[listener])
+    config = server_config(app, proxy_headers=proxy_headers)
+    LeavingServer(config, leaving or Leaving(), leave_seconds).run(sockets=[listener])
 
 
 def watch_supervisor() -> None:

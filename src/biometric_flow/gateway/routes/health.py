@@ -10,9 +10,10 @@ from biometric_flow.gateway.access import needs
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.identity.rbac import Permission
 from biometric_flow.runtime.database import Database, DatabaseUnavailable
+from biometric_flow.runtime.leaving import Leaving
 
 
-def health_router(database: Database) -> APIRouter:
+def health_router(database: Database, leaving: Leaving) -> APIRouter:
     """Operations that need no credential."""
     router = APIRouter(tags=["health"])
 
@@ -32,7 +33,8 @@ def health_router(database: Database) -> APIRouter:
 
     @router.get("/health/ready", openapi_extra=needs(Permission.PUBLIC), status_code=204, responses=problems())
     async def ready() -> None:
-        """Requests can be answered: 503 while the database is away, so that a load balancer asks another instance."""
+        """Requests can be answered: 503 while the database is away or this instance ends, so that another is asked."""
+        leaving.refuse()
         if not await database.answers():
             raise DatabaseUnavailable("the database does not answer; this instance is not ready")
 
