@@ -28,6 +28,7 @@ from biometric_flow.dashboard.downloads import Downloads
 from biometric_flow.dashboard.gate import Gate
 from biometric_flow.dashboard.invitation import Invitation
 from biometric_flow.dashboard.login import Logins, install
+from biometric_flow.dashboard.offline import MANIFEST, OFFLINE, SNAPSHOT, WORKER, Offline
 from biometric_flow.dashboard.settings import DashboardSettings
 from biometric_flow.dashboard.sign_in import SignIn
 from biometric_flow.dashboard.static import (
@@ -75,6 +76,7 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
     stream_client = GatewayClient(settings.gateway_url)
     stream = LiveStream(logins, stream_client)
     downloads, account, invitation = Downloads(logins), Account(logins), Invitation(client)
+    offline = Offline(logins)
     bundle, assets = Files(BUNDLE / "static"), Files(ASSETS)
 
     async def page(request: Request) -> Response:
@@ -127,6 +129,10 @@ def create_app(settings: DashboardSettings) -> ASGIApp:
             Route("/sign-out", sign_in.leave, methods=["POST"]),
             Route(ACCOUNT_PATH, account.show, methods=["GET"]),
             Route(ACCOUNT_PATH, account.act, methods=["POST"]),
+            Route(SNAPSHOT, offline.show, methods=["GET"]),
+            Route(OFFLINE, offline.nothing, methods=["GET"]),
+            Route(MANIFEST, offline.manifest, methods=["GET"]),
+            Route(WORKER, offline.worker, methods=["GET"]),
             Route("/look", keep_look, methods=["POST"]),
             Route("/live/stream", stream.respond),
             Route("/download/receipts/{punch}", downloads.receipt),

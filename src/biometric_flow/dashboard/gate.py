@@ -14,7 +14,7 @@ from biometric_flow.dashboard.look import COOKIE, made_for, read_look
 from biometric_flow.dashboard.static import CONTENT_SECURITY_POLICY
 from biometric_flow.dashboard.words import _
 
-OPEN_PATHS: Final = ("/sign-in", "/invitation", "/health")
+OPEN_PATHS: Final = ("/sign-in", "/invitation", "/health", "/offline", "/manifest.webmanifest", "/service-worker.js")
 OPEN_FORMS: Final = ("/sign-out", "/look")
 """What strangers may send too, from a page of ours."""
 OPEN_FOLDERS: Final = ("/assets/", "/static/")

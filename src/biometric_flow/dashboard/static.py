@@ -185,6 +185,8 @@ def _shell(me: Me, path: str, head: str, body: str) -> str:
 <meta name="color-scheme" content="light dark">
 <title>{escape(_title(path))} · BiometricFlow</title>
 <link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
+<link rel="manifest" href="/manifest.webmanifest">
+<meta name="theme-color" content="#0b5cad">
 <link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
 <link rel="stylesheet" href="{ASSETS_URL}/page.css">
 {head}

@@ -100,3 +100,21 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   search.focus();
 });
+
+// What is shown when the line is gone: a small page of how things stand, saved now and then, gone with the sign-out.
+const SNAPSHOTS = "bf-snapshot";
+async function save() {
+  if (document.hidden || !navigator.onLine) return;
+  try {
+    const answer = await fetch(`/snapshot?lang=${document.documentElement.lang}`, { cache: "no-store" });
+    if (answer.redirected) await caches.delete(SNAPSHOTS); // somebody signed out
+    else if (answer.ok) await (await caches.open(SNAPSHOTS)).put("/snapshot", answer);
+  } catch {
+    // No line, or no room: the last one stays.
+  }
+}
+if ("serviceWorker" in navigator && isSecureContext) {
+  navigator.serviceWorker.register("/service-worker.js").catch(() => {});
+  setTimeout(save, 3000);
+  setInterval(save, 300_000);
+}
