@@ -6,8 +6,10 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -214,3 +216,21 @@ def test_reading_a_store_that_lost_its_keys_names_it_and_makes_no_root_key(tmp_p
     with pytest.raises(FolderUnusable, match="cannot read the key store"):
         read_keys(tmp_path, "acme", root_keys(tmp_path))
     assert (tmp_path / ROOT_FILE_NAME).read_bytes() == before
+
+
+def test_processes_that_begin_a_store_at_once_have_the_same_keys(tmp_path: Path) -> None:
+    for attempt in range(5):
+        folder, barrier = tmp_path / str(attempt), Barrier(6)
+
+        def begin(folder: Path = folder, barrier: Barrier = barrier) -> KeyStore:
+            barrier.wait()
+            return opened(folder)
+
+        with ThreadPoolExecutor(6) as several:
+            stores = [one.result() for one in [several.submit(begin) for _ in range(6)]]
+        envelope = stores[0].seal(AMINA, NAME, b"Amina")
+        roots = {one.id for store in stores for one in store.records() if one.owner == ROOT}
+        assert len(roots) == 1
+        assert read_keys(folder, "acme", root_keys(folder)).open(AMINA, NAME, envelope) == b"Amina"
+        for store in stores:
+            store.close()

@@ -25,7 +25,8 @@ class RootKeyFile:
         self._keys = self._read()
 
     def ids(self) -> frozenset[KeyId]:
-        """The root keys that are there."""
+        """The root keys that are there; another process may have made one. Raises KeyUnusable."""
+        self._keys = self._read()
         return frozenset(self._keys)
 
     def make(self, key: KeyId) -> None:

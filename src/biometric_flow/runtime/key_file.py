@@ -190,11 +190,9 @@ def open_file(file: Path) -> KeyFile:
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA secure_delete = ON")
     version = _version(connection)
-    if version == 0:
-        connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {_VERSION}; COMMIT;")
-    elif version > _VERSION:
+    if version > _VERSION:
         raise FolderUnusable(f"{file} was written by a newer version (schema {version}); this program knows {_VERSION}")
-    elif version < _VERSION:
+    if version < _VERSION:
         _renew(connection)
     _clean(connection)
     return KeyFile(connection)
@@ -235,8 +233,31 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _renew(connection: sqlite3.Connection) -> None:
-    """A store of version 1, whose rows held what is wrapped themselves."""
-    connection.executescript(f"BEGIN IMMEDIATE; {_FROM_1} PRAGMA user_version = {_VERSION}; COMMIT;")
+    """Make a new store, or renew one of version 1, whose rows held what is wrapped themselves.
+
+    Another process may be doing the same: what is left to do is looked at again once it is our turn.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        version = _version(connection)
+        if version < _VERSION:
+            for statement in _statements(_SCHEMA if version == 0 else _FROM_1):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {_VERSION}")
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Its statements one by one: `executescript` commits first what is under way."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _clean(connection: sqlite3.Connection) -> None:

@@ -346,6 +346,7 @@ class KeyStore:
         """The first root, tenant and place key; afterwards nothing. A root that is gone is never replaced silently."""
         if self._ring.active(ROOT) is None:
             with self._writing():
+                self._look_again()
                 self._begin_root()
         root = self._ring.active(ROOT)
         assert root is not None
@@ -356,6 +357,7 @@ class KeyStore:
             )
         if self._ring.active(self._tenant_owner) is None:
             with self._writing():
+                self._look_again()
                 if self._ring.active(self._tenant_owner) is None:
                     self._keep([self._ring.make(self._tenant_owner)])
         tenant = self._ring.active(self._tenant_owner)
@@ -364,6 +366,11 @@ class KeyStore:
             self._ring.secret(tenant.id)  # unwrapped once and kept: a token that goes away later stops nobody
         except (EnvelopeRefused, EnvelopeInvalid) as error:
             raise KeyUnusable(f"the tenant's key in this key store does not open with its root key: {error}") from None
+
+    def _look_again(self) -> None:
+        """Another process may have begun the same store since it was read: its keys are this one's too."""
+        for record in self._file.read(_ABOVE):
+            self._ring.load(record)
 
     def _begin_root(self) -> None:
         if self._ring.active(ROOT) is not None:
