@@ -25,6 +25,7 @@ from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId, TenantId
 from biometric_flow.runtime.acting import WATCHED
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.logging import bind_request
 from biometric_flow.runtime.places import PlaceConfig
 from biometric_flow.runtime.reach import limit
 from biometric_flow.runtime.web import Forbidden, Unauthenticated, bearer
@@ -171,7 +172,8 @@ class AccessGuard:
             await self._let_account_in(scope, token, permission)
 
     async def _let_place_in(self, scope: Scope, place: PlacePrincipal, permission: Permission) -> None:
-        scope["state"] |= {"actor": f"place:{place.place}", "tenant": place.tenant}
+        _known(scope, f"place:{place.place}", place.tenant)
+        bind_request(place=place.place)
         await self._limits.of_identity(place.tenant, f"place:{place.place}")
         if permission is not Permission.LEDGER_WRITE:
             raise Forbidden("a place's credential opens only that place's ledger")
@@ -180,7 +182,7 @@ class AccessGuard:
     async def _let_account_in(self, scope: Scope, token: str, permission: Permission) -> None:
         claims = self._claims(token)
         tenant = TenantId(claims.tenant)
-        scope["state"] |= {"actor": f"account:{claims.account}", "tenant": tenant}
+        _known(scope, f"account:{claims.account}", tenant)
         await self._limits.of_identity(tenant, f"account:{claims.account}")
         standing = await self._standings.of(tenant, _uuid(claims.account))
         if not standing.lets_in(claims.session):
@@ -192,7 +194,7 @@ class AccessGuard:
 
     async def _let_key_in(self, scope: Scope, secret: str, permission: Permission) -> None:
         key = await self._keys.find(secret)
-        scope["state"] |= {"actor": f"key:{key.id}", "tenant": key.tenant}
+        _known(scope, f"key:{key.id}", key.tenant)
         await self._limits.of_identity(key.tenant, f"key:{key.id}")
         standing = await self._standings.of(key.tenant, key.account)
         if not standing.is_enabled:
@@ -229,6 +231,11 @@ class AccessGuard:
             del self._verified[token]
             raise Unauthenticated("the access token is over; get the next one with the refresh token")
         return claims
+
+
+def _known(scope: Scope, actor: str, tenant: TenantId) -> None:
+    scope["state"] |= {"actor": actor, "tenant": tenant}
+    bind_request(tenant=tenant)
 
 
 def _refuse(limit: _Limit, seconds: float) -> None:

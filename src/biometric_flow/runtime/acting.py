@@ -24,6 +24,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from biometric_flow.ledger.decisions import OperationDone
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.runtime.clock import Clock
+from biometric_flow.runtime.logging import leave_request
 from biometric_flow.runtime.reach import limit
 from biometric_flow.runtime.web import status_of
 
@@ -135,7 +136,7 @@ def acting_as(action: Action | None) -> Iterator[Action | None]:
 
 
 def unattended(work: Coroutine[Any, Any, ResultT], name: str) -> Task[ResultT]:
-    """Start what outlives the request under way: it acts in nobody's name, and its log lines carry no request's id."""
+    """Start what outlives the request under way: it acts in nobody's name, and its log lines carry no request's ids."""
     context = copy_context()
     context.run(_leave_request)
     return create_task(work, name=name, context=context)
@@ -144,7 +145,7 @@ def unattended(work: Coroutine[Any, Any, ResultT], name: str) -> Task[ResultT]:
 def _leave_request() -> None:
     _ACTING.set(None)
     limit(None)
-    structlog.contextvars.unbind_contextvars("request_id")
+    leave_request()
 
 
 class Trail(Protocol):

@@ -3,7 +3,7 @@
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -15,11 +15,14 @@ _SECRET_KEY: Final = re.compile(
 )
 _SECRET_VALUE: Final = re.compile(r"(?i)\b(bearer\s+)\S+|\bbf[prs]_[A-Za-z0-9_-]{8,}|eyJ[\w-]{10,}\.[\w-]+\.[\w-]+")
 
+_OF_REQUEST: Final = ("request_id", "tenant", "place")
+
 
 def configure_logging(process: str, level: str = "info", **bound: str) -> None:
     """Send this process's and its libraries' logs to standard error as JSON. `bound` fields go on every line."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        _of_process({"process": process, **bound}),
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
@@ -31,7 +34,6 @@ def configure_logging(process: str, level: str = "info", **bound: str) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(process=process, **bound)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -43,6 +45,27 @@ def configure_logging(process: str, level: str = "info", **bound: str) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def bind_request(**ids: str) -> None:
+    """Put ids on every line that is logged on behalf of the request under way: `request_id`, `tenant`, `place`."""
+    structlog.contextvars.bind_contextvars(**ids)
+
+
+def leave_request() -> None:
+    """Take the ids of the request under way off what is logged from here on; those of the process stay."""
+    structlog.contextvars.unbind_contextvars(*_OF_REQUEST)
+
+
+def _of_process(fields: Mapping[str, str]) -> structlog.typing.Processor:
+    """Not in a context: what threads and callbacks log has them too, and no request can take them off."""
+
+    def add(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        for name, value in fields.items():
+            line.setdefault(name, value)
+        return line
+
+    return add
 
 
 def redact(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

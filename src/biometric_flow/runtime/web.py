@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from biometric_flow.api.problems import MEDIA_TYPE, STATUS, FieldProblem, problem
 from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.runtime.deadline import within_deadline
+from biometric_flow.runtime.logging import bind_request, leave_request
 
 log = structlog.get_logger()
 
@@ -77,7 +78,9 @@ class Baseline:
             return
         # A request that came over a link keeps the id that the gateway gave it.
         request_id = scope.setdefault("state", {}).setdefault("request_id", str(uuid4()))
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        # A request that waited behind another on one connection begins in that one's context.
+        leave_request()
+        bind_request(request_id=request_id)
         has_started = False
 
         async def send_with_headers(message: Message) -> None:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +39,25 @@ def test_bytes_such_as_templates_are_only_counted() -> None:
 def test_what_is_no_secret_stays() -> None:
     line = {"event": "log_read", "terminal": "cairo-gate", "rows": 12, "shipping": "kept"}
     assert redact(None, "info", dict(line)) == line
+
+
+def test_the_ids_of_a_process_stand_on_every_line_and_those_of_a_request_only_on_its_own() -> None:
+    logged = """
+import logging, threading, structlog
+from biometric_flow.runtime.logging import bind_request, configure_logging, leave_request
+configure_logging("place", tenant="demo", place="cairo")
+log = structlog.get_logger()
+bind_request(request_id="of the request")
+log.info("during")
+leave_request()
+log.info("after")
+thread = threading.Thread(target=lambda: log.info("beside"))
+thread.start()
+thread.join()
+logging.getLogger("a.library").warning("from a library")
+"""
+    ended = subprocess.run([sys.executable, "-c", logged], capture_output=True, text=True, check=True, timeout=60)
+    lines = [json.loads(line) for line in ended.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["during", "after", "beside", "from a library"]
+    assert {(line["process"], line["tenant"], line["place"]) for line in lines} == {("place", "demo", "cairo")}
+    assert [line.get("request_id") for line in lines] == ["of the request", None, None, None]

@@ -35,6 +35,7 @@ from biometric_flow.model.errors import BiometricFlowError
 from biometric_flow.model.ids import PlaceId
 from biometric_flow.runtime.clock import Clock
 from biometric_flow.runtime.deadline import timeout_of
+from biometric_flow.runtime.logging import bind_request
 from biometric_flow.runtime.web import Forbidden
 
 _SENT: Final = ("content-type", "accept", "if-none-match", "if-match", "last-event-id")
@@ -163,6 +164,7 @@ async def _request(calls: PlaceCalls, offer: Offer, clock: Clock, request: Reque
     reach = caller.standing.reach(PERMISSIONS[offer], clock.now())
     if not calls.knows(caller.tenant, place) or reach is None or not reach.covers(Scope(ScopeKind.PLACE, place)):
         raise PlaceUnknown(f"there is no place {place}")
+    bind_request(place=place)
     waits = timeout_of(request.scope)
     raw = (request.scope.get("raw_path") or request.url.path.encode()).split(b"?")[0].decode("latin-1")
     inside = raw.split(f"/places/{place}", 1)[1]
