@@ -234,3 +234,43 @@ def test_processes_that_begin_a_store_at_once_have_the_same_keys(tmp_path: Path)
         assert read_keys(folder, "acme", root_keys(folder)).open(AMINA, NAME, envelope) == b"Amina"
         for store in stores:
             store.close()
+
+
+def test_a_store_that_is_closed_while_another_thread_destroys_keys_ends_in_order(tmp_path: Path) -> None:
+    """Without waiting for that thread the process died; a worker is stopped in the middle of its work like this."""
+    done = subprocess.run(
+        [sys.executable, "-c", CLOSED_MEANWHILE, str(tmp_path)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["ended"]), done.stderr[-500:]
+
+
+CLOSED_MEANWHILE = """
+import sys, threading, time
+from pathlib import Path
+from biometric_flow.identity.keyring import subject
+from biometric_flow.ledger.errors import StorageUnavailable
+from biometric_flow.runtime.key_store import open_keys
+from biometric_flow.runtime.root_home import root_keys
+for attempt in range(12):
+    folder = Path(sys.argv[1]) / str(attempt)
+    keys = open_keys(folder, "acme", root_keys(folder))
+    owners = [subject(f"{attempt}-{number}") for number in range(400)]
+    keys.prepare(owners)
+    begun = threading.Event()
+
+    def work():
+        begun.set()
+        try:
+            for owner in owners:
+                keys.destroy_all([owner])
+        except StorageUnavailable:
+            pass  # said, and nothing else happens
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait()
+    time.sleep(0.002 * attempt)
+    keys.close()
+    thread.join()
+print("ended")
+"""

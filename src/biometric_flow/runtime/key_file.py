@@ -173,8 +173,9 @@ class KeyFile:
         except (sqlite3.Error, OSError) as error:
             raise StorageUnavailable(f"the key store did not take the write, nothing was sealed: {error}") from error
         finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            with suppress(sqlite3.ProgrammingError):  # it is closed
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     def close(self) -> None:
         """Close the file."""

@@ -305,8 +305,9 @@ class KeyStore:
             return len(old)
 
     def close(self) -> None:
-        """Close the key store."""
-        self._file.close()
+        """Close the key store, once whoever writes in another thread is done: SQLite does not survive less."""
+        with self._lock:
+            self._file.close()
 
     def _reserve(self, owner: Owner) -> None:
         record = self._ring.active(owner)
