@@ -78,9 +78,9 @@ def _row(one: AlertView, places: Mapping[str, str], me: str, *, may_acknowledge:
     if one.place:
         where = link("/devices", id=f"{one.place}/{one.subject}") if one.subject else link("/devices", loc=one.place)
     since = moment_text(one.raised_at, has_seconds=False)
-    take = deed("acknowledge", _("I take care of it"), [_("It is not told again until it is over.")],
-                payload={"alert": str(one.id)}, is_quiet=True)  # fmt: skip
-    take["label"] = _("I take care of it: {what}", what=name)
+    label = _("I take care of it: {what}", what=name)
+    told = [_("It is not told again until it is over.")]
+    take = deed("acknowledge", _("I take care of it"), told, label=label, payload={"alert": str(one.id)}, is_quiet=True)
     is_waiting = one.acknowledged_at is None and one.resolved_at is None
     return {
         "cells": [
@@ -124,11 +124,11 @@ def _channel(one: Channel) -> View:
         state = badge("■", _("Fails"), "bad", said(one.failure))
     elif one.waiting:
         state = badge("◐", counted(one.waiting, "{n} message waits", "{n} messages wait"), "warn")
-    test = {"name": "test", "text": _("Test"), "is_quiet": True, "label": _("Test {name}", name=one.name),
-            "payload": {"channel": one.name}}  # fmt: skip
-    remove = deed("remove", _("Remove"), [_("Nobody is told there any more; what waits for it is dropped.")],
-                  payload={"channel": one.name}, is_quiet=True)  # fmt: skip
-    remove["label"] = _("Remove {name}", name=one.name)
+    about = {"channel": one.name}
+    test = deed("test", _("Test"), None, label=_("Test {name}", name=one.name), payload=about, is_quiet=True)
+    told = [_("Nobody is told there any more; what waits for it is dropped.")]
+    label = _("Remove {name}", name=one.name)
+    remove = deed("remove", _("Remove"), told, label=label, payload=about, is_quiet=True)
     return {"cells": [cell(one.name, detail=one.service), cell(quiet), state], "actions": [test, remove]}
 
 

@@ -11,28 +11,34 @@ View = dict[str, Any]
 def deed(
     name: str,
     text: str,
-    told: Sequence[str],
+    told: Sequence[str] | None,
     fields: Sequence[View] = (),
     *,
     title: str = "",
     confirm: str = "",
+    label: str = "",
     payload: Mapping[str, Any] | None = None,
     is_quiet: bool = False,
     is_danger: bool = False,
 ) -> View:
-    """A button and its dialog: `told` says the effect in sentences, `fields` are what has to be known for it."""
+    """A button. `told` says its effect in the sentences of a dialog, and `fields` what has to be known for it.
+
+    None: it is done at once. `label` names what the button is about, where several say the same.
+    """
+    dialog = {
+        "title": title or text,
+        "text": [line for line in told or () if line],
+        "fields": list(fields),
+        "confirm": confirm or text,
+        "cancel": _("Cancel"),
+    }
     return {
         "name": name,
         "text": text,
+        "label": label,
         "is_quiet": is_quiet,
         "is_danger": is_danger,
-        "dialog": {
-            "title": title or text,
-            "text": [line for line in told if line],
-            "fields": list(fields),
-            "confirm": confirm or text,
-            "cancel": _("Cancel"),
-        },
+        "dialog": None if told is None else dialog,
         "payload": dict(payload or {}),
     }
 

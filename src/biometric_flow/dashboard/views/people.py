@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from biometric_flow.api.hours import Irregularity, IrregularityPage, PersonRecord, WorkdayExplained, WorkdayView
 from biometric_flow.dashboard.said import said
+from biometric_flow.dashboard.views.deeds import deed, select_field, text_field
 from biometric_flow.dashboard.views.statuses import IRREGULARITIES, STATUSES
 from biometric_flow.dashboard.words import (
     _,
@@ -106,25 +107,15 @@ def day_view(told: WorkdayExplained) -> View:
 
 def _asking(day: date) -> View:
     """The form that asks for a punch which a terminal never saw; somebody else approves it."""
-    keys = [["0", _("Check in")], ["1", _("Check out")], ["2", _("Break start")], ["3", _("Break end")]]
+    keys = [("0", _("Check in")), ("1", _("Check out")), ("2", _("Break start")), ("3", _("Break end"))]
     text = _("The raw punches stay as they are. It counts once somebody else has approved it.")
-    return {
-        "name": "add",
-        "text": _("Ask for a missing punch"),
-        "is_quiet": True,
-        "dialog": {
-            "title": _("A missing punch on {day}", day=day_text(day)),
-            "text": [text],
-            "fields": [
-                {"name": "time", "label": _("Time, on the person's own clock"), "type": "time", "required": True},
-                {"name": "state", "label": _("What"), "type": "select", "options": keys},
-                {"name": "reason", "label": _("Reason"), "type": "text", "required": True, "maxlength": 400},
-            ],
-            "confirm": _("Ask"),
-            "cancel": _("Cancel"),
-        },
-        "payload": {},
-    }
+    fields = [
+        {"name": "time", "label": _("Time, on the person's own clock"), "type": "time", "required": True},
+        select_field("state", _("What"), keys),
+        text_field("reason", _("Reason"), maxlength=400),
+    ]
+    title = _("A missing punch on {day}", day=day_text(day))
+    return deed("add", _("Ask for a missing punch"), [text], fields, title=title, confirm=_("Ask"), is_quiet=True)
 
 
 def inbox(page: IrregularityPage) -> View:

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from biometric_flow.api.hours import Completeness, PeriodPage, PeriodView
 from biometric_flow.dashboard.said import said
+from biometric_flow.dashboard.views.deeds import deed, select_field, text_field
 from biometric_flow.dashboard.views.listing import badge, cell, link, listing, nothing
 from biometric_flow.dashboard.words import _, counted, day_text, noted, number
 
@@ -121,40 +122,20 @@ def _action(
     needed = is_forced or is_reason_needed
     label = _("Reason; it stays with the period") if needed else _("Remark (may stay empty)")
     label = _("Reason for closing it all the same") if is_forced else label
-    return {
-        "name": name,
-        "text": text,
-        "is_quiet": is_quiet,
-        "dialog": {
-            "title": _("{action}: {id}", action=text, id=period_id),
-            "text": [line for line in told if line],
-            "fields": [{"name": "reason", "label": label, "type": "text", "required": needed, "maxlength": 400}],
-            "confirm": text,
-            "cancel": _("Cancel"),
-        },
-        "payload": {"force": is_forced},
-    }
+    reason = text_field("reason", label, maxlength=400, is_needed=needed)
+    title = _("{action}: {id}", action=text, id=period_id)
+    return deed(name, text, told, [reason], title=title, payload={"force": is_forced}, is_quiet=is_quiet)
 
 
 def _making() -> View:
-    return {
-        "name": "make",
-        "text": _("New period"),
-        "dialog": {
-            "title": _("New period"),
-            "text": [_("Days that no other period has. It can be changed while it is open.")],
-            "fields": [
-                {"name": "id", "label": _("Name, such as 2026-11"), "type": "text", "required": True, "maxlength": 64,
-                 "pattern": "[a-z0-9][a-z0-9\\-]*"},
-                {"name": "from", "label": _("From"), "type": "date", "required": True},
-                {"name": "to", "label": _("To"), "type": "date", "required": True},
-                {"name": "approvers", "label": _("Approvals needed"), "type": "select", "options": ["1", "2"]},
-            ],
-            "confirm": _("Make it"),
-            "cancel": _("Cancel"),
-        },
-        "payload": {},
-    }  # fmt: skip
+    fields = [
+        text_field("id", _("Name, such as 2026-11"), maxlength=64, pattern="[a-z0-9][a-z0-9\\-]*"),
+        {"name": "from", "label": _("From"), "type": "date", "required": True},
+        {"name": "to", "label": _("To"), "type": "date", "required": True},
+        select_field("approvers", _("Approvals needed"), [("1", "1"), ("2", "2")]),
+    ]
+    told = [_("Days that no other period has. It can be changed while it is open.")]
+    return deed("make", _("New period"), told, fields, confirm=_("Make it"))
 
 
 def _days_of(one: PeriodView) -> str:

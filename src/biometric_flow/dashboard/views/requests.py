@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from biometric_flow.api.corrections import RecordedCorrection
 from biometric_flow.api.hours import PersonRecord, Preview, RegularisationView
+from biometric_flow.dashboard.views.deeds import deed, text_field
 from biometric_flow.dashboard.views.listing import badge, cell, link, nothing
 from biometric_flow.dashboard.views.people import hours
 from biometric_flow.dashboard.words import _, counted, day_text, hijri, moment_text, noted, number
@@ -44,8 +45,8 @@ def requests(
                          _("Corrections are asked for from a person's day.")),
         "actions": [
             _decision("preview", _("What would change?"), None),
-            _decision("approve", _("Approve"), _("They count at once, and their place writes them into its ledger.")),
-            _decision("reject", _("Reject"), _("Nothing changes. Whoever asked reads the reason.")),
+            _decision("approve", _("Approve"), [_("They count at once, and their place writes them into its ledger.")]),
+            _decision("reject", _("Reject"), [_("Nothing changes. Whoever asked reads the reason.")]),
         ] if waits and items else [],
         "chosen": _("{n} chosen", n="{n}"),
         "preview": _preview(preview) if preview else None,
@@ -116,13 +117,6 @@ def _signed(minutes: int) -> str:
     return f"+{hours(minutes)}" if minutes > 0 else hours(minutes)
 
 
-def _decision(name: str, text: str, told: str | None) -> View:
-    dialog = told and {
-        "title": text,
-        "text": [told],
-        "fields": [{"name": "reason", "label": _("Reason"), "type": "text", "required": name == "reject",
-                    "maxlength": 400}],
-        "confirm": text,
-        "cancel": _("Cancel"),
-    }  # fmt: skip
-    return {"name": name, "text": text, "is_quiet": name != "approve", "dialog": dialog or None, "payload": {}}
+def _decision(name: str, text: str, told: Sequence[str] | None) -> View:
+    reason = text_field("reason", _("Reason"), maxlength=400, is_needed=name == "reject")
+    return deed(name, text, told, [reason], is_quiet=name != "approve")

@@ -8,7 +8,7 @@ from biometric_flow.api.gateway import TerminalStatus
 from biometric_flow.api.jobs import JobView
 from biometric_flow.api.place import Finding
 from biometric_flow.dashboard.said import said
-from biometric_flow.dashboard.views.deeds import deed
+from biometric_flow.dashboard.views.deeds import deed, text_field
 from biometric_flow.dashboard.views.devices import CAPACITY_LIMIT_PERCENT, device
 from biometric_flow.dashboard.views.listing import badge, cell, link
 from biometric_flow.dashboard.words import _, counted, moment_text, noted, number
@@ -124,9 +124,16 @@ def terminal(
 def _seen(finding: Finding, one: TerminalStatus) -> View:
     """What happened once goes away when somebody has seen it; what lasts goes away when it is mended."""
     told = [said(finding.text), _("It leaves this list for everybody. The ledger says who has seen it and when.")]
-    act = deed(SEEN, _("I have seen it"), told, title=_("{action}: {id}", action=_("I have seen it"), id=one.name),
-               payload={"code": finding.code}, is_quiet=True)  # fmt: skip
-    return act | {"label": _("I have seen it: {what}", what=said(finding.text))}
+    text, what = _("I have seen it"), said(finding.text)
+    return deed(
+        SEEN,
+        text,
+        told,
+        title=_("{action}: {id}", action=text, id=one.name),
+        label=_("I have seen it: {what}", what=what),
+        payload={"code": finding.code},
+        is_quiet=True,
+    )
 
 
 def is_given(order: Mapping[str, Any], one: TerminalStatus) -> bool:
@@ -154,31 +161,21 @@ def _fill(label: str, count: int, limit: int) -> View:
 
 def _action(kind: str, one: TerminalStatus) -> View:
     text, told = _(ORDERS[kind][0]), _(ORDERS[kind][1], name=one.name, n=number(one.capacity.punches))
-    typed = {
-        "name": "typed",
-        "label": _("Type {name} to confirm", name=one.name),
-        "type": "text",
-        "required": True,
-        "maxlength": 80,
-        "pattern": re.sub(r"([\\^$.*+?()\[\]{}|/-])", r"\\\1", one.name),
-    }
-    dialog = {
-        "title": _("{action}: {id}", action=text, id=one.name),
-        "text": [told],
-        "fields": [typed] if kind in _DANGEROUS else [],
-        "confirm": text,
-        "cancel": _("Cancel"),
-    }
-    is_asked = kind in _ASKED
-    return {
-        "name": kind,
-        "text": text,
-        "title": told,
-        "is_quiet": True,
-        "is_danger": kind in _DANGEROUS,
-        "dialog": dialog if is_asked else None,
-        "payload": {},
-    }
+    typed = text_field(
+        "typed",
+        _("Type {name} to confirm", name=one.name),
+        pattern=re.sub(r"([\\^$.*+?()\[\]{}|/-])", r"\\\1", one.name),
+    )
+    button = deed(
+        kind,
+        text,
+        [told] if kind in _ASKED else None,
+        [typed] if kind in _DANGEROUS else [],
+        title=_("{action}: {id}", action=text, id=one.name),
+        is_quiet=True,
+        is_danger=kind in _DANGEROUS,
+    )
+    return button | {"title": told}
 
 
 def _job(job: JobView) -> list[View]:

@@ -235,8 +235,9 @@ def _grant(grant: GrantView, scopes: Mapping[str, str], now: datetime, *, may_ch
         until = _("Over since {moment}", moment=until)
     name, where = role_name(grant.role), _where(grant.scope, scopes)
     effect = _("{role} ends within five seconds, in what is open now too.", role=f"{name} ({where})")
-    remove = deed("remove-grant", _("Take away"), [effect], payload={"grant": str(grant.id)}, is_quiet=True)
-    remove["label"] = _("Take away {what}", what=f"{name} ({where})")
+    label = _("Take away {what}", what=f"{name} ({where})")
+    about = {"grant": str(grant.id)}
+    remove = deed("remove-grant", _("Take away"), [effect], label=label, payload=about, is_quiet=True)
     return {
         "cells": [cell(name, link(PATH, role=grant.role)), cell(where, is_name=True), cell(until)],
         "actions": [remove] if may_change else [],
@@ -253,8 +254,8 @@ def _key(key: KeyView, now: datetime, *, may_change: bool) -> View:
         until = cell(ends, is_number=True)
     used = moment_text(key.last_used, has_seconds=False) if key.last_used else _("Never")
     effect = _("Programs that use {name} are refused within five seconds.", name=key.name)
-    remove = deed("remove-key", _("Take away"), [effect], payload={"key": str(key.id)}, is_quiet=True)
-    remove["label"] = _("Take away {what}", what=key.name)
+    label, about = _("Take away {what}", what=key.name), {"key": str(key.id)}
+    remove = deed("remove-key", _("Take away"), [effect], label=label, payload=about, is_quiet=True)
     return {
         "cells": [cell(key.name, is_name=True), cell(", ".join(key.permissions)), cell(used), until],
         "actions": [remove] if may_change else [],
