@@ -27,6 +27,12 @@ async def test_somebody_is_invited_sets_a_password_is_given_a_role_and_kept_out(
     await stranger.goto(await link.input_value())
     await expect(stranger).to_have_url(f"{stack.url}/invitation")
     assert await judged(stranger, "ltr") == []
+    word = await stranger.locator("#invitation").input_value()
+    await stranger.locator(".bf-languages button").click()
+    await expect(stranger.locator("html")).to_have_attribute("lang", "ar")
+    await expect(stranger.locator("#invitation")).to_have_value(word)
+    await stranger.locator(".bf-languages button").click()
+    await expect(stranger.locator("html")).to_have_attribute("lang", "en")
     await stranger.get_by_label("Your password").fill(SENTENCE)
     await stranger.get_by_label("The same again").fill(SENTENCE[:-1])
     await stranger.get_by_role("button", name="Set your password").click()

@@ -1,6 +1,5 @@
 """The Grafana dashboards that are shipped: every query of every panel has data on a live Prometheus."""
 
-import asyncio
 import contextlib
 import json
 import re
@@ -110,6 +109,7 @@ async def test_every_query_of_every_dashboard_has_data_on_a_live_prometheus(
                 missing = [title for title, expression in queries() if not await _series(asked, expression)]
                 return set(missing) <= EMPTY_WHILE_WELL.keys()
 
+            await until(lambda: _is_ready(asked))
             try:
                 await until(answered, 60)
             except AssertionError:
@@ -117,14 +117,14 @@ async def test_every_query_of_every_dashboard_has_data_on_a_live_prometheus(
                 raise AssertionError(f"no data for {empty}; {(tmp_path / 'log').read_text()[-500:]}") from None
 
 
+async def _is_ready(asked: httpx2.AsyncClient) -> bool:
+    with contextlib.suppress(httpx2.TransportError):
+        return (await asked.get("/-/ready")).status_code == 200
+    return False
+
+
 async def _series(asked: httpx2.AsyncClient, expression: str) -> list[Any]:
-    try:
-        answer = await asked.get("/api/v1/query", params={"query": expression})
-    except httpx2.TransportError:  # it is starting
-        await asyncio.sleep(0.1)
-        return []
-    if answer.status_code == 503:
-        return []
+    answer = await asked.get("/api/v1/query", params={"query": expression})
     assert answer.status_code == 200, f"{expression}: {answer.text}"
     found: list[Any] = answer.json()["data"]["result"]
     return found

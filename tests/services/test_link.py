@@ -234,3 +234,17 @@ async def _has_evidence(gateway: RunningGateway) -> bool:
 
 async def _has_punches(place: RunningPlace) -> bool:
     return bool(await place.punches())
+
+
+async def punches_arrive(gateway: RunningGateway, token: str, terminal: SimulatedTerminal) -> None:
+    """A punch at Cairo's terminal reaches whoever listens to that place through a gateway."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with gateway.http.stream("GET", "/v1/places/cairo/stream", headers=headers) as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        lines = answer.aiter_lines()
+        assert await asyncio.wait_for(anext(lines), 20) == ": connected"
+        await terminal.punch("2")
+        async with asyncio.timeout(30):
+            async for said in lines:
+                if said.startswith("data:") and '"pin":"2"' in said:
+                    return

@@ -1,6 +1,5 @@
 """Two gateways behind one name: a place is linked to one of them and answers whoever asks the other."""
 
-import asyncio
 import contextlib
 import secrets
 from collections.abc import AsyncIterator
@@ -23,7 +22,7 @@ from tests.services.demos import free_run
 from tests.services.gateways import SECRETS, RunningGateway, TestDatabase, running_gateway
 from tests.services.places import configured, running_place, until
 from tests.services.redises import running_redis
-from tests.services.test_link import line_to
+from tests.services.test_link import line_to, punches_arrive
 
 PEER = "/peer/links/demo/cairo"
 HEALTH = "/v1/places/cairo/health"
@@ -120,18 +119,6 @@ async def test_a_place_linked_to_one_instance_answers_callers_of_the_other_and_n
             await until(is_away)
             told = await asked(two, one.token, "GET", HEALTH)
             assert (told.status_code, told.json()["code"]) == (503, "place.unreachable")
-
-
-async def punches_arrive(gateway: RunningGateway, token: str, terminal: SimulatedTerminal) -> None:
-    headers = {"Authorization": f"Bearer {token}"}
-    async with gateway.http.stream("GET", "/v1/places/cairo/stream", headers=headers) as answer:
-        lines = answer.aiter_lines()
-        assert await asyncio.wait_for(anext(lines), 20) == ": connected"
-        await terminal.punch("2")
-        async with asyncio.timeout(30):
-            async for said in lines:
-                if said.startswith("data:") and '"pin":"2"' in said:
-                    return
 
 
 async def test_without_the_settings_the_refusal_names_them(gateway: RunningGateway) -> None:

@@ -245,7 +245,7 @@ def test_a_store_that_is_closed_while_another_thread_destroys_keys_ends_in_order
 
 
 CLOSED_MEANWHILE = """
-import sys, threading, time
+import sys, threading
 from pathlib import Path
 from biometric_flow.identity.keyring import subject
 from biometric_flow.ledger.errors import StorageUnavailable
@@ -256,20 +256,20 @@ for attempt in range(12):
     keys = open_keys(folder, "acme", root_keys(folder))
     owners = [subject(f"{attempt}-{number}") for number in range(400)]
     keys.prepare(owners)
-    begun = threading.Event()
+    destroyed = threading.Semaphore(0)
 
     def work():
-        begun.set()
         try:
             for owner in owners:
                 keys.destroy_all([owner])
+                destroyed.release()
         except StorageUnavailable:
             pass  # said, and nothing else happens
 
     thread = threading.Thread(target=work)
     thread.start()
-    begun.wait()
-    time.sleep(0.002 * attempt)
+    for _ in range(1 + attempt):
+        destroyed.acquire()
     keys.close()
     thread.join()
 print("ended")

@@ -1,6 +1,5 @@
 """One outbound WebSocket of a place behind NAT: what travels on it, and what its callers see."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +14,7 @@ from biometric_flow.zk.wire.events import AlarmKind
 from biometric_flow.zk.wire.users import UserRecord
 from tests.services.gateways import SECRETS, RunningGateway
 from tests.services.places import RunningPlace, configured, running_place, until
-from tests.services.test_link import Line, line_to
+from tests.services.test_link import Line, line_to, punches_arrive
 from tests.services.test_place_trail import operations
 
 CAIRO = ZoneInfo("Africa/Cairo")
@@ -92,15 +91,7 @@ async def test_live_punches_of_a_place_reach_the_caller_of_the_gateway(gateway: 
         async with running_place(tmp_path, [configured(terminal)], **_link(line)) as place:
             await until(lambda: _status_is(gateway, "/v1/places/cairo/health", 200))
             await until(lambda: _is_online(place))
-            async with gateway.http.stream("GET", "/v1/places/cairo/stream", headers=_token(gateway)) as answer:
-                assert answer.headers["content-type"].startswith("text/event-stream")
-                lines = answer.aiter_lines()
-                assert await asyncio.wait_for(anext(lines), 20) == ": connected"
-                await terminal.punch("2")
-                async with asyncio.timeout(30):
-                    async for said in lines:
-                        if said.startswith("data:") and '"pin":"2"' in said:
-                            break
+            await punches_arrive(gateway, gateway.token, terminal)
 
 
 async def test_a_place_without_a_link_is_said_to_be_out_of_reach_and_comes_back(

@@ -15,13 +15,15 @@ from biometric_flow.api.gateway import Overview, TerminalStatus
 from biometric_flow.dashboard.login import Login, Logins, SignedOut
 from biometric_flow.dashboard.look import look
 from biometric_flow.dashboard.said import said
-from biometric_flow.dashboard.static import ASSETS, ASSETS_URL
+from biometric_flow.dashboard.static import ASSETS, ASSETS_URL, beginning
 from biometric_flow.dashboard.views.devices import device
 from biometric_flow.dashboard.views.overview import tiles
 from biometric_flow.dashboard.words import _, moment_text
 
 log = structlog.get_logger()
 T = TypeVar("T")
+
+_SCRIPT: Final = f'<script type="module" src="{ASSETS_URL}/snapshot.js"></script>'
 
 SNAPSHOT: Final = "/snapshot"
 OFFLINE: Final = "/offline"
@@ -120,18 +122,7 @@ def _list(kind: str, rows: Sequence[tuple[str, str]]) -> str:
 def _page(body: str, saved: str) -> str:
     when = f'<p class="bf-saved" role="status">{escape(saved)}</p>' if saved else ""
     told = _("There is no line to the dashboard. Terminals and places keep recording; changes wait until it is back.")
-    return f"""<!DOCTYPE html>
-<html lang="{look().language.code}" dir="{look().language.direction}" data-theme="{look().theme}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(_("Offline"))} · BiometricFlow</title>
-<link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
-<link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
-<link rel="stylesheet" href="{ASSETS_URL}/snapshot.css">
-<script type="module" src="{ASSETS_URL}/snapshot.js"></script>
-</head>
+    return f"""{beginning(_("Offline"), "snapshot.css", _SCRIPT)}
 <body>
 <main>
 <h1>▲ {escape(_("Offline"))}</h1>

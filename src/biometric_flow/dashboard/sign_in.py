@@ -12,8 +12,7 @@ from biometric_flow.dashboard.account_menu import languages
 from biometric_flow.dashboard.forms import local_path, read_form
 from biometric_flow.dashboard.gate import is_same_origin
 from biometric_flow.dashboard.login import Logins
-from biometric_flow.dashboard.look import look
-from biometric_flow.dashboard.static import ASSETS_URL, PRELOADS
+from biometric_flow.dashboard.static import ASSETS_URL, PRELOADS, beginning
 from biometric_flow.dashboard.words import _
 
 log = structlog.get_logger()
@@ -125,19 +124,7 @@ def card(
 ) -> HTMLResponse:
     """One form on a page of its own, for whoever is not signed in. `fields` and `help_text` are markup of ours."""
     alert = f'<p class="bf-alert" role="alert" id="error">{escape(error)}</p>' if error else ""
-    page = f"""<!DOCTYPE html>
-<html lang="{look().language.code}" dir="{look().language.direction}" data-theme="{look().theme}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(title)} · BiometricFlow</title>
-<link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
-<link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
-<link rel="stylesheet" href="{ASSETS_URL}/sign-in.css">
-{PRELOADS}
-{script}
-</head>
+    page = f"""{beginning(title, "sign-in.css", PRELOADS + script)}
 <body>
 <main>
 <div class="bf-card">

@@ -163,6 +163,23 @@ def plain_page(me: Me, path: str, title: str, body: str) -> str:
     return _shell(me, path, "", f'<main class="bf-message"><h1>{escape(title)}</h1>{body}</main>')
 
 
+def beginning(title: str, sheet: str, more: str = "") -> str:
+    """A document up to its body: language, direction, colours, our icon and styles. `more` is markup of ours."""
+    chosen = look()
+    return f"""<!DOCTYPE html>
+<html lang="{chosen.language.code}" dir="{chosen.language.direction}" data-theme="{chosen.theme}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{escape(title)} · BiometricFlow</title>
+<link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
+<link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
+<link rel="stylesheet" href="{ASSETS_URL}/{sheet}">
+{more}
+</head>"""
+
+
 _PILL: Final = {
     "live": noted("Live"),
     "connecting": noted("Connecting"),
@@ -175,23 +192,12 @@ _PILL: Final = {
 
 def _shell(me: Me, path: str, head: str, body: str) -> str:
     links = _navigation(me, path)
-    chosen = look()
     pill = escape(dumps({state: _(text) for state, text in _PILL.items()}))
-    return f"""<!DOCTYPE html>
-<html lang="{chosen.language.code}" dir="{chosen.language.direction}" data-theme="{chosen.theme}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{escape(_title(path))} · BiometricFlow</title>
-<link rel="icon" type="image/svg+xml" href="{ASSETS_URL}/logo.svg">
-<link rel="manifest" href="/manifest.webmanifest">
+    more = f"""<link rel="manifest" href="/manifest.webmanifest">
 <meta name="theme-color" content="#0b5cad">
-<link rel="stylesheet" href="{ASSETS_URL}/tokens.css">
-<link rel="stylesheet" href="{ASSETS_URL}/page.css">
 {head}
-<script type="module" src="{ASSETS_URL}/shell.js"></script>
-</head>
+<script type="module" src="{ASSETS_URL}/shell.js"></script>"""
+    return f"""{beginning(_title(path), "page.css", more)}
 <body>
 <a class="bf-skip" href="#root">{escape(_("Skip to content"))}</a>
 <header class="bf-header">

@@ -94,6 +94,7 @@ export function since() {
 export function leave() {
   status.signedOut = true;
   show();
+  globalThis.caches?.delete("bf-snapshot"); // what was shown here is not shown again without a sign-in
   const here = location.pathname + location.search;
   setTimeout(() => location.assign(`/sign-in?next=${encodeURIComponent(here)}`), 1200);
 }

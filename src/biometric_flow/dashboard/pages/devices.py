@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -72,7 +73,8 @@ def _order(one: TerminalStatus, path: str, order: dict[str, Any]) -> None:
     if order.get("name") == SEEN:
         code = str(order.get("code", ""))
         if any(finding.code == code for finding in one.findings):
-            widgets.order(None, "DELETE", f"{path}/findings/{code}", None, _("Seen. The ledger says so."))
+            finding = f"{path}/findings/{quote(code, safe='')}"  # a code is what a place said
+            widgets.order(None, "DELETE", finding, None, _("Seen. The ledger says so."))
         return
     if not is_given(order, one):
         widgets.tell(_("The name of the terminal was not typed as it is; nothing was ordered."))
