@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 import pytest
 import pytest_asyncio
 from browser_stack import EMAIL, RIVAL_EMAIL, Stack, sign_in
-from playwright.async_api import Browser, Page, Response, WebSocket, expect
+from playwright.async_api import Browser, Error, Page, Route, WebSocket, expect
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 OWN = ("Cairo head office", "Dhaka plant 2", "Amina Hassan", "Nadia Islam", "Factory door", "Nile Textiles", "CAIA20")
 THEIRS = ("Oslo vault", "Zebulon Quark", "Ingrid Solheim", "Vault door", "Rival Bank", "OSLA20")
+UNKEPT = ("/static/", "/assets/", "/live/stream")
 SHORT = ("/", "/live", "/devices", "/punches")
 PAGES = ("/", "/live", "/devices", "/exceptions", "/people", "/punches", "/workdays", "/requests", "/periods", "/audit")
 LISTEN = """
@@ -36,9 +37,9 @@ class Visitor:
     page: Page
     sent: list[bytes] = field(default_factory=list)
 
-    def listen(self) -> None:
-        """Keep what answers and sockets bring."""
-        self.page.on("response", lambda answer: asyncio.ensure_future(self._keep(answer)))
+    async def listen(self) -> None:
+        """Keep what answers and sockets bring, before the page has it: later it may be gone with its answers."""
+        await self.page.route(lambda url: not any(part in url for part in UNKEPT), self._keep)
         self.page.on("websocket", self._follow)
 
     async def see(self, stack: Stack, path: str, mark: str) -> None:
@@ -57,10 +58,13 @@ class Visitor:
         everything = b"\n".join(self.sent)
         return {token for token in tokens if token.encode() in everything}
 
-    async def _keep(self, answer: Response) -> None:
-        if "/static/" in answer.url or "/assets/" in answer.url or "/live/stream" in answer.url or answer.status == 303:
+    async def _keep(self, route: Route) -> None:
+        try:
+            answer = await route.fetch(max_redirects=0)
+            self.sent.append(await answer.body())
+            await route.fulfill(response=answer)
+        except Error:  # the page went elsewhere and waits for this no more
             return
-        self.sent.append(await answer.body())
 
     def _follow(self, socket: WebSocket) -> None:
         socket.on(
@@ -76,7 +80,7 @@ async def visitors(browser: Browser, stack: Stack) -> AsyncIterator[tuple[Visito
         context.set_default_timeout(60_000)
         await context.add_init_script(LISTEN)
         visitor = Visitor(await context.new_page())
-        visitor.listen()
+        await visitor.listen()
         await sign_in(visitor.page, stack.url, email)
         await visitor.page.wait_for_selector("[data-tile=present]")
         contexts.append(context)
