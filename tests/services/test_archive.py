@@ -71,7 +71,13 @@ async def create(desk: Desk) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     months = months_since_november()
     while True:
-        done = await desk.ask("POST", "/v1/archive/files", json={"months": months, "files": 1})
+        answer = await desk.raw("POST", "/v1/archive/files", json={"months": months, "files": 1})
+        if answer.status_code == 503:
+            assert (answer.json()["code"], answer.json()["retryable"]) == ("archive.busy", True)
+            await asyncio.sleep(float(answer.headers.get("Retry-After", 0.05)))
+            continue
+        assert answer.status_code == 200, answer.text
+        done = answer.json()
         made += done["files"]
         if not done["is_more"]:
             return made

@@ -94,6 +94,7 @@ STATUS: Final[dict[str, int]] = {
     "archive.unreachable": 503,
     "archive.damaged": 500,
     "archive.refused": 409,
+    "archive.busy": 503,
     "consent.text_unknown": 404,
     "consent.text_exists": 409,
     "upload.archive_unreadable": 503,

@@ -20,3 +20,10 @@ class ArchiveRefused(BiometricFlowError):
     """What was asked of the archive cannot be done."""
 
     code = "archive.refused"
+
+
+class ArchiveBusy(BiometricFlowError):
+    """Keys of files that are no more are being destroyed; no new ones are made meanwhile."""
+
+    code = "archive.busy"
+    retryable = True

@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import Row, text
 
 from biometric_flow.api.archive import ArchiveFile, ArchiveVerified
-from biometric_flow.gateway.archive.errors import ArchiveDamaged, ArchiveRefused, ArchiveUnreachable
+from biometric_flow.gateway.archive.errors import ArchiveBusy, ArchiveDamaged, ArchiveRefused, ArchiveUnreachable
 from biometric_flow.gateway.archive.reader import Archive
 from biometric_flow.gateway.archive.rows import (
     Cold,
@@ -51,9 +51,9 @@ class Mover:
     async def create(self, tenant: TenantId, months: int, limit: int) -> tuple[list[ArchiveFile], bool]:
         """Archive what is older than so many whole months, a few files; whether there is more.
 
-        Raises ArchiveRefused without a store, ArchiveUnreachable, ArchiveDamaged for a punch that is not as its ledger
-        says or a file that came back otherwise; nothing of that file was moved then. Where files before it were, they
-        are told, and the next call raises: what is done never looks refused.
+        Raises ArchiveRefused without a store, ArchiveBusy, ArchiveUnreachable, ArchiveDamaged for a punch that is not
+        as its ledger says or a file that came back otherwise; nothing of that file was moved then. Where files before
+        it were, they are told, and the next call raises: what is done never looks refused.
         """
         if self._archive.store is None:
             raise ArchiveRefused("expected the setting ARCHIVE to name a folder or a bucket, it names none")
@@ -66,7 +66,7 @@ class Mover:
                 return made, bool(waiting)
             try:
                 made.append(await self._move(tenant, *waiting[0]))
-            except (ArchiveRefused, ArchiveUnreachable, ArchiveDamaged):
+            except (ArchiveBusy, ArchiveUnreachable, ArchiveDamaged):
                 if not made:
                     raise
                 return made, True

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.types import Text
 
 from biometric_flow.gateway import key_endings
-from biometric_flow.gateway.archive.errors import ArchiveRefused
+from biometric_flow.gateway.archive.errors import ArchiveBusy
 from biometric_flow.gateway.archive.rows import Cold
 from biometric_flow.gateway.store import directory, ledger, sealing, subjects
 from biometric_flow.gateway.store.archive_tables import archive_file, archive_key, archived_punch
@@ -96,9 +96,9 @@ def _identity(record: bytes) -> PunchId:
 
 
 async def ensure_keys(connection: AsyncConnection, tenant: TenantId, place: PlaceId, pins: Iterable[str]) -> None:
-    """A key for each of these people of a place, in the key store; its id is the subject's. Raises ArchiveRefused."""
+    """A key for each of these people of a place, in the key store; its id is the subject's. Raises ArchiveBusy."""
     if await key_endings.are_under_way(connection, KeyKind.ARCHIVE):
-        raise ArchiveRefused("keys of files that retention let go are being destroyed; try again in a few seconds")
+        raise ArchiveBusy("keys of archived people and files are being destroyed; try again in a few seconds")
     known = await subjects.ensure(connection, [(place, pin) for pin in pins])
     await sealing.prepare(connection, [archived_at(place, one.hex()) for one in known.values()])
     fresh = [{"tenant_id": tenant, "place_id": place, "subject": one} for one in sorted(known.values())]
