@@ -89,6 +89,12 @@ async def test_failed_sign_ins_of_one_account_have_to_wait(gateway: RunningGatew
     assert (await refusal(gateway.client.sign_in("another@example.com", "guess"))).status == 401
 
 
+async def test_guesses_that_are_sent_together_count_as_those_one_after_the_other(gateway: RunningGateway) -> None:
+    refused = await asyncio.gather(*(refusal(gateway.client.sign_in(ADMIN, f"guess {one}")) for one in range(24)))
+    assert [one.code for one in refused].count("access.bad_credentials") == 5
+    assert {one.code for one in refused} == {"access.bad_credentials", "access.too_many"}
+
+
 async def test_a_refresh_token_gets_the_next_pair_once(gateway: RunningGateway) -> None:
     first = await gateway.client.sign_in(ADMIN, PASSWORD)
     second = await gateway.client.refresh(first.refresh_token)

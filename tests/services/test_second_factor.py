@@ -173,6 +173,14 @@ async def test_guessing_codes_is_slowed_down_from_wherever_it_comes(gateway: Run
     assert await second_step(gateway, app.fresh(), await ticket(gateway)) == (429, "access.too_many")
 
 
+async def test_codes_that_are_guessed_together_count_as_those_one_after_the_other(gateway: RunningGateway) -> None:
+    await set_up(await amina(gateway))
+    by = await ticket(gateway)
+    answers = await asyncio.gather(*(second_step(gateway, f"{number:06}", by) for number in range(24)))
+    assert answers.count((401, "access.bad_credentials")) == 5
+    assert set(answers) == {(401, "access.bad_credentials"), (429, "access.too_many")}
+
+
 async def test_a_ticket_is_no_token_and_a_token_no_ticket(gateway: RunningGateway) -> None:
     desk = await amina(gateway)
     app, _codes = await set_up(desk)

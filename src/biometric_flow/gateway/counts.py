@@ -1,7 +1,12 @@
 """Failures, nonces and attacks, counted by this process alone or, where instances share a store, by all of them."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
+from weakref import WeakValueDictionary
 
+from biometric_flow.gateway.errors import TooManyFailures
 from biometric_flow.gateway.shared import SharedAway
 from biometric_flow.gateway.shared_counts import SharedCounts
 from biometric_flow.gateway.traffic.attacks import Attacks
@@ -21,6 +26,19 @@ class Failures:
     def __init__(self, kind: str, clock: Clock, shared: SharedCounts | None = None) -> None:
         self._kind, self._clock, self._shared = kind, clock, shared
         self._own = FailureLimiter()
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def turn(self, key: str) -> AsyncIterator[None]:
+        """One guess of a key after the other, so that guesses sent together do not pass before the first one counts.
+
+        Raises SharedAway, and TooManyFailures when the key has to wait; nothing may be tried then.
+        """
+        async with self._turns.setdefault(key, asyncio.Lock()):
+            wait = await self.wait(key)
+            if wait > 0:
+                raise TooManyFailures(wait)
+            yield
 
     async def wait(self, key: str) -> float:
         """Seconds until this key may try again; 0 when it may now. Raises SharedAway."""

@@ -11,7 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from biometric_flow.gateway.counts import Failures
-from biometric_flow.gateway.errors import FactorExists, FactorUnknown, TooManyFailures
+from biometric_flow.gateway.errors import FactorExists, FactorUnknown
 from biometric_flow.gateway.shared_counts import SharedCounts
 from biometric_flow.gateway.store import factors
 from biometric_flow.identity.envelope import KEY_ID_BYTES, Binding, KeyId, key_id_of
@@ -103,18 +103,21 @@ class Factors:
         The same queries and the same arithmetic are done whichever it is, and whether or not there is an account.
         """
         key = f"{tenant}/{account}"
-        wait = await self._failures.wait(key)
-        if wait > 0:
-            raise TooManyFailures(wait)
+        async with self._failures.turn(key):
+            if not await self._is_right(connection, tenant, account, row, code):
+                await self._failures.failed(key)
+                raise BadCredentials(NOT_OPENED)
+            await self._failures.succeeded(key)
+
+    async def _is_right(
+        self, connection: AsyncConnection, tenant: TenantId, account: UUID, row: Row[Any] | None, code: str
+    ) -> bool:
         has_factor = row is not None and row.sealed is not None
         secret = await self._seal.unseal(tenant, account, row.sealed) if row is not None and has_factor else _NOBODYS
         step = step_of(secret, code, self._clock.now())
         is_new = await factors.use_step(connection, account, step or 0)
         is_recovery = await factors.use_recovery(connection, account, recovery_digest(code))
-        if not has_factor or not ((step is not None and is_new) or is_recovery):
-            await self._failures.failed(key)
-            raise BadCredentials(NOT_OPENED)
-        await self._failures.succeeded(key)
+        return has_factor and ((step is not None and is_new) or is_recovery)
 
 
 def _row(tenant: TenantId, account: UUID) -> bytes:

@@ -48,16 +48,12 @@ class SignIn:
         if (action := acting()) is not None:
             action.about("email", grant.email.lower())
         key = f"{grant.email.lower()}|{address}"
-        wait = await self._failures.wait(key)
-        if wait > 0:
+        try:
+            async with self._failures.turn(key):
+                account = await self._guess(key, grant)
+        except TooManyFailures:
             await self.attacks.failed("")
-            raise TooManyFailures(wait)
-        account = await self._match(grant.email, grant.password.get_secret_value())
-        if account is None:
-            await self._failures.failed(key)
-            await self.attacks.failed("" if action is None else action.tenant)
-            raise BadCredentials(NOT_OPENED)
-        await self._failures.succeeded(key)
+            raise
         tenant = TenantId(account.tenant_id)
         async with self._database.tenant(tenant) as connection:
             if await factors.is_confirmed(connection, account.account_id):
@@ -98,6 +94,15 @@ class SignIn:
             if (action := acting()) is not None:
                 action.refusal, action.tenant = refused, tenant
         raise refused
+
+    async def _guess(self, key: str, grant: PasswordGrant) -> Row[Any]:
+        account = await self._match(grant.email, grant.password.get_secret_value())
+        if account is None:
+            await self._failures.failed(key)
+            await self.attacks.failed("" if (action := acting()) is None else action.tenant)
+            raise BadCredentials(NOT_OPENED)
+        await self._failures.succeeded(key)
+        return account
 
     async def _match(self, email: str, password: str) -> Row[Any] | None:
         async with self._database.anyone() as connection:
