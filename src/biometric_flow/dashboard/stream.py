@@ -41,7 +41,8 @@ class LiveStream:
         login: Login = request.state.login
         if login.streams >= MAX_STREAMS or self._open >= MAX_ALL_STREAMS:
             return PlainTextResponse(_("Too many open pages"), 429)
-        last_id = request.headers.get("last-event-id", "")[:20]
+        # Only the position of punches: the bell is asked for anew with each line, it may have failed on the last one.
+        last_id = request.headers.get("last-event-id", "").partition(".")[0][:20]
         try:
             token = await self._logins.token(login)
             places = await self._client.places(token)

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import psycopg
@@ -13,6 +13,7 @@ from psycopg import sql
 from pydantic import BaseModel
 
 from biometric_flow.gateway.intake import CHANNEL
+from biometric_flow.gateway.marks import Mark, resumed
 from biometric_flow.gateway.overview import Overviews
 from biometric_flow.gateway.registry import Registry
 from biometric_flow.gateway.store import data_versions, places, punches, terminals
@@ -55,11 +56,16 @@ USUAL: Final = frozenset({"punches", "terminals", "tiles"})
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An event as it goes over the wire, once for all listeners; punches carry their position."""
+    """An event as it goes over the wire, once for all listeners; punches carry their position, states their version."""
 
     data: bytes
     position: int | None = None
     topic: str | None = None
+    version: int | None = None
+
+    def marked(self, mark: Mark) -> bytes:
+        """With the id of one listener, who hears more than punches."""
+        return f"id: {mark.text()}\n".encode() + self.data[self.data.index(b"event: ") :]
 
 
 @dataclass(eq=False, slots=True)
@@ -83,6 +89,18 @@ class Listener:
         """Take out all that is there now."""
         while not self.queue.empty():
             yield self.queue.get_nowait()
+
+    def told(self, mark: Mark, event: Encoded) -> bytes:
+        """The event as this listener gets it, nothing when it was told before; its mark goes along."""
+        if event.position is not None:
+            is_new = mark.reaches(event.position)
+        elif event.version is not None and event.topic is not None:
+            is_new = mark.learns(event.topic, event.version)
+        else:
+            return event.data
+        if not is_new:
+            return b""
+        return event.marked(mark) if mark.versions else event.data
 
 
 @dataclass(eq=False)
@@ -141,8 +159,8 @@ class Hub:
                 log.exception("hub_failed")
                 await self._clock.sleep(1.0)
 
-    async def open(self, tenant: TenantId, last: int | None, topics: frozenset[str] = USUAL) -> OpenStream:
-        """The stream of one listener, after `last` or from now on; of other topics than punches first how they are.
+    async def open(self, tenant: TenantId, last: Mark | None, topics: frozenset[str] = USUAL) -> OpenStream:
+        """The stream of one listener, after `last` or from now on; of states first those that it does not hold.
 
         Raises DatabaseUnavailable before it begins.
         """
@@ -151,16 +169,16 @@ class Hub:
         try:
             async with self._database.tenant(tenant) as connection:
                 end = await punches.feed_end(connection, tenant)
-            opening = [await self._kpi(topic)] if "tiles" in topics else []
-            opening += [_changed(*one) for one in (await self._versions(tenant, topics)).items()]
+            opening = [(await self._kpi(topic)).data] if "tiles" in topics else []
+            versions = await self._versions(tenant, topics)
         except BaseException:
             self._leave(topic, listener)
             raise
-        is_lost = last is not None and not 0 <= end - last <= MAX_MISSED
+        mark, is_lost = resumed(last, end, versions, topics, MAX_MISSED)
+        opening += [listener.told(mark, _changed(*one)) for one in versions.items()]
         if is_lost:
-            opening.append(encode("reset", json.dumps({"position": end}), end))
-        events = self._events(topic, listener, opening, end if last is None or is_lost else last)
-        return OpenStream(events, listener.dropped)
+            opening.append(encode("reset", json.dumps({"position": end}), end).marked(mark))
+        return OpenStream(self._events(topic, listener, opening, mark), listener.dropped)
 
     def listeners(self, tenant: TenantId) -> tuple[int, int]:
         """How many streams of a tenant are open, and how many events wait for the slowest of them."""
@@ -169,16 +187,14 @@ class Hub:
         return len(waiting), max(waiting, default=0)
 
     async def _events(
-        self, topic: Topic, listener: Listener, opening: list[Encoded], position: int
+        self, topic: Topic, listener: Listener, opening: list[bytes], mark: Mark
     ) -> AsyncGenerator[bytes, None]:
         try:
-            for event in opening:
-                yield event.data
-            while missed := await self._missed(topic.tenant, position):
+            for data in filter(None, opening):
+                yield data
+            while "punches" in listener.topics and (missed := await self._missed(topic.tenant, mark.position)):
                 for event in missed:
-                    if "punches" in listener.topics:
-                        yield event.data
-                    position = event.position or position
+                    yield listener.told(mark, event)
             while not listener.dropped.is_set():
                 try:
                     event = await asyncio.wait_for(listener.queue.get(), HEARTBEAT_SECONDS)
@@ -187,9 +203,7 @@ class Hub:
                     continue
                 # All that waits goes out as one chunk: a step of the loop per event would make listeners fall behind.
                 ready = [event, *listener.waiting()]
-                fresh = [event for event in ready if event.position is None or event.position > position]
-                position = max([position, *(event.position or 0 for event in fresh)])
-                yield b"".join(event.data for event in fresh)
+                yield b"".join([listener.told(mark, one) for one in ready])
         except DatabaseUnavailable:
             log.info("stream_ended", tenant=topic.tenant)
         finally:
@@ -327,4 +341,4 @@ def encode(event: str, data: BaseModel | str, position: int | None = None) -> En
 
 
 def _changed(topic: str, version: int) -> Encoded:
-    return encode(topic, json.dumps({"version": version}))
+    return replace(encode(topic, json.dumps({"version": version})), version=version)

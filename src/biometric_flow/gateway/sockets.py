@@ -101,5 +101,10 @@ def _text(block: bytes) -> str:
     fields = dict(line.partition(": ")[::2] for line in block.decode().splitlines() if not line.startswith(":"))
     if "event" not in fields:
         return ""
-    place = f'"id":{fields["id"]},' if "id" in fields else ""
+    place = f'"id":{_value(fields["id"])},' if "id" in fields else ""
     return f'{{"event":"{fields["event"]}",{place}"data":{fields["data"]}}}'
+
+
+def _value(position: str) -> str:
+    """The position of a punch is a number; with versions of topics beside it, it is a text."""
+    return position if position.isdecimal() else f'"{position}"'

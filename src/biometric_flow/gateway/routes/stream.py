@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from biometric_flow.gateway.access import account_of, needs
 from biometric_flow.gateway.hub import USUAL, Hub, OpenStream
+from biometric_flow.gateway.marks import PATTERN, read
 from biometric_flow.gateway.routes.documents import problems
 from biometric_flow.gateway.standing import Standings
 from biometric_flow.identity.rbac import Permission
@@ -44,7 +45,7 @@ class StreamQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    last_event_id: int | None = Field(None, ge=0, lt=2**63)
+    last_event_id: str | None = Field(None, pattern=PATTERN)
     topics: str | None = Field(
         None,
         pattern=f"^(?:{'|'.join(_TOPICS)})(?:,(?:{'|'.join(_TOPICS)}))*$",
@@ -102,9 +103,9 @@ def stream_router(hub: Hub, standings: Standings, clock: Clock) -> APIRouter:
     answers = {
         **problems(401, 403),
         200: {
-            "description": "Events `punch` (GatewayPunch; its id is the position to resume after), `terminal` "
-            "(TerminalStatus), `kpi` (Kpis), `workdays` and `alerts` (their version), and `reset` "
-            "when more was missed than is sent again. A WebSocket at the same path carries the same events as JSON.",
+            "description": "Events `punch` (GatewayPunch), `terminal` (TerminalStatus), `kpi` (Kpis), "
+            "`workdays` and `alerts` (their version), and `reset` when more was missed than is sent again. "
+            "The last id is where to resume. A WebSocket at the same path carries the same events as JSON.",
             "content": {"text/event-stream": {"example": _EXAMPLE}},
         },
     }
@@ -118,7 +119,7 @@ def stream_router(hub: Hub, standings: Standings, clock: Clock) -> APIRouter:
     async def stream(
         query: Annotated[StreamQuery, Query()],
         request: Request,
-        last_event_id: Annotated[int | None, Header(ge=0, lt=2**63)] = None,
+        last_event_id: Annotated[str | None, Header(pattern=PATTERN)] = None,
     ) -> EventStream:
         """Events as they happen, until the access token ends; resume with Last-Event-ID. A comment every 10 s."""
         principal = account_of(request)
@@ -126,7 +127,7 @@ def stream_router(hub: Hub, standings: Standings, clock: Clock) -> APIRouter:
         for topic in query.chosen() - USUAL:
             if principal.standing.reach(_TOPICS[topic], clock.now()) is None:
                 raise Forbidden(f"expected a grant with {_TOPICS[topic]} for events of {topic}")
-        opened = await hub.open(principal.tenant, last, query.chosen())
+        opened = await hub.open(principal.tenant, None if last is None else read(last), query.chosen())
         held = principal.standing.reach(Permission.PUNCH_READ, clock.now())
 
         async def ended() -> None:
